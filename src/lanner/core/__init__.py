@@ -1,0 +1,3 @@
+"""Building blocks without a trading word in them."""
+
+__all__: list[str] = []
