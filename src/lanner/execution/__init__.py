@@ -1,0 +1,3 @@
+"""Orders from registration to their end."""
+
+__all__: list[str] = []

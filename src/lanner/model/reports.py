@@ -1,0 +1,167 @@
+"""Reports: what a venue says about our orders and account. Each is an input of the engine.
+
+``ts_event`` is the venue's time, ``ts_recv`` ours.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from lanner.model.enums import Liquidity, Side
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
+    """The venue has the order and it is working."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    venue_order_id: str = ""
+
+
+class OrderRejected(msgspec.Struct, frozen=True, gc=False):
+    """The venue refused the order."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str
+    code: str = ""
+
+
+class OrderTriggered(msgspec.Struct, frozen=True, gc=False):
+    """A stop or take-profit order reached its trigger price and is now a market or limit order."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+
+
+class OrderFilled(msgspec.Struct, frozen=True, gc=False):
+    """An execution. ``trade_id`` makes it unique; the same id is never counted twice.
+
+    ``fee`` is in the settle currency, positive when we pay. ``ref_ticks`` is the price without slippage.
+    """
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    trade_id: str
+    side: Side
+    px_ticks: int
+    lots: int
+    fee: Decimal
+    liquidity: Liquidity
+    ref_ticks: int
+    reason: str = ""
+
+
+class OrderCanceled(msgspec.Struct, frozen=True, gc=False):
+    """The order stopped working before it was filled."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str = ""
+
+
+class OrderExpired(msgspec.Struct, frozen=True, gc=False):
+    """The order's time in force ended (IOC or FOK remainder, GTD)."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str = ""
+
+
+class OrderAmended(msgspec.Struct, frozen=True, gc=False):
+    """The venue changed the order; the fields are its state after the change."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    lots: int
+    px_ticks: int | None
+    stop_ticks: int | None
+
+
+class AmendRejected(msgspec.Struct, frozen=True, gc=False):
+    """The venue refused the change; the order works on as it was."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str
+
+
+class CancelRejected(msgspec.Struct, frozen=True, gc=False):
+    """The venue refused the cancel, usually because the order is final already."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str
+
+
+class OrderUnanswered(msgspec.Struct, frozen=True, gc=False):
+    """No answer came in time: the order may or may not be working. Made by the gateway, never guessed at."""
+
+    order_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    reason: str = ""
+
+
+class FundingPaid(msgspec.Struct, frozen=True, gc=False):
+    """Funding was settled: ``amount`` is added to the balance (negative when we pay)."""
+
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    amount: Decimal
+    rate: float
+    strategy_id: str = ""
+
+
+OrderReport = (
+    OrderAccepted
+    | OrderRejected
+    | OrderTriggered
+    | OrderFilled
+    | OrderCanceled
+    | OrderExpired
+    | OrderAmended
+    | AmendRejected
+    | CancelRejected
+    | OrderUnanswered
+)
+Report = OrderReport | FundingPaid
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """One execution of ours, as a strategy sees it: Decimal prices and quantities."""
+
+    order_id: str
+    trade_id: str
+    strategy_id: str
+    instrument_id: str
+    ts: int
+    side: Side
+    px: Decimal
+    qty: Decimal
+    fee: Decimal
+    liquidity: Liquidity
+    tag: str = ""
+    position_qty: Decimal = Decimal(0)
