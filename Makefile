@@ -1,0 +1,79 @@
+# Every target sets up what it needs: a machine with Python 3.11 and pip is enough (uv is used where it exists).
+#   make demo               synthetic data, a backtest and its report
+#   make test               all tests          ARGS="tests/unit -k bars" narrows them
+#   make check              format, lint, types, import floors
+#   make bench              speed and memory, against peers installed into .bench/     ONLY=event: one group
+#   make docs               the documentation, into site/
+#   make lock               uv.lock and requirements/ again, after a change of dependencies (needs uv)
+# Another interpreter: make PYTHON=python3.12 test (it gets an environment of its own).
+
+SHELL := /bin/sh
+PYTHON ?=
+ARGS ?=
+ONLY ?=
+ROUNDS ?= 5
+JOBS ?= auto
+
+ifeq ($(strip $(PYTHON)),)
+VENV ?= .venv
+else
+VENV ?= .venv-$(notdir $(PYTHON))
+endif
+
+BIN := $(VENV)/bin
+SETUP := scripts/setup $(VENV)
+LOCKED := pyproject.toml scripts/setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench docs lock clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+$(VENV)/.stamp-runtime: requirements/runtime.txt $(LOCKED)
+	@echo "Setting up $(VENV) ..."
+	@$(SETUP) runtime "$(PYTHON)"
+	@touch $@
+
+$(VENV)/.stamp-dev: requirements/dev.txt $(VENV)/.stamp-runtime
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(SETUP) dev "$(PYTHON)"
+	@touch $@
+
+$(VENV)/.stamp-docs: requirements/docs.txt $(VENV)/.stamp-runtime
+	@echo "Installing the documentation tools into $(VENV) ..."
+	@$(SETUP) docs "$(PYTHON)"
+	@touch $@
+
+setup: $(VENV)/.stamp-dev
+
+demo: $(VENV)/.stamp-runtime
+	@$(BIN)/lanner demo
+
+test: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(VENV)/.stamp-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.stamp-runtime
+	$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) --rounds $(ROUNDS)
+
+docs: $(VENV)/.stamp-docs
+	$(BIN)/zensical build --clean --strict
+
+lock:
+	uv lock
+	scripts/export-requirements
+
+clean:
+	rm -rf .venv .venv-* .bench site build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
