@@ -1,0 +1,3 @@
+"""Positions, balances, profit and loss."""
+
+__all__: list[str] = []

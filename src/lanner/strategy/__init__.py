@@ -1,0 +1,3 @@
+"""What users write strategies with."""
+
+__all__: list[str] = []
