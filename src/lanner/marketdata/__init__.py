@@ -1,0 +1,1 @@
+"""Market data in motion: bars, books, the time-ordered merge, synthetic series."""
