@@ -1,0 +1,75 @@
+"""Bring the rows of one partition into order and drop what repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from lanner.storage.schema import SCHEMAS
+
+EXISTING = -1
+"""The ``_src`` of rows that are already in the catalog."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """Rows of one partition in their final order, and what was dropped by source number."""
+
+    frame: pl.DataFrame
+    exact: dict[int, int] = field(default_factory=dict)
+    conflicting: dict[int, int] = field(default_factory=dict)
+
+
+def settle(frame: pl.DataFrame, kind: str) -> Settled:
+    """Sort by ``ts_event`` (stable in the order of sources and arrival) and drop repetitions.
+
+    Bars are known by their open time, funding by its time, trades by their id. Of rows with the same name the
+    first of the newly imported ones stays. Rows without a name (quotes, book, mark, trades without id) are
+    dropped only when another source already brought the same row as often.
+    """
+    ordered = _sort(frame)
+    columns = list(SCHEMAS[kind])
+    if kind in ("bars", "funding"):
+        name = ["ts_open"] if kind == "bars" else ["ts_event", "predicted"]
+        return _by_name(ordered, name, columns)
+    if kind == "trades" and (ordered["trade_id"] != "").all():
+        return _by_name(ordered, ["trade_id"], columns)
+    return Settled(_by_count(ordered, columns).select(columns))
+
+
+def _sort(frame: pl.DataFrame) -> pl.DataFrame:
+    keys = ["ts_event", "_src", "_order"]
+    if frame["_src"].n_unique() == 1 and frame["ts_event"].is_sorted() and frame["_order"].is_sorted():
+        return frame
+    return frame.sort(keys)
+
+
+def _by_name(frame: pl.DataFrame, name: list[str], columns: list[str]) -> Settled:
+    mask = frame.select(pl.struct(name).is_duplicated()).to_series()
+    if not mask.any():
+        return Settled(frame.select(columns))
+    indexed = frame.with_row_index("_row")
+    doubtful = indexed.filter(mask).sort(pl.col("_src") == EXISTING, "_src", "_order")
+    marked = doubtful.with_columns(
+        (pl.int_range(pl.len()).over(name) == 0).alias("_keep"),
+        (pl.int_range(pl.len()).over(columns) == 0).alias("_new"),
+    )
+    kept = pl.concat([indexed.filter(~mask), marked.filter("_keep").select(indexed.columns)]).sort("_row")
+    dropped = marked.filter(~pl.col("_keep"))
+    newest = int(frame["_src"].max())  # type: ignore[arg-type]
+    settled = Settled(kept.select(columns))
+    for source, fresh, count in dropped.group_by("_src", "_new").len().rows():
+        if fresh:
+            owner = newest if source == EXISTING else source
+            settled.conflicting[owner] = settled.conflicting.get(owner, 0) + count
+        elif source != EXISTING:
+            settled.exact[source] = settled.exact.get(source, 0) + count
+    return settled
+
+
+def _by_count(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    if frame["_src"].n_unique() == 1:
+        return frame
+    counted = frame.with_columns(pl.int_range(pl.len()).over([*columns, "_src"]).alias("_occurrence"))
+    return counted.unique(subset=[*columns, "_occurrence"], keep="first", maintain_order=True)
