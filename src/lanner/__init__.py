@@ -1,1 +1,69 @@
-"""Lanner."""
+"""Lanner: quantitative trading for crypto markets, one strategy from research to backtest, paper and live.
+
+``import lanner as ln`` is cheap: every public name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Bar": "lanner.model.market",
+    "BookUpdate": "lanner.model.market",
+    "Catalog": "lanner.storage.catalog",
+    "ConfigError": "lanner.core.errors",
+    "DataError": "lanner.core.errors",
+    "Fill": "lanner.model.reports",
+    "FundingRate": "lanner.model.market",
+    "Instrument": "lanner.model.instruments",
+    "LannerError": "lanner.core.errors",
+    "NotFoundError": "lanner.core.errors",
+    "OrderStatus": "lanner.model.enums",
+    "OrderType": "lanner.model.enums",
+    "OrderView": "lanner.model.orders",
+    "Param": "lanner.strategy.parameters",
+    "Quote": "lanner.model.market",
+    "RiskRefusedError": "lanner.core.errors",
+    "Side": "lanner.model.enums",
+    "Strategy": "lanner.strategy.base",
+    "StrategyError": "lanner.core.errors",
+    "TimeInForce": "lanner.model.enums",
+    "Trade": "lanner.model.market",
+    "require": "lanner.strategy.base",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - names are resolved by __getattr__
+
+if TYPE_CHECKING:
+    from lanner.core.errors import (
+        ConfigError,
+        DataError,
+        LannerError,
+        NotFoundError,
+        RiskRefusedError,
+        StrategyError,
+    )
+    from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
+    from lanner.model.instruments import Instrument
+    from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
+    from lanner.model.orders import OrderView
+    from lanner.model.reports import Fill
+    from lanner.storage.catalog import Catalog
+    from lanner.strategy.base import Strategy, require
+    from lanner.strategy.parameters import Param
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lanner' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,3 @@
+"""The command line: a thin face over the rooms below, and the outermost wall for errors."""
+
+__all__: list[str] = []

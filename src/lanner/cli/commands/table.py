@@ -1,0 +1,57 @@
+"""The table of commands: what exists, where it lives and how it is summed up in one line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One row: ``target`` is ``module:attribute``, imported when the command is called."""
+
+    name: str
+    target: str
+    summary: str
+    group: str
+
+
+GROUPS = ("Start here", "Data", "Backtesting", "System")
+
+COMMANDS = (
+    Command(
+        "demo",
+        "lanner.cli.commands.demo:demo",
+        "Show the whole walk offline: synthetic data, a backtest, a report.",
+        "Start here",
+    ),
+    Command("new", "lanner.cli.commands.new:app", "Write a strategy file to start from.", "Start here"),
+    Command(
+        "data",
+        "lanner.cli.commands.data:app",
+        "Import, describe, list and synthesise market data.",
+        "Data",
+    ),
+    Command(
+        "backtest",
+        "lanner.cli.commands.backtest:backtest",
+        "Run a strategy over past data.",
+        "Backtesting",
+    ),
+    Command(
+        "strategies",
+        "lanner.cli.commands.strategies:strategies",
+        "List the strategies that can be run by name.",
+        "Backtesting",
+    ),
+    Command(
+        "runs",
+        "lanner.cli.commands.runs:app",
+        "List, show, compare, repeat and delete finished runs.",
+        "Backtesting",
+    ),
+    Command(
+        "doctor",
+        "lanner.cli.commands.doctor:doctor",
+        "Check this installation and say what to mend.",
+        "System",
+    ),
+)

@@ -1,0 +1,119 @@
+"""``lanner``: build the commands lazily, run one, and turn whatever goes wrong into one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lanner import __version__
+from lanner.cli.commands.table import COMMANDS
+from lanner.cli.render.errors import error_text, wants_colour
+from lanner.cli.render.help import root_help
+from lanner.core.errors import EXIT_ERROR, EXIT_OK, InternalFaultError, LannerError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words or os.environ.get("LANNER_DEBUG", "") not in ("", "0")
+    words = [word for word in words if word != "--debug"]
+    as_json = "--json" in words
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except LannerError as error:
+        return _report(error, as_json, debug)
+    except KeyboardInterrupt:
+        return _interrupted(as_json)
+    except BrokenPipeError:
+        # The reader went away (`lanner runs list | head`): no message, and none at interpreter exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except Exception as error:  # noqa: BLE001 - the outermost wall: record, say so, leave
+        return _report(_unexpected(error), as_json, debug)
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(root_help())
+        return EXIT_OK
+    if words[0] == "--version":
+        print(f"lanner {__version__}")
+        return EXIT_OK
+
+    from cyclopts.exceptions import CycloptsError
+
+    try:
+        outcome = build_app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        from lanner.cli.usage import usage_error
+
+        raise usage_error(error) from error
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else EXIT_ERROR if leave.code else EXIT_OK
+    return outcome if isinstance(outcome, int) else EXIT_OK
+
+
+def build_app() -> App:
+    """Return the command line as cyclopts sees it; commands are imported when they are called."""
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="lanner",
+        version=__version__,
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    for command in COMMANDS:
+        app.command(command.target, name=command.name)
+    return app
+
+
+def _report(error: LannerError, as_json: bool, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error.__cause__ or error)
+    if as_json:
+        from lanner.cli.output import print_json
+
+        print_json(error.as_dict())
+        sys.stdout.flush()
+    else:
+        print(error_text(error, colour=wants_colour(sys.stderr)), file=sys.stderr)
+    return error.exit_code
+
+
+def _interrupted(as_json: bool) -> int:
+    if as_json:
+        from lanner.cli.output import print_json
+
+        print_json({"error": "Interrupted", "message": "interrupted", "exit_code": EXIT_INTERRUPTED})
+    else:
+        print("\ninterrupted: nothing half-finished was kept", file=sys.stderr)
+    return EXIT_INTERRUPTED
+
+
+def _unexpected(error: Exception) -> InternalFaultError:
+    """Save the traceback to a file and return the short message that names it."""
+    from lanner.cli.crash import save_traceback
+
+    fault = InternalFaultError(
+        f"something broke inside Lanner: {type(error).__name__}: {error}",
+        fix=f"The traceback is in {save_traceback(error)}; please report it.",
+    )
+    fault.__cause__ = error
+    return fault
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,57 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+
+def plain(value: object) -> object:
+    """Turn a value into what JSON can hold: Decimals become numbers, NaN and infinities become null."""
+    if isinstance(value, Decimal):
+        return plain(float(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(entry) for entry in value]
+    item = getattr(value, "item", None)  # numpy scalars
+    if item is not None and getattr(value, "shape", None) == ():
+        return plain(item())
+    return value
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on one line of standard output."""
+    import json
+
+    print(json.dumps(plain(value), ensure_ascii=False, allow_nan=False, default=str))
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """Tell the user something beside the result, on standard error."""
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> str:
+    """Lay out rows under a head in aligned columns.
+
+    ``right`` names the columns to align right by their position, e.g. ``"23"`` for the third and fourth.
+    """
+    columns = list(zip(head, *rows, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    lines = []
+    for row in [head, *rows]:
+        cells = [
+            cell.rjust(width) if str(index) in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,0 +1,3 @@
+"""How results look on a terminal."""
+
+__all__: list[str] = []
