@@ -1,0 +1,60 @@
+"""Events per second of CPU time: an EMA 100/500 cross that sends orders, on bars and on quotes, against the peers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.environments import BENCH, PEERS, PeerUnavailableError, ready
+from benchmarks.measure import Row, middle, script, significant
+from benchmarks.walk import ensure
+
+ROWS = 500_000
+OURS = "lanner"
+TOLERANCE = 0.02
+"""Engines may differ by this share in orders (a cross on the first or last bar) and still have done the same work."""
+
+
+def run(rounds: int) -> Iterator[Row]:
+    """Measure every engine once a round, in turn, and yield a row for each peer and kind of data."""
+    engines = {OURS: (sys.executable, "benchmarks.ours.ema")}
+    for peer in PEERS:
+        try:
+            engines[peer.name] = (str(ready(peer)), peer.module)
+        except PeerUnavailableError as reason:
+            print(f"# skipped {peer.name}: {reason}", flush=True)
+    for kind in ("bars", "quotes"):
+        data = str(ensure(BENCH / "data", kind, ROWS))
+        samples: dict[str, list[dict[str, Any]]] = {name: [] for name in engines}
+        for _ in range(rounds):
+            for name, (python, module) in engines.items():
+                samples[name].append(script(python, module, "--kind", kind, "--data", data))
+        yield from _rows(kind, samples)
+
+
+def _rows(kind: str, samples: dict[str, list[dict[str, Any]]]) -> Iterator[Row]:
+    rates = {name: middle(runs, "events") / middle(runs, "cpu_seconds") for name, runs in samples.items()}
+    ours = samples[OURS][-1]
+    peers = [name for name in samples if name != OURS]
+    if not peers:
+        yield Row(f"ema-cross/{kind}", significant(rates[OURS]), None, None, None, "events/s (CPU)", _detail(ours))
+    for name in peers:
+        theirs = samples[name][-1]
+        same_work = abs(theirs["orders"] - ours["orders"]) <= TOLERANCE * ours["orders"]
+        if not same_work:
+            print(f"# {name} sent {theirs['orders']} orders, lanner {ours['orders']}: not the same work", flush=True)
+        yield Row(
+            name=f"ema-cross/{kind}/{name}",
+            ours=significant(rates[OURS]),
+            peer=significant(rates[name]),
+            peer_version=theirs["version"],
+            ratio=significant(rates[OURS] / rates[name], 3),
+            unit="events/s (CPU)",
+            detail={**_detail(ours), "peer_orders": theirs["orders"], "peer_fills": theirs["fills"]}
+            | {"same_work": same_work},
+        )
+
+
+def _detail(ours: dict[str, Any]) -> dict[str, Any]:
+    return {"events": ours["events"], "orders": ours["orders"], "fills": ours["fills"], "version": ours["version"]}
