@@ -33,6 +33,13 @@ class LimitOn(StrEnum):
     TOUCH = "touch"
 
 
+class GapFill(StrEnum):
+    """At which price a resting limit order is filled when the market opens beyond it."""
+
+    LIMIT = "limit"
+    OPEN = "open"
+
+
 class FundingMode(StrEnum):
     """What to do about funding of perpetuals."""
 
@@ -112,6 +119,7 @@ class FillSettings:
 
     market_on: MarketOn = MarketOn.NEXT_OPEN
     limit_on: LimitOn = LimitOn.THROUGH
+    gap_fill: GapFill = GapFill.LIMIT
     participation: float = 1.0
     bar_participation: float = 0.0
     walk_ticks: int = 50

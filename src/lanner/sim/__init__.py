@@ -1,0 +1,3 @@
+"""A venue made of arithmetic."""
+
+__all__: list[str] = []
