@@ -43,12 +43,12 @@ def is_exact(attribution: Attribution) -> bool:
         return parts == attribution.total
 
 
-def waterfall(attribution: Attribution, start_equity: Decimal) -> list[WaterfallStep]:
-    """Return the steps from the start equity through each cause to the end equity."""
+def waterfall(attribution: Attribution) -> list[WaterfallStep]:
+    """Return the steps from zero through each cause to the profit of the run, which is the last step."""
     with localcontext() as context:
         context.prec = _DIGITS
-        level = start_equity
-        steps = [WaterfallStep("Start equity", start_equity, Decimal(0), start_equity, True)]
+        level = Decimal(0)
+        steps: list[WaterfallStep] = []
         for label, amount in (
             ("Price", attribution.price),
             ("Slippage", attribution.slippage),
@@ -57,5 +57,5 @@ def waterfall(attribution: Attribution, start_equity: Decimal) -> list[Waterfall
         ):
             steps.append(WaterfallStep(label, amount, level, level + amount, False))
             level += amount
-        steps.append(WaterfallStep("End equity", level, Decimal(0), level, True))
+        steps.append(WaterfallStep("Profit", level, Decimal(0), level, True))
         return steps
