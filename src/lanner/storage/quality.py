@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lanner.model.timeframes import MINUTE_NS, TIMEFRAMES_NS
+from lanner.model.timeframes import DAY_NS, MINUTE_NS, TIMEFRAMES_NS
 from lanner.storage.passport import LEDGER_LIMIT, QUANTILES, Gap
 from lanner.storage.schema import DatasetKey
 
@@ -100,6 +100,7 @@ def _measure_bars(frame: pl.DataFrame, key: DatasetKey) -> dict[str, Any]:
     ledger, count, missing = bar_gaps(opens, key.spec)
     body_high = np.maximum(frame["open"].to_numpy(), frame["close"].to_numpy())
     body_low = np.minimum(frame["open"].to_numpy(), frame["close"].to_numpy())
+    short = TIMEFRAMES_NS.get(key.spec, 0) < DAY_NS
     wicks = (frame["high"].to_numpy() > _WICK_RATIO * body_high) | (
         frame["low"].to_numpy() * _WICK_RATIO < body_low
     )
@@ -110,7 +111,7 @@ def _measure_bars(frame: pl.DataFrame, key: DatasetKey) -> dict[str, Any]:
         "gap_count": count,
         "missing_rows": missing,
         "zero_volume": int((frame["volume"] == 0).sum()),
-        "outliers": spikes(frame["close"].to_numpy()) + int(wicks.sum()),
+        "outliers": spikes(frame["close"].to_numpy()) + int(wicks.sum()) * short,
     }
 
 

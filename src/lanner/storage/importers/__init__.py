@@ -1,0 +1,3 @@
+"""Importers: one reader per format, one intake for all."""
+
+__all__: list[str] = []
