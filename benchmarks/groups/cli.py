@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from benchmarks.commands import home_with_bars, timed
+
 from benchmarks.measure import Row, significant
 
 BARS = 10_000

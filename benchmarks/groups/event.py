@@ -38,12 +38,17 @@ def _rows(kind: str, samples: dict[str, list[dict[str, Any]]]) -> Iterator[Row]:
     ours = samples[OURS][-1]
     peers = [name for name in samples if name != OURS]
     if not peers:
-        yield Row(f"ema-cross/{kind}", significant(rates[OURS]), None, None, None, "events/s (CPU)", _detail(ours))
+        yield Row(
+            f"ema-cross/{kind}", significant(rates[OURS]), None, None, None, "events/s (CPU)", _detail(ours)
+        )
     for name in peers:
         theirs = samples[name][-1]
         same_work = abs(theirs["orders"] - ours["orders"]) <= TOLERANCE * ours["orders"]
         if not same_work:
-            print(f"# {name} sent {theirs['orders']} orders, lanner {ours['orders']}: not the same work", flush=True)
+            print(
+                f"# {name} sent {theirs['orders']} orders, lanner {ours['orders']}: not the same work",
+                flush=True,
+            )
         yield Row(
             name=f"ema-cross/{kind}/{name}",
             ours=significant(rates[OURS]),
@@ -57,4 +62,9 @@ def _rows(kind: str, samples: dict[str, list[dict[str, Any]]]) -> Iterator[Row]:
 
 
 def _detail(ours: dict[str, Any]) -> dict[str, Any]:
-    return {"events": ours["events"], "orders": ours["orders"], "fills": ours["fills"], "version": ours["version"]}
+    return {
+        "events": ours["events"],
+        "orders": ours["orders"],
+        "fills": ours["fills"],
+        "version": ours["version"],
+    }

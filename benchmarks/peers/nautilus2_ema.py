@@ -1,4 +1,4 @@
-"""EMA cross on nautilus_trader 2.0 (pre-release): native indicators, a Python strategy, market orders on each cross."""
+"""EMA cross on nautilus_trader 2.0 pre-release: native indicators, a Python strategy, market orders on each cross."""
 
 from __future__ import annotations
 
