@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(
     r"(?P<skip><!-- no-run -->\s*\n)?^(?P<indent> *)```(?:python|py)\b[^\n]*\n(?P<code>.*?)^ *```",
     re.M | re.S,
@@ -33,13 +32,17 @@ def program(page: str) -> str:
     return "\n".join(lines)
 
 
+PAGES = [
+    page
+    for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    if program(page.read_text(encoding="utf-8")).strip()
+]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
-    code = program(page.read_text(encoding="utf-8"))
-    if not code.strip():
-        pytest.skip("no runnable Python on this page")
     file = tmp_path / page.with_suffix(".py").name
-    file.write_text(code, encoding="utf-8")
+    file.write_text(program(page.read_text(encoding="utf-8")), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, file.name], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
@@ -47,5 +50,6 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
 
 
 def test_blocks_keep_their_line_numbers_and_marked_ones_are_left_out() -> None:
-    page = "# Title\n\n```python\na = 1\n```\n\n<!-- no-run -->\n```python\nb = 2\n```\n\n- item\n\n  ```python\n  c = 3\n  ```\n"
+    shown, marked = "```python\na = 1\n```\n", "<!-- no-run -->\n```python\nb = 2\n```\n"
+    page = f"# Title\n\n{shown}\n{marked}\n- item\n\n  ```python\n  c = 3\n  ```\n"
     assert program(page).splitlines() == ["", "", "", "a = 1", *[""] * 10, "c = 3"]
