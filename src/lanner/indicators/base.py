@@ -1,22 +1,44 @@
-"""What every indicator is: one or more lines with a present and a previous value."""
+"""What every indicator is: one or more lines with a present and a previous value.
+
+There is one definition of each indicator, the streaming one. Its array form is that same code run over the series,
+so the two agree bit for bit.
+
+A NaN or infinite input is a gap: the indicator gives NaN and warms up again with what follows. So NaN at the head
+of a series (the warm-up of another indicator, say) only shifts the start, and one bad value never poisons the rest.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Protocol
 
 from lanner.core.errors import ConfigError
-from lanner.model.market import Bar
 
 NAN = math.nan
 
-Comparable = "Line | float | int"
+
+class BarLike(Protocol):
+    """The parts of a bar that indicators read; ``ts_open`` is UNIX nanoseconds."""
+
+    @property
+    def ts_open(self) -> int: ...
+    @property
+    def open(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def close(self) -> float: ...
+    @property
+    def volume(self) -> float: ...
 
 
 class Line:
     """A series seen at its cursor: ``value`` now, ``prev`` one step before; NaN until warmed up.
 
-    Comparisons with NaN are false, so a rule cannot fire during warm-up.
+    Comparisons with NaN are false, so a rule cannot fire during warm-up. Arithmetic gives plain numbers.
     """
 
     __slots__ = ("prev", "value")
@@ -72,19 +94,66 @@ class Line:
     def __le__(self, other: Line | float) -> bool:
         return self.value <= (other.value if isinstance(other, Line) else other)
 
+    def __add__(self, other: Line | float) -> float:
+        return self.value + (other.value if isinstance(other, Line) else other)
+
+    def __sub__(self, other: Line | float) -> float:
+        return self.value - (other.value if isinstance(other, Line) else other)
+
+    def __mul__(self, other: Line | float) -> float:
+        return self.value * (other.value if isinstance(other, Line) else other)
+
+    def __truediv__(self, other: Line | float) -> float:
+        return ratio(self.value, other.value if isinstance(other, Line) else other)
+
+    def __radd__(self, other: float) -> float:
+        return other + self.value
+
+    def __rsub__(self, other: float) -> float:
+        return other - self.value
+
+    def __rmul__(self, other: float) -> float:
+        return other * self.value
+
+    def __rtruediv__(self, other: float) -> float:
+        return ratio(other, self.value)
+
+    def __neg__(self) -> float:
+        return -self.value
+
+    def __abs__(self) -> float:
+        return abs(self.value)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.value:g} (was {self.prev:g})>"
 
 
-class Indicator(Line):
-    """A line computed from one number per step; feed it with ``update``.
+class Lines(Line):
+    """What is common to all indicators: a warm-up, and names for their lines.
 
-    ``warmup`` is the number of inputs after which every line has its first value.
+    ``warmup`` is the number of inputs after which every line has its first value. The indicator itself is its first
+    line: ``macd.value`` is ``macd.macd.value``.
     """
 
     __slots__ = ()
 
+    lines: ClassVar[tuple[str, ...]] = ("value",)
     warmup: int = 1
+
+    def line(self, name: str) -> Line:
+        """Return one of the lines by name."""
+        if name not in self.lines:
+            raise ConfigError(
+                f"{type(self).__name__} has no line {name!r}", expected=f"one of {', '.join(self.lines)}"
+            )
+        line: Line = self if name == self.lines[0] else getattr(self, name)
+        return line
+
+
+class Indicator(Lines):
+    """A line computed from one number per step; feed it with ``update``."""
+
+    __slots__ = ()
 
     def update(self, x: float) -> None:
         """Take the next input."""
@@ -100,21 +169,94 @@ class Indicator(Line):
             append(self.value)
         return out
 
+    def arrays(self, values: Iterable[float]) -> dict[str, list[float]]:
+        """Run the indicator over a whole series and return every line by name."""
+        parts = [(self.line(name), name) for name in self.lines]
+        out: dict[str, list[float]] = {name: [] for name in self.lines}
+        for x in values:
+            self.update(x)
+            for line, name in parts:
+                out[name].append(line.value)
+        return out
 
-class BarIndicator(Line):
+
+class BarIndicator(Lines):
     """A line computed from whole bars (high, low, volume …); feed it with ``update_bar``."""
 
     __slots__ = ()
 
-    warmup: int = 1
-
-    def update_bar(self, bar: Bar) -> None:
+    def update_bar(self, bar: BarLike) -> None:
         """Take the next bar."""
         raise TypeError(f"{type(self).__name__} does not say how it is updated")
 
+    def array(self, columns: Mapping[str, Sequence[float]]) -> list[float]:
+        """Run the indicator over columns named ``open, high, low, close, volume`` (and ``ts_open`` where needed)."""
+        return self.arrays(columns)[self.lines[0]]
 
-def check_period(name: str, period: int, least: int = 1) -> int:
+    def arrays(self, columns: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+        """Run the indicator over columns and return every line by name; a column that is missing reads as NaN."""
+        parts = [(self.line(name), name) for name in self.lines]
+        out: dict[str, list[float]] = {name: [] for name in self.lines}
+        for row in rows(columns):
+            self.update_bar(row)
+            for line, name in parts:
+                out[name].append(line.value)
+        return out
+
+
+class Row:
+    """A bar made of columns, for array forms; one object moves along the columns."""
+
+    __slots__ = ("close", "high", "low", "open", "ts_open", "volume")
+
+    def __init__(self) -> None:
+        self.ts_open = 0
+        self.open = self.high = self.low = self.close = self.volume = NAN
+
+
+def rows(columns: Mapping[str, Sequence[float]]) -> Iterable[Row]:
+    """Walk along columns of equal length; the same object is given each time."""
+    names = [name for name in Row.__slots__ if name in columns]
+    lengths = {name: len(columns[name]) for name in names}
+    if not names or len(set(lengths.values())) > 1:
+        raise ConfigError(
+            "the columns do not make bars",
+            expected="columns of equal length out of open, high, low, close, volume, ts_open",
+            found=", ".join(f"{name}: {length}" for name, length in lengths.items()) or "none of them",
+        )
+    row = Row()
+    for values in zip(*(_plain(columns[name]) for name in names), strict=True):
+        for name, value in zip(names, values, strict=True):
+            setattr(row, name, value)
+        yield row
+
+
+def _plain(column: Sequence[float]) -> Sequence[float]:
+    """Return a numpy array or polars series as Python numbers, which are faster one by one."""
+    for method in ("tolist", "to_list"):
+        if hasattr(column, method):
+            return getattr(column, method)()  # type: ignore[no-any-return]
+    return column
+
+
+def ratio(a: float, b: float) -> float:
+    """Divide as IEEE 754 does: x/0 is ±inf, 0/0 is NaN; nothing is raised."""
+    if b:
+        return a / b
+    if a == 0 or a != a or b != b:
+        return NAN
+    return math.copysign(math.inf, a) * math.copysign(1.0, b)
+
+
+def check_period(name: str, period: object, least: int = 1) -> int:
     """Return the period when it is a whole number of at least ``least``."""
     if isinstance(period, bool) or not isinstance(period, int) or period < least:
         raise ConfigError(f"{name}: bad period", expected=f"a whole number >= {least}", found=period)
     return period
+
+
+def check_positive(name: str, what: str, value: object) -> float:
+    """Return a finite number above zero as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigError(f"{name}: bad {what}", expected="a number > 0", found=value)
+    return float(value)

@@ -4,48 +4,61 @@ from __future__ import annotations
 
 from collections import deque
 
+from lanner.core.errors import ConfigError
 from lanner.indicators.base import NAN, Indicator, check_period
 
 
 class SMA(Indicator):
-    """Average the last ``period`` values: (x₁ + … + xₙ) / n.
+    """Average the last ``period`` values: (x₁ + … + xₙ) / n; the first value comes at input n.
 
-    The running sum is recomputed from the window once per window length, so that rounding errors do not
-    pile up over millions of bars and the array form (run from the same start) agrees bit for bit.
+    The running sum is recomputed from the window once per window length, so that rounding errors do not pile up
+    over millions of bars.
     """
 
-    __slots__ = ("_count", "_sum", "_window", "period", "warmup")
+    __slots__ = ("_left", "_sum", "_window", "period", "warmup")
 
     def __init__(self, period: int) -> None:
         super().__init__()
         self.period = self.warmup = check_period("sma", period)
         self._window: deque[float] = deque(maxlen=period)
         self._sum = 0.0
-        self._count = 0
+        self._left = 0
 
     def update(self, x: float) -> None:
         """Take the next value."""
         self.prev = self.value
-        window, period = self._window, self.period
-        if len(window) == period:
-            self._sum += x - window[0]
-            window.append(x)
-            self._count += 1
-            if self._count >= period:
-                self._count = 0
-                self._sum = sum(window)
-            self.value = self._sum / period
+        left = self._left
+        if left:
+            window = self._window
+            total = self._sum + (x - window[0])
+            if total - total == 0.0:
+                window.append(x)
+                self._sum = total
+                self._left = left - 1
+                self.value = total / self.period
+                return
+        self._renew(x)
+
+    def _renew(self, x: float) -> None:
+        """Fill the window, or add it up afresh."""
+        window = self._window
+        if x - x != 0.0:
+            window.clear()
+            self._left = 0
+            self.value = NAN
             return
         window.append(x)
-        self._sum += x
-        if len(window) == period:
-            self.value = self._sum / period
+        if len(window) == self.period:
+            self._left = self.period
+            self._sum = sum(window)
+            self.value = self._sum / self.period
 
 
 class EMA(Indicator):
     """Average with exponentially falling weights: e += α · (x − e), α = 2 / (n + 1).
 
-    Seeded with the simple average of the first ``period`` values, as TA-Lib does; NaN before.
+    Seeded with the simple average of the first ``period`` values, as TA-Lib does (others start at the first value),
+    so the first value comes at input n.
     """
 
     __slots__ = ("_count", "_sum", "alpha", "period", "warmup")
@@ -53,6 +66,8 @@ class EMA(Indicator):
     def __init__(self, period: int, alpha: float | None = None) -> None:
         super().__init__()
         self.period = self.warmup = check_period("ema", period)
+        if alpha is not None and not 0 < alpha <= 1:
+            raise ConfigError("ema: bad alpha", expected="a number above 0 and up to 1", found=alpha)
         self.alpha = 2.0 / (period + 1) if alpha is None else alpha
         self._count = 0
         self._sum = 0.0
@@ -61,9 +76,68 @@ class EMA(Indicator):
         """Take the next value."""
         last = self.value
         self.prev = last
-        if last == last:
-            self.value = last + self.alpha * (x - last)
+        value = last + self.alpha * (x - last)
+        if value - value == 0.0:
+            self.value = value
+            return
+        self._seed(x)
+
+    def _seed(self, x: float) -> None:
+        """Collect the first values, also again after a gap."""
+        if x - x != 0.0:
+            self._count = 0
+            self._sum = 0.0
+            self.value = NAN
             return
         self._count += 1
         self._sum += x
-        self.value = self._sum / self.period if self._count >= self.period else NAN
+        if self._count == self.period:
+            self.value = self._sum / self.period
+            self._count = 0
+            self._sum = 0.0
+
+
+class RMA(EMA):
+    """Smooth as Wilder does: an exponential average with α = 1 / n, seeded with the simple average."""
+
+    __slots__ = ()
+
+    def __init__(self, period: int) -> None:
+        super().__init__(check_period("rma", period), 1.0 / period)
+
+
+class WMA(Indicator):
+    """Average the last ``period`` values with weights 1, 2, …, n (the newest weighs most); first value at input n."""
+
+    __slots__ = ("_left", "_sum", "_weighted", "_window", "period", "warmup")
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self.period = self.warmup = check_period("wma", period)
+        self._window: deque[float] = deque(maxlen=period)
+        self._sum = 0.0
+        self._weighted = 0.0
+        self._left = 0
+
+    def update(self, x: float) -> None:
+        """Take the next value."""
+        self.prev = self.value
+        window, n = self._window, self.period
+        if x - x != 0.0:
+            window.clear()
+            self._left = 0
+            self.value = NAN
+            return
+        if self._left:
+            self._left -= 1
+            self._weighted += n * x - self._sum
+            self._sum += x - window[0]
+            window.append(x)
+        else:
+            window.append(x)
+            if len(window) < n:
+                return
+            self._left = n
+            self._sum = sum(window)
+            self._weighted = sum(weight * old for weight, old in enumerate(window, 1))
+        self.value = self._weighted * 2.0 / (n * (n + 1))

@@ -9,7 +9,30 @@ from collections import deque
 from typing import TypeVar
 
 from lanner.core.errors import ConfigError
-from lanner.indicators import EMA, SMA
+from lanner.indicators import (
+    ADX,
+    ATR,
+    CCI,
+    EMA,
+    MACD,
+    OBV,
+    RMA,
+    ROC,
+    RSI,
+    SMA,
+    VWAP,
+    WMA,
+    Bollinger,
+    Donchian,
+    Highest,
+    Lowest,
+    StdDev,
+    Stochastic,
+    Sum,
+    TrueRange,
+    WilliamsR,
+    ZScore,
+)
 from lanner.indicators.base import NAN, BarIndicator, Indicator, Line
 from lanner.model.market import Bar, Quote, Trade
 
@@ -41,9 +64,56 @@ class ScalarSeries:
         """Declare an exponential moving average."""
         return self.add(EMA(period))
 
+    def rma(self, period: int) -> RMA:
+        """Declare Wilder's moving average."""
+        return self.add(RMA(period))
+
+    def wma(self, period: int) -> WMA:
+        """Declare a linearly weighted moving average."""
+        return self.add(WMA(period))
+
+    def rsi(self, period: int = 14) -> RSI:
+        """Declare a relative strength index, 0 to 100."""
+        return self.add(RSI(period))
+
+    def macd(self, fast: int = 12, slow: int = 26, signal: int = 9) -> MACD:
+        """Declare a MACD with the lines ``macd``, ``signal`` and ``hist``."""
+        return self.add(MACD(fast, slow, signal))
+
+    def bollinger(self, period: int = 20, width: float = 2.0) -> Bollinger:
+        """Declare Bollinger bands with the lines ``middle``, ``upper`` and ``lower``."""
+        return self.add(Bollinger(period, width))
+
+    def highest(self, period: int) -> Highest:
+        """Declare the highest of the last values (on bars: of the closes)."""
+        return self.add(Highest(period))
+
+    def lowest(self, period: int) -> Lowest:
+        """Declare the lowest of the last values (on bars: of the closes)."""
+        return self.add(Lowest(period))
+
+    def sum(self, period: int) -> Sum:
+        """Declare the sum of the last values."""
+        return self.add(Sum(period))
+
+    def stddev(self, period: int, sample: bool = False) -> StdDev:
+        """Declare a standard deviation of the last values: the population's, or the sample's."""
+        return self.add(StdDev(period, sample))
+
+    def zscore(self, period: int) -> ZScore:
+        """Declare the distance to the mean in standard deviations."""
+        return self.add(ZScore(period))
+
+    def roc(self, period: int = 12) -> ROC:
+        """Declare a rate of change in per cent."""
+        return self.add(ROC(period))
+
 
 class BarSeries(ScalarSeries):
-    """Closed bars of one instrument and timeframe; ``bars[-1]`` is the last one."""
+    """Closed bars of one instrument and timeframe; ``bars[-1]`` is the last one.
+
+    Indicators of one number follow the close; ``bars.of("high")`` is the series of another field.
+    """
 
     def __init__(self, series: str, history: deque[Bar]) -> None:
         super().__init__(series)
@@ -67,6 +137,42 @@ class BarSeries(ScalarSeries):
         self.bar_indicators.append(indicator)
         self.warmup = max(self.warmup, indicator.warmup)
         return indicator
+
+    def atr(self, period: int = 14) -> ATR:
+        """Declare an average true range."""
+        return self.add_bars(ATR(period))
+
+    def true_range(self) -> TrueRange:
+        """Declare the true range."""
+        return self.add_bars(TrueRange())
+
+    def donchian(self, period: int = 20) -> Donchian:
+        """Declare a channel of highs and lows with the lines ``middle``, ``upper`` and ``lower``."""
+        return self.add_bars(Donchian(period))
+
+    def stochastic(self, period: int = 14, smooth: int = 3, signal: int = 3) -> Stochastic:
+        """Declare a stochastic oscillator with the lines ``k`` and ``d``, 0 to 100."""
+        return self.add_bars(Stochastic(period, smooth, signal))
+
+    def williams_r(self, period: int = 14) -> WilliamsR:
+        """Declare Williams %R, −100 to 0."""
+        return self.add_bars(WilliamsR(period))
+
+    def cci(self, period: int = 20) -> CCI:
+        """Declare a commodity channel index."""
+        return self.add_bars(CCI(period))
+
+    def adx(self, period: int = 14) -> ADX:
+        """Declare a directional index with the lines ``adx``, ``plus_di`` and ``minus_di``."""
+        return self.add_bars(ADX(period))
+
+    def obv(self) -> OBV:
+        """Declare the on-balance volume."""
+        return self.add_bars(OBV())
+
+    def vwap(self, reset_daily: bool = False) -> VWAP:
+        """Declare the volume-weighted average price since the start, or since midnight UTC."""
+        return self.add_bars(VWAP(reset_daily))
 
     @property
     def bars_to_warm(self) -> int:
