@@ -39,6 +39,11 @@ def significant(value: float, digits: int = 4) -> float:
     return float(f"{value:.{digits}g}")
 
 
+def alone(name: str, ours: float, unit: str, **detail: Any) -> Row:
+    """Return a row without a peer."""
+    return Row(name, significant(ours), None, None, None, unit, detail)
+
+
 def script(python: Path | str, module: str, *arguments: str) -> dict[str, Any]:
     """Run one script of the contract and return the JSON object of its last line."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}

@@ -1,32 +1,30 @@
-"""Wall time of whole processes: `lanner --help`, and a backtest of ten thousand bars."""
+"""Wall time of whole processes: `lanner --help`, and a backtest of ten thousand bars with its report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks.commands import home_with_bars, timed
-
-from benchmarks.measure import Row, significant
+from benchmarks.commands import SERIES, home_with_bars, lanner
+from benchmarks.measure import Row, alone
 
 BARS = 10_000
 
 
 def run(rounds: int) -> Iterator[Row]:
     """Yield the median wall time of each command."""
-    timed("--help")
-    seconds = median(timed("--help") for _ in range(max(rounds, 11)))
-    yield Row("lanner --help", significant(seconds, 3), None, None, None, "s (wall)", {"goal": "< 0.3"})
+    lanner("--help")
+    seconds = median(lanner("--help").seconds for _ in range(max(rounds, 11)))
+    yield alone("lanner --help", seconds, "s (wall)", goal="< 0.3")
     home = home_with_bars(BARS)
-    command = ("backtest", "dual_ma", "--data", home.series, "--json")
-    timed(*command, home=home.path)
-    seconds = median(timed(*command, home=home.path) for _ in range(rounds))
-    yield Row(
-        "backtest of 10,000 bars, whole process",
-        significant(seconds, 3),
-        None,
-        None,
-        None,
+    command = ("backtest", "dual_ma", "--data", SERIES, "--json")
+    first = lanner(*command, home=home).json()
+    seconds = median(lanner(*command, home=home).seconds for _ in range(rounds))
+    yield alone(
+        "backtest of 10,000 bars, whole process with report",
+        seconds,
         "s (wall)",
-        {"goal": "< 1.5", "bars": BARS},
+        goal="< 1.5",
+        events=first["events"],
+        orders=first["orders"],
     )
