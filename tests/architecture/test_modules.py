@@ -39,7 +39,7 @@ def test_every_package_declares_what_it_exports(init: Path) -> None:
     assert not [name for name in names if not hasattr(package, name)], f"{shown(init)} exports what it lacks"
 
 
-def test_packages_below_the_top_define_nothing_themselves() -> None:
+def test_packages_below_the_top_define_nothing_public_themselves() -> None:
     found = [
         f"{shown(init)}:{node.lineno} defines {node.name}"
         for init in PACKAGES
