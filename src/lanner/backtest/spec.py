@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lanner.model.instruments import Instrument
+from lanner.risk.checks import RiskLimits
 from lanner.sim.settings import VenueSettings
 from lanner.strategy.base import Strategy
 
@@ -52,16 +53,6 @@ class StrategyEntry:
     strategy: Strategy
     allocation: float
     instruments: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class RiskLimits:
-    """Pre-trade limits in the run's currency; None means no limit."""
-
-    max_order_notional: Decimal | None = None
-    max_position_notional: Decimal | None = None
-    max_open_orders: int = 200
-    max_intents_per_step: int = 100
 
 
 @dataclass(slots=True)

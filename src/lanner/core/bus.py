@@ -44,10 +44,11 @@ class MessageBus:
     """Publish and subscribe, request and response, one command handler, statistics.
 
     A topic pattern is exact, or a prefix when its last character is ``*`` (``*`` alone matches all);
-    a ``*`` elsewhere has no special meaning. A subscriber that matches both ways is called twice.
+    a ``*`` elsewhere has no special meaning. A subscriber that matches both ways is called twice. ``active``
+    tells whether anybody listens at all, so that a hot path can skip making events for nobody.
     """
 
-    __slots__ = ("_command", "_endpoints", "_exact", "_on_fault", "_prefix", "_routes", "_stats")
+    __slots__ = ("_command", "_endpoints", "_exact", "_on_fault", "_prefix", "_routes", "_stats", "active", "on_change")
 
     def __init__(self, on_fault: FaultHandler | None = None) -> None:
         self._exact: dict[str, list[Handler]] = {}
@@ -57,6 +58,8 @@ class MessageBus:
         self._command: CommandHandler | None = None
         self._stats = BusStats()
         self._on_fault = on_fault
+        self.active = False
+        self.on_change: Callable[[bool], None] | None = None
 
     # -- publish and subscribe ---------------------------------------------------------------------
 
@@ -67,8 +70,7 @@ class MessageBus:
             self._prefix.append((topic[:-1], handler))
         else:
             self._exact.setdefault(topic, []).append(handler)
-        self._stats.subscribers_count += 1
-        self._routes.clear()
+        self._changed(1)
 
     def unsubscribe(self, topic: str, handler: Handler) -> int:
         """Remove every subscription with this topic text and handler; return how many there were."""
@@ -84,9 +86,18 @@ class MessageBus:
                 self._exact[topic] = left
             else:
                 self._exact.pop(topic, None)
-        self._stats.subscribers_count -= removed
-        self._routes.clear()
+        self._changed(-removed)
         return removed
+
+    def _changed(self, by: int) -> None:
+        """Forget the routes and tell whoever asked whether anybody listens now."""
+        self._stats.subscribers_count += by
+        self._routes.clear()
+        active = self._stats.subscribers_count > 0
+        if active != self.active:
+            self.active = active
+            if self.on_change is not None:
+                self.on_change(active)
 
     def has_subscribers(self, topic: str) -> bool:
         """Tell whether an event on this topic would reach anybody."""

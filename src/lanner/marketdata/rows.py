@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lanner.core.errors import DataError
-from lanner.model.market import Bar, BookUpdate, FundingRate, MarketData, MarkPrice, Quote, Trade
+from lanner.model.market import Bar, BarOpen, BookUpdate, FundingRate, MarketData, MarkPrice, Quote, Trade
 from lanner.model.timeframes import series_id
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-KINDS = ("funding", "mark", "book", "quotes", "trades", "bars")
-"""Kinds of stored market data, in the order in which messages of the same instant are delivered."""
+KINDS = ("funding", "mark", "book", "quotes", "trades", "bars", "opens")
+"""Kinds of market data in the order in which messages of the same instant are delivered. ``opens`` are not
+stored: a backtest derives them from bars, and a bar opens after the one before it closed."""
 
 Column = Callable[[int, int], Iterable[Any]]
 
@@ -36,6 +37,7 @@ _FIELDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
             "quote_volume", "trades", "taker_buy_volume",
         ),
     ),
+    "opens": (BarOpen, ("ts_event", "ts_recv", "px", "volume", "ts_close")),
     "trades": (Trade, ("ts_event", "ts_recv", "px", "qty", "aggressor", "trade_id")),
     "quotes": (Quote, ("ts_event", "ts_recv", "bid_px", "bid_qty", "ask_px", "ask_qty", "seq")),
     "mark": (MarkPrice, ("ts_event", "ts_recv", "mark_px", "index_px")),
@@ -74,7 +76,7 @@ def chunks_of(kind: str, instrument_id: str, spec: str, frames: Iterable[pl.Data
     if kind == "book":
         yield from _book_chunks(instrument_id, frames)
         return
-    first = series_id(instrument_id, spec) if kind == "bars" else instrument_id
+    first = series_id(instrument_id, spec) if kind in ("bars", "opens") else instrument_id
     for frame in frames:
         yield _plain_rows(kind, first, frame)
 

@@ -34,6 +34,20 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
         return split_series(self.series)[1]
 
 
+class BarOpen(msgspec.Struct, frozen=True, gc=False):
+    """The opening of a bar, for a simulated venue: what is known of the bar when it begins.
+
+    ``volume`` is the whole bar's, known only to the venue's arithmetic; strategies never see this message.
+    """
+
+    series: str
+    ts_event: int
+    ts_recv: int
+    px: float
+    volume: float
+    ts_close: int
+
+
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """Best bid and ask. A side that is empty has quantity 0 and price NaN."""
 

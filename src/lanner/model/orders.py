@@ -36,7 +36,9 @@ class Order:
     """An order in exact units: prices in ticks, quantities in lots.
 
     ``notional`` is the sum of ticks × lots over the fills. ``fit`` lets the venue reduce a market order to
-    what the account can pay, as venues do for orders sized in quote currency.
+    what the account can pay, as venues do for orders sized in quote currency. ``intent`` tells what the order is
+    for: ``order`` (sent by the strategy as it is), ``target`` (brings a position somewhere), or the role of a
+    protective exit (``stop``, ``take``, ``trail``, ``roi``); ``tag`` is the strategy's own word.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Order:
         "group_kind",
         "instrument",
         "instrument_id",
+        "intent",
         "lots",
         "notional",
         "order_id",
@@ -96,6 +99,7 @@ class Order:
         group_id: str = "",
         group_kind: GroupKind = GroupKind.NONE,
         parent_id: str = "",
+        intent: str = "order",
         tag: str = "",
     ) -> None:
         self.order_id = order_id
@@ -120,6 +124,7 @@ class Order:
         self.group_id = group_id
         self.group_kind = group_kind
         self.parent_id = parent_id
+        self.intent = intent
         self.tag = tag
         self.status = OrderStatus.INITIALIZED
         self.venue_order_id = ""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lanner.core.clock import TimerEvent
 from lanner.core.errors import ConfigError
 from lanner.core.rng import Rng
+from lanner.marketdata.book import BookView
 from lanner.model.enums import OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number
-from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
+from lanner.model.market import Bar, FundingRate, Quote, Trade
 from lanner.model.orders import OrderView
 from lanner.model.reports import Fill
 from lanner.portfolio.positions import PositionView
@@ -80,8 +81,8 @@ class Strategy:
     def on_trade(self, trade: Trade) -> None:
         """React to a public trade."""
 
-    def on_book(self, book: BookUpdate) -> None:
-        """React to an order book update."""
+    def on_book(self, book: BookView) -> None:
+        """React to an order book that changed; the view is live, so read it now and keep nothing of it."""
 
     def on_funding(self, funding: FundingRate) -> None:
         """React to a funding rate."""

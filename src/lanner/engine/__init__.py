@@ -1,0 +1,3 @@
+"""The heart: one synchronous engine."""
+
+__all__: list[str] = []

@@ -1,0 +1,104 @@
+"""The cache: the one place that knows the present state of markets, orders and positions.
+
+Lookups are dictionary reads. The engine writes, everybody else reads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from lanner.core.errors import NotFoundError
+from lanner.marketdata.book import L2Book
+from lanner.model.instruments import Instrument
+from lanner.model.market import Bar, FundingRate, MarkPrice, Quote, Trade
+from lanner.model.orders import Order, OrderView
+from lanner.model.timeframes import series_id
+from lanner.portfolio.positions import Position, PositionView
+
+MAX_BARS = 1000
+QUOTE_EXPIRY_NS = 60_000_000_000
+
+
+class Cache:
+    """Hold instruments, the latest market data, the last bars of each series, orders and positions."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], max_bars: int = MAX_BARS) -> None:
+        self.instruments = dict(instruments)
+        self.max_bars = max_bars
+        self.marks: dict[str, float] = {}
+        self.quotes: dict[str, Quote] = {}
+        self.trades: dict[str, Trade] = {}
+        self.books: dict[str, L2Book] = {}
+        self.mark_prices: dict[str, MarkPrice] = {}
+        self.funding: dict[str, FundingRate] = {}
+        self.bars: dict[str, deque[Bar]] = {}
+        self.orders: Mapping[str, Order] = {}
+        self.positions: Mapping[tuple[str, str], Position] = {}
+
+    def instrument(self, instrument_id: str) -> Instrument:
+        """Return an instrument, or raise ``NotFoundError`` naming the known ones."""
+        found = self.instruments.get(instrument_id)
+        if found is None:
+            raise NotFoundError(
+                f"no instrument {instrument_id!r} in this run",
+                expected=f"one of {', '.join(self.instruments)}",
+            )
+        return found
+
+    def series(self, instrument_id: str, timeframe: str) -> deque[Bar]:
+        """Return the kept bars of a series, oldest first (at most ``max_bars``)."""
+        key = series_id(instrument_id, timeframe)
+        if key not in self.bars:
+            self.bars[key] = deque(maxlen=self.max_bars)
+        return self.bars[key]
+
+    def add_bar(self, history: deque[Bar], bar: Bar) -> None:
+        """Append a bar; one with the open time of the last replaces it."""
+        if history and history[-1].ts_open == bar.ts_open:
+            history[-1] = bar
+        else:
+            history.append(bar)
+
+    def quote(self, instrument_id: str) -> Quote | None:
+        """Return the last quote."""
+        return self.quotes.get(instrument_id)
+
+    def quote_is_expired(self, instrument_id: str, now: int, expiry_ns: int = QUOTE_EXPIRY_NS) -> bool:
+        """Tell whether there is no quote younger than the expiry."""
+        quote = self.quotes.get(instrument_id)
+        return quote is None or now - quote.ts_recv > expiry_ns
+
+    def price(self, instrument_id: str) -> float:
+        """Return the last known price, NaN before the first one."""
+        return self.marks.get(instrument_id, float("nan"))
+
+    def order(self, order_id: str) -> OrderView | None:
+        """Return an order by its id."""
+        found = self.orders.get(order_id)
+        return None if found is None else OrderView(found)
+
+    def open_orders(self, instrument_id: str | None = None) -> list[OrderView]:
+        """Return all orders that may still fill."""
+        return [
+            OrderView(order)
+            for order in self.orders.values()
+            if order.is_open and instrument_id in (None, order.instrument_id)
+        ]
+
+    def position(self, strategy_id: str, instrument_id: str) -> PositionView | None:
+        """Return a strategy's position, or None where it never had one."""
+        found = self.positions.get((strategy_id, instrument_id))
+        return None if found is None else PositionView(found, self.price(instrument_id))
+
+    def stats(self) -> dict[str, int]:
+        """Return how much of each kind is held."""
+        kinds: dict[str, Iterable[object]] = {
+            "instruments": self.instruments,
+            "quotes": self.quotes,
+            "books": self.books,
+            "series": self.bars,
+            "orders": self.orders,
+            "positions": self.positions,
+        }
+        return {name: len(list(held)) for name, held in kinds.items()}

@@ -1,0 +1,348 @@
+"""One strategy's desk in the engine: what ``self.buy`` and the other verbs do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from lanner.core.errors import ConfigError, InvalidOrderError
+from lanner.core.rng import Rng
+from lanner.execution.exits import ExitPlan, Level, check_levels
+from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
+from lanner.model.instruments import Instrument, Number, passive, to_decimal
+from lanner.model.orders import PRICED_TYPES, TAKE_TYPES, Order, OrderView
+from lanner.model.timeframes import MINUTE_NS, timeframe_ns
+from lanner.portfolio.positions import PositionView
+from lanner.strategy.base import Distance, Strategy, as_fraction
+from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
+
+if TYPE_CHECKING:
+    from lanner.engine.engine import Engine
+
+
+class Desk:
+    """Implements ``lanner.strategy.context.Context`` for one strategy."""
+
+    def __init__(self, engine: Engine, strategy: Strategy, instruments: Sequence[Instrument]) -> None:
+        self.engine = engine
+        self.strategy = strategy
+        self.strategy_id = strategy.id
+        self.instruments = tuple(instruments)
+        self.rng: Rng = engine.rng.split(f"strategy/{strategy.id}")
+        self.shorts_refused = 0
+        self._by_id = {instrument.id: instrument for instrument in instruments}
+        self._roi = {
+            minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(strategy.roi.items())
+        }
+
+    # -- seeing ------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        return self.engine.clock.now
+
+    def position(self, instrument: str | None) -> PositionView:
+        held = self._instrument(instrument)
+        position = self.engine.portfolio.position(self.strategy_id, held)
+        return PositionView(position, self.engine.cache.price(held.id))
+
+    def equity(self) -> float:
+        return self.engine.portfolio.equity(self.strategy_id)
+
+    def price(self, instrument: str | None) -> float:
+        return self.engine.cache.price(self._instrument(instrument).id)
+
+    def open_orders(self, instrument: str | None) -> list[OrderView]:
+        wanted = None if instrument is None else self._instrument(instrument).id
+        return [OrderView(order) for order in self.engine.execution.open_orders(self.strategy_id, wanted)]
+
+    def bars(self, timeframe: str, instrument: str | None) -> BarSeries:
+        return self.engine.subscribe_bars(self.strategy, self._instrument(instrument).id, timeframe)
+
+    def quotes(self, instrument: str | None) -> QuoteSeries:
+        return self.engine.subscribe_quotes(self.strategy, self._instrument(instrument).id)
+
+    def trades(self, instrument: str | None) -> TradeSeries:
+        return self.engine.subscribe_trades(self.strategy, self._instrument(instrument).id)
+
+    def log(self, message: str) -> None:
+        self.engine.log(self.strategy_id, message)
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def order(
+        self,
+        side: Side,
+        qty: Number,
+        px: Number | None,
+        *,
+        type: OrderType | None,  # noqa: A002
+        stop_px: Number | None,
+        trail: Distance | None,
+        tif: TimeInForce,
+        expire: int | None,
+        post_only: bool,
+        reduce_only: bool,
+        display_qty: Number | None,
+        stop: Distance | None,
+        take: Distance | None,
+        instrument: str | None,
+        tag: str,
+    ) -> OrderView:
+        traded = self._instrument(instrument)
+        side = Side(side)
+        type = type or _type_of(px, stop_px, trail)  # noqa: A001
+        _check_shape(type, px, stop_px, trail, tif, expire, post_only)
+        trail_frac, trail_ticks = self._trail(traded, trail)
+        order = Order(
+            self.engine.ids.next("o"),
+            self.strategy_id,
+            traded,
+            side,
+            type,
+            traded.quantise_qty(qty),
+            self.now,
+            px_ticks=None if px is None else traded.quantise_px(px, passive(side)),
+            stop_ticks=None if stop_px is None else traded.quantise_px(stop_px),
+            trail_frac=trail_frac,
+            trail_ticks=trail_ticks,
+            tif=tif,
+            expire_ts=expire,
+            post_only=post_only,
+            reduce_only=reduce_only,
+            display_lots=None if display_qty is None else traded.quantise_qty(display_qty),
+            tag=tag,
+        )
+        plan = self._plan(traded, side, order, stop, take, None, defaults=False)
+        return self.engine.execution.submit(order, plan)
+
+    def target(
+        self,
+        weight: float,
+        *,
+        px: Number | None,
+        stop: Distance | None,
+        take: Distance | None,
+        trail: Distance | None,
+        instrument: str | None,
+        tag: str,
+    ) -> OrderView | None:
+        traded = self._instrument(instrument)
+        weight = float(weight)
+        if not math.isfinite(weight):
+            raise InvalidOrderError("a target weight is not a number", expected="a fraction of equity", found=weight)
+        if weight == 0:
+            return self._to_lots(traded, 0, px, stop, take, trail, tag)
+        price = float(px) if px is not None else self.engine.cache.price(traded.id)
+        if not price > 0:
+            raise InvalidOrderError(
+                f"{traded.id}: no price is known yet, so a target weight means nothing",
+                fix="Set targets from on_bar, on_quote or on_trade.",
+            )
+        worth = max(0.0, self.equity()) / float(self.engine.portfolio.rate(traded.settle))
+        lots = traded.floor_lots(abs(weight) * worth / (price * float(traded.multiplier)))
+        return self._to_lots(traded, lots if weight > 0 else -lots, px, stop, take, trail, tag)
+
+    def target_qty(
+        self,
+        qty: Number,
+        *,
+        px: Number | None = None,
+        stop: Distance | None = None,
+        take: Distance | None = None,
+        trail: Distance | None = None,
+        instrument: str | None = None,
+        tag: str = "",
+    ) -> OrderView | None:
+        traded = self._instrument(instrument)
+        number = to_decimal(qty, "target quantity")
+        lots = traded.floor_lots(abs(number))
+        return self._to_lots(traded, lots if number > 0 else -lots, px, stop, take, trail, tag)
+
+    def _to_lots(
+        self,
+        traded: Instrument,
+        wanted: int,
+        px: Number | None,
+        stop: Distance | None,
+        take: Distance | None,
+        trail: Distance | None,
+        tag: str,
+    ) -> OrderView | None:
+        """Send the difference between what is wanted and what is held or already on its way."""
+        if wanted < 0 and traded.is_spot:
+            self.shorts_refused += 1
+            wanted = 0
+        execution = self.engine.execution
+        position = self.engine.portfolio.position(self.strategy_id, traded)
+        held = position.lots + execution.pending_lots(self.strategy_id, traded.id)
+        delta = wanted - held
+        if wanted == 0 and traded.is_spot:
+            execution.cancel_all(self.strategy_id, traded.id)  # exits lock the very coins that are to be sold
+            delta = -position.lots
+        elif wanted == 0:
+            execution.cancel_all(self.strategy_id, traded.id)
+            delta = -position.lots
+        if delta == 0 or (wanted != 0 and abs(delta) < traded.min_lots):
+            return None
+        side = Side.BUY if delta > 0 else Side.SELL
+        order = Order(
+            self.engine.ids.next("o"),
+            self.strategy_id,
+            traded,
+            side,
+            OrderType.MARKET if px is None else OrderType.LIMIT,
+            abs(delta),
+            self.now,
+            px_ticks=None if px is None else traded.quantise_px(px, passive(side)),
+            reduce_only=wanted == 0 and not traded.is_spot,
+            fit=px is None,
+            intent="target",
+            tag=tag,
+        )
+        opens = wanted * delta > 0
+        plan = self._plan(traded, side, order, stop, take, trail, defaults=True) if opens else None
+        return execution.submit(order, plan)
+
+    def oco(self, orders: Sequence[OrderView]) -> None:
+        found = [self.engine.execution.find(view) for view in orders]
+        if len(found) < 2 or len({order.instrument_id for order in found}) != 1:
+            raise InvalidOrderError(
+                "these orders cannot be joined", expected="two or more orders of one instrument", found=len(found)
+            )
+        self.engine.execution.join(found, self.engine.ids.next("g"), GroupKind.OCO)
+
+    def cancel(self, order: OrderView | str) -> None:
+        self.engine.execution.cancel(self._own(order))
+
+    def cancel_all(self, instrument: str | None) -> int:
+        wanted = None if instrument is None else self._instrument(instrument).id
+        return self.engine.execution.cancel_all(self.strategy_id, wanted)
+
+    def amend(
+        self, order: OrderView | str, *, qty: Number | None, px: Number | None, stop_px: Number | None
+    ) -> None:
+        own = self._own(order)
+        if qty is None and px is None and stop_px is None:
+            raise InvalidOrderError("nothing to amend", expected="qty, px or stop_px")
+        traded = own.instrument
+        self.engine.execution.amend(
+            own,
+            None if qty is None else traded.quantise_qty(qty),
+            None if px is None else traded.quantise_px(px, passive(own.side)),
+            None if stop_px is None else traded.quantise_px(stop_px),
+        )
+
+    # -- timers ------------------------------------------------------------------------------------
+
+    def set_timer(self, name: str, *, every: str | None, at: int | None) -> None:
+        if (every is None) == (at is None):
+            raise ConfigError(f"timer {name!r}: say either every or at", expected='every="5m" or at=<UNIX ns>')
+        if at is not None:
+            self.engine.clock.set_timer(self.strategy_id, name, at)
+            return
+        assert every is not None
+        period = timeframe_ns(every)
+        if not period:
+            raise ConfigError(f"timer {name!r}: not a length of time", expected="e.g. 30s, 5m, 1h", found=every)
+        first = (self.now // period + 1) * period
+        self.engine.clock.set_timer(self.strategy_id, name, first, period)
+
+    def cancel_timer(self, name: str) -> bool:
+        return self.engine.clock.cancel_timer(self.strategy_id, name)
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _instrument(self, instrument: str | None) -> Instrument:
+        if instrument is None:
+            return self.instruments[0]
+        found = self._by_id.get(instrument)
+        if found is None:
+            raise ConfigError(
+                f"{self.strategy_id} may not trade {instrument!r}",
+                expected=f"one of {', '.join(self._by_id)}",
+                fix="Add the instrument's data to the run.",
+            )
+        return found
+
+    def _own(self, order: OrderView | str) -> Order:
+        found = self.engine.execution.find(order)
+        if found.strategy_id != self.strategy_id:
+            raise InvalidOrderError(f"order {found.order_id} belongs to {found.strategy_id}")
+        return found
+
+    def _trail(self, traded: Instrument, trail: Distance | None) -> tuple[float | None, int | None]:
+        if trail is None:
+            return None, None
+        if isinstance(trail, str):
+            fraction = as_fraction(trail)
+            if not 0 < fraction < 1:
+                raise InvalidOrderError("the trailing distance is out of range", expected="between 0 % and 100 %", found=trail)
+            return float(fraction), None
+        return None, traded.quantise_px(trail)
+
+    def _plan(
+        self,
+        traded: Instrument,
+        side: Side,
+        order: Order,
+        stop: Distance | None,
+        take: Distance | None,
+        trail: Distance | None,
+        *,
+        defaults: bool,
+    ) -> ExitPlan | None:
+        if defaults and stop is None:
+            stop = self.strategy.stop_loss
+        roi = self._roi if defaults and take is None else {}
+        if stop is None and take is None and trail is None and not roi:
+            return None
+        trail_frac, trail_ticks = self._trail(traded, trail)
+        plan = ExitPlan(_level(traded, stop), _level(traded, take), trail_frac, trail_ticks, roi)
+        mark = self.engine.cache.price(traded.id)
+        reference = order.px_ticks or order.stop_ticks or (traded.quantise_px(mark) if mark == mark else 0)
+        if reference:
+            check_levels(plan, side, reference)
+        return plan
+
+
+def _level(traded: Instrument, distance: Distance | None) -> Level | None:
+    if distance is None:
+        return None
+    if isinstance(distance, str) and not distance.strip().replace(".", "", 1).isdigit():
+        return Level(fraction=as_fraction(distance))
+    return Level(ticks=traded.quantise_px(Decimal(distance) if isinstance(distance, str) else distance))
+
+
+def _type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) -> OrderType:
+    if trail is not None:
+        return OrderType.TRAILING_STOP
+    if stop_px is not None:
+        return OrderType.STOP_MARKET if px is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if px is None else OrderType.LIMIT
+
+
+def _check_shape(
+    type: OrderType,  # noqa: A002
+    px: Number | None,
+    stop_px: Number | None,
+    trail: Distance | None,
+    tif: TimeInForce,
+    expire: int | None,
+    post_only: bool,
+) -> None:
+    """Refuse combinations that no venue could understand."""
+    needs_px = type in PRICED_TYPES
+    needs_stop = type in TAKE_TYPES or type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
+    if needs_px != (px is not None):
+        raise InvalidOrderError(f"a {type.name} order", expected="a limit price px" if needs_px else "no px", found=px)
+    if needs_stop != (stop_px is not None):
+        raise InvalidOrderError(f"a {type.name} order", expected="a stop_px" if needs_stop else "no stop_px", found=stop_px)
+    if (type is OrderType.TRAILING_STOP) != (trail is not None):
+        raise InvalidOrderError(f"a {type.name} order", expected="trail with TRAILING_STOP only", found=trail)
+    if (tif is TimeInForce.GTD) != (expire is not None):
+        raise InvalidOrderError("time in force", expected="expire with GTD, and only then", found=tif.name)
+    if post_only and (type is not OrderType.LIMIT or tif in (TimeInForce.IOC, TimeInForce.FOK)):
+        raise InvalidOrderError("a post-only order", expected="a resting LIMIT order", found=f"{type.name} {tif.name}")

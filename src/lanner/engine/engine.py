@@ -1,0 +1,478 @@
+"""The heart: ``step(input) -> commands``. The whole trading path can be read here from top to bottom.
+
+For every input: clock and due timers, cache, marks, indicators, strategy handler, risk and registration of
+the orders it wanted, commands out, news on the bus. No I/O, no threads, no operating-system clock: who calls
+``step`` and who carries the commands away makes it a backtest, paper or live trading, or a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lanner.core.bus import MessageBus
+from lanner.core.clock import LogicalClock, TimerEvent
+from lanner.core.errors import ConfigError
+from lanner.core.ids import IdFactory
+from lanner.core.rng import Rng
+from lanner.engine.cache import Cache
+from lanner.engine.desk import Desk
+from lanner.engine.state_hash import StateHash
+from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
+from lanner.execution.engine import ROI_OWNER, ExecutionEngine
+from lanner.marketdata.book import L2Book
+from lanner.model.commands import Command
+from lanner.model.instruments import Instrument
+from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
+from lanner.model.orders import OrderView
+from lanner.model.reports import (
+    AmendRejected,
+    CancelRejected,
+    Fill,
+    FundingPaid,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderReport,
+    OrderTriggered,
+    OrderUnanswered,
+    Report,
+)
+from lanner.portfolio.portfolio import Portfolio
+from lanner.risk.checks import RiskLimits
+from lanner.strategy.base import Strategy
+from lanner.strategy.errors import strategy_error
+from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
+
+Step = Callable[[Any], list[Command]]
+LogSink = Callable[[int, str, str], None]
+
+NOTHING: list[Command] = []
+MAX_ROUNDS = 1000
+"""How often handlers may answer their own orders' news within one step before that counts as a loop."""
+
+
+class Engine:
+    """One synchronous trading engine. Feed it inputs in time order and carry its commands away."""
+
+    def __init__(
+        self,
+        instruments: Mapping[str, Instrument],
+        portfolio_currency: str,
+        *,
+        seed: int = 1,
+        run_id: str = "run",
+        limits: RiskLimits | None = None,
+        rates: Mapping[str, Any] | None = None,
+        bus: MessageBus | None = None,
+        log: LogSink | None = None,
+    ) -> None:
+        self.clock = LogicalClock()
+        self.rng = Rng(seed)
+        self.ids = IdFactory(run_id)
+        self.cache = Cache(instruments)
+        self.bus = bus or MessageBus()
+        self.portfolio = Portfolio(portfolio_currency, rates or {}, self.cache.marks)
+        self.execution = ExecutionEngine(
+            self.clock, self.ids, self.portfolio, limits or RiskLimits(), self._publish
+        )
+        self.cache.orders = self.execution.orders
+        self.cache.positions = self.portfolio.positions
+        self.hash = StateHash(seed)
+        self.desks: dict[str, Desk] = {}
+        self.subscriptions = Subscriptions(self.cache)
+        self.started = False
+        self._watched = False
+        self.reports: list[Report] = []
+        self._log = log
+        self._strategies: list[Strategy] = []
+        self._bars: dict[str, BarRoute] = self.subscriptions.bars
+        self._quotes: dict[str, QuoteRoute] = self.subscriptions.quotes
+        self._trades: dict[str, TradeRoute] = self.subscriptions.trades
+        self._books: dict[str, list[Strategy]] = {}
+        self._quotes_from_book: set[str] = set()
+        self._funding: dict[str, list[Strategy]] = {}
+        self._steps: dict[type, Step] = {
+            Bar: self.step_bar,
+            Quote: self.step_quote,
+            Trade: self.step_trade,
+            BookUpdate: self._step_book,
+            MarkPrice: self._step_mark,
+            FundingRate: self._step_funding,
+            FundingPaid: self._step_funding_paid,
+            **dict.fromkeys(
+                (
+                    OrderAccepted,
+                    OrderRejected,
+                    OrderTriggered,
+                    OrderFilled,
+                    OrderCanceled,
+                    OrderExpired,
+                    OrderAmended,
+                    AmendRejected,
+                    CancelRejected,
+                    OrderUnanswered,
+                ),
+                self._step_report,
+            ),
+        }
+
+    # -- setting up --------------------------------------------------------------------------------
+
+    def add_strategy(self, strategy: Strategy, capital: Any, instruments: Sequence[str] = ()) -> None:
+        """Seat a strategy with its capital and the instruments it may trade (none named: all)."""
+        if strategy.id in self.desks:
+            raise ConfigError(
+                f"two strategies are called {strategy.id!r}", fix="Give each its own id in the configuration."
+            )
+        known = [self.cache.instrument(name) for name in instruments] or list(self.cache.instruments.values())
+        self.portfolio.add_strategy(strategy.id, capital)
+        desk = Desk(self, strategy, known)
+        self.desks[strategy.id] = desk
+        strategy._context = desk
+        self._strategies.append(strategy)
+
+    def start(self, ts: int) -> list[Command]:
+        """Set the clock and let every strategy declare its series and indicators."""
+        self.clock.now = ts
+        for strategy in self._strategies:
+            self._call(strategy, strategy.on_start)
+        for strategy in self._strategies:
+            self._subscribe_overridden(strategy)
+        self.subscriptions.seal()
+        ticks = self.subscriptions.source_ticks
+        self._quotes_from_book = {name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds}
+        self.bus.on_change = self._watch
+        self._watch(self.bus.active)
+        self.started = True
+        self._publish("live_engine.started", ts)
+        return self._flush() if self.execution.out or self.execution.notices else NOTHING
+
+    def stop(self, ts: int) -> list[Command]:
+        """Let every strategy say goodbye."""
+        self.clock.now = max(self.clock.now, ts)
+        for strategy in self._strategies:
+            self._call(strategy, strategy.on_stop)
+        self._publish("live_engine.stopped", ts)
+        return self._flush() if self.execution.out or self.execution.notices else NOTHING
+
+    def _subscribe_overridden(self, strategy: Strategy) -> None:
+        """Who overrides a market data handler gets that data for all of its instruments."""
+        for instrument in self.desks[strategy.id].instruments:
+            if strategy.overrides("on_quote"):
+                self.subscribe_quotes(strategy, instrument.id)
+            if strategy.overrides("on_trade"):
+                self.subscribe_trades(strategy, instrument.id)
+            if strategy.overrides("on_book"):
+                self._books.setdefault(instrument.id, []).append(strategy)
+            if strategy.overrides("on_funding"):
+                self._funding.setdefault(instrument.id, []).append(strategy)
+            if strategy.overrides("on_bar") and not self.subscriptions.has_bars(strategy):
+                self.subscribe_bars(strategy, instrument.id, strategy.timeframe)
+
+    def subscribe_bars(self, strategy: Strategy, instrument_id: str, timeframe: str) -> BarSeries:
+        """Give a strategy a bar series of its own to declare indicators on."""
+        self._not_started("bars")
+        return self.subscriptions.add_bars(strategy, instrument_id, timeframe)
+
+    def subscribe_quotes(self, strategy: Strategy, instrument_id: str) -> QuoteSeries:
+        """Give a strategy the quotes of an instrument."""
+        self._not_started("quotes")
+        return self.subscriptions.add_quotes(strategy, instrument_id)
+
+    def subscribe_trades(self, strategy: Strategy, instrument_id: str) -> TradeSeries:
+        """Give a strategy the trades of an instrument."""
+        self._not_started("trades")
+        return self.subscriptions.add_trades(strategy, instrument_id)
+
+    def _not_started(self, what: str) -> None:
+        if self.started:
+            raise ConfigError(
+                f"{what} must be declared in on_start", fix="Move the call there; indicators need to be warmed up."
+            )
+
+    # -- the road ----------------------------------------------------------------------------------
+
+    def step(self, message: Any) -> list[Command]:
+        """Take one input (market data or report) and return the commands it led to."""
+        return self._steps[message.__class__](message)
+
+    def step_for(self, kind: type) -> Step:
+        """Return the step of one kind of input, to save the lookup when all inputs are alike."""
+        return self._steps[kind]
+
+    def step_bar(self, bar: Bar) -> list[Command]:
+        """Take a closed bar."""
+        ts = bar.ts_recv
+        clock = self.clock
+        if ts >= clock.next_due:
+            self._fire_timers(ts)
+        clock.now = ts
+        route = self._bars.get(bar.series)
+        if route is None:
+            return self._unrouted_bar(bar)
+        route.history.append(bar)
+        x = self.cache.marks[route.instrument_id] = bar.close
+        for update in route.updates:
+            update(x)
+        if route.busy:
+            self._more_of_bar(route, bar)
+        for handler in route.handlers:
+            try:
+                handler(bar)
+            except Exception as error:
+                raise self._blame(handler, error, route.history) from error
+        execution = self.execution
+        return self._flush() if execution.out or execution.notices else NOTHING
+
+    def step_quote(self, quote: Quote) -> list[Command]:
+        """Take a quote."""
+        ts = quote.ts_recv
+        clock = self.clock
+        if ts >= clock.next_due:
+            self._fire_timers(ts)
+        clock.now = ts
+        name = quote.instrument_id
+        self.cache.quotes[name] = quote
+        mid = self.cache.marks[name] = (quote.bid_px + quote.ask_px) * 0.5
+        route = self._quotes.get(name)
+        if route is None:
+            return NOTHING
+        for update in route.updates:
+            update(mid)
+        if route.waiting:
+            route.warm()
+        if self._watched:
+            self._publish(f"market_data.{name}", quote)
+        for handler in route.handlers:
+            try:
+                handler(quote)
+            except Exception as error:
+                raise self._blame(handler, error, (quote,)) from error
+        execution = self.execution
+        return self._flush() if execution.out or execution.notices else NOTHING
+
+    def step_trade(self, trade: Trade) -> list[Command]:
+        """Take a public trade."""
+        ts = trade.ts_recv
+        clock = self.clock
+        if ts >= clock.next_due:
+            self._fire_timers(ts)
+        clock.now = ts
+        name = trade.instrument_id
+        self.cache.trades[name] = trade
+        px = trade.px
+        if name not in self.cache.quotes:
+            self.cache.marks[name] = px
+        route = self._trades.get(name)
+        if route is None:
+            return NOTHING
+        for builder in route.builders:
+            for bar in builder.push(trade):
+                self._dispatch_built(bar)
+        for update in route.updates:
+            update(px)
+        if route.waiting:
+            route.warm()
+        if self._watched:
+            self._publish(f"trade.{name}", trade)
+        for handler in route.handlers:
+            try:
+                handler(trade)
+            except Exception as error:
+                raise self._blame(handler, error, (trade,)) from error
+        execution = self.execution
+        return self._flush() if execution.out or execution.notices else NOTHING
+
+    def warm_bar(self, bar: Bar) -> None:
+        """Take a bar from before the run's start: indicators move, handlers do not run."""
+        route = self._bars.get(bar.series)
+        if route is None:
+            return
+        route.history.append(bar)
+        self.cache.marks[route.instrument_id] = bar.close
+        for update in route.updates:
+            update(bar.close)
+        for update_bar in route.bar_updates:
+            update_bar(bar)
+        route.warm()
+        for aggregator in route.aggregators:
+            for coarse in aggregator.push(bar):
+                self.warm_bar(coarse)
+
+    def advance(self, ts: int) -> list[Command]:
+        """Move the clock without an input, so that timers fire."""
+        if ts >= self.clock.next_due:
+            self._fire_timers(ts)
+        self.clock.now = max(self.clock.now, ts)
+        return self._flush() if self.execution.out or self.execution.notices else NOTHING
+
+    def _more_of_bar(self, route: BarRoute, bar: Bar) -> None:
+        """The rarer parts of a bar step: whole-bar indicators, warm-up, coarser bars, watchers."""
+        for update_bar in route.bar_updates:
+            update_bar(bar)
+        if route.waiting:
+            route.warm()
+        for aggregator in route.aggregators:
+            for coarse in aggregator.push(bar):
+                self._dispatch_built(coarse)
+        if route.watched:
+            self._publish("bar.closed", bar)
+            self._publish(route.topic, bar)
+            self._publish(f"market_data.{route.instrument_id}", bar)
+
+    def _dispatch_built(self, bar: Bar) -> None:
+        """Deliver a bar that was built from trades or finer bars."""
+        route = self._bars.get(bar.series)
+        if route is None:
+            return
+        route.history.append(bar)
+        for update in route.updates:
+            update(bar.close)
+        if route.busy:
+            self._more_of_bar(route, bar)
+        for handler in route.handlers:
+            try:
+                handler(bar)
+            except Exception as error:
+                raise self._blame(handler, error, route.history) from error
+
+    def _unrouted_bar(self, bar: Bar) -> list[Command]:
+        self.cache.marks[bar.instrument_id] = bar.close
+        return NOTHING
+
+    def _step_book(self, update: BookUpdate) -> list[Command]:
+        self._tick(update.ts_recv)
+        name = update.instrument_id
+        book = self.cache.books.get(name)
+        if book is None:
+            book = self.cache.books[name] = L2Book(self.cache.instrument(name))
+        book.apply(update)
+        self._publish(f"orderbook.{name}.{'snapshot' if update.snapshot else 'delta'}", update)
+        if name in self._quotes_from_book:
+            commands = self._quote_from_book(book)
+        else:
+            commands = NOTHING
+            if name not in self.cache.quotes and book.mid == book.mid:
+                self.cache.marks[name] = book.mid
+        for strategy in self._books.get(name, ()):
+            self._call(strategy, strategy.on_book, book)
+        return [*commands, *self._flush()]
+
+    def _quote_from_book(self, book: L2Book) -> list[Command]:
+        """Make a quote of the book's top when it changed, where no quotes come from the venue itself."""
+        name = book.instrument.id
+        last = self.cache.quotes.get(name)
+        top = (book.best_bid, book.bid_qty, book.best_ask, book.ask_qty)
+        if last is not None and (last.bid_px, last.bid_qty, last.ask_px, last.ask_qty) == top:
+            return NOTHING
+        if not (top[0] == top[0] and top[2] == top[2]):
+            return NOTHING
+        return self.step_quote(Quote(name, book.ts_event, book.ts_recv, *top, book.seq))
+
+    def _step_mark(self, mark: MarkPrice) -> list[Command]:
+        self._tick(mark.ts_recv)
+        self.cache.mark_prices[mark.instrument_id] = mark
+        return self._flush()
+
+    def _step_funding(self, rate: FundingRate) -> list[Command]:
+        self._tick(rate.ts_recv)
+        self.cache.funding[rate.instrument_id] = rate
+        for strategy in self._funding.get(rate.instrument_id, ()):
+            self._call(strategy, strategy.on_funding, rate)
+        return self._flush()
+
+    def _step_funding_paid(self, report: FundingPaid) -> list[Command]:
+        self._tick(report.ts_recv)
+        self.hash.add(report)
+        self.reports.append(report)
+        instrument = self.cache.instrument(report.instrument_id)
+        self.portfolio.apply_funding(instrument, report)
+        self._publish("account.funding", report)
+        return self._flush()
+
+    def _step_report(self, report: OrderReport) -> list[Command]:
+        self._tick(report.ts_recv)
+        self.hash.add(report)
+        self.execution.on_report(report)
+        return self._flush()
+
+    # -- timers, news, commands --------------------------------------------------------------------
+
+    def _tick(self, ts: int) -> None:
+        clock = self.clock
+        if ts >= clock.next_due:
+            self._fire_timers(ts)
+        if ts > clock.now:
+            clock.now = ts
+
+    def _fire_timers(self, ts: int) -> None:
+        while (timer := self.clock.due(ts)) is not None:
+            self._on_timer(timer)
+
+    def _on_timer(self, timer: TimerEvent) -> None:
+        if timer.owner == ROI_OWNER:
+            self.execution.on_timer(timer)
+            return
+        desk = self.desks.get(timer.owner)
+        if desk is not None:
+            self._call(desk.strategy, desk.strategy.on_timer, timer)
+
+    def _flush(self) -> list[Command]:
+        """Tell the strategies what happened to their orders, then hand the commands over."""
+        execution = self.execution
+        rounds = 0
+        while execution.notices:
+            notices, execution.notices = execution.notices, []
+            rounds += 1
+            if rounds > MAX_ROUNDS:
+                raise ConfigError(
+                    "a strategy answers its own orders' news without end",
+                    expected=f"at most {MAX_ROUNDS} rounds in one step",
+                    fix="Look at on_order and on_fill: they send an order for each one they hear of.",
+                )
+            for strategy_id, news in notices:
+                strategy = self.desks[strategy_id].strategy
+                if isinstance(news, OrderView):
+                    self._call(strategy, strategy.on_order, news)
+                else:
+                    self._call(strategy, strategy.on_fill, news)
+        execution.intents = 0
+        if not execution.out:
+            return NOTHING
+        commands: list[Command] = list(execution.out)
+        execution.out.clear()
+        for command in commands:
+            self.hash.add(command)
+        return commands
+
+    def _watch(self, active: bool) -> None:
+        self._watched = active
+        self.subscriptions.watch(active)
+
+    def _publish(self, topic: str, event: object) -> None:
+        if self.bus.active:
+            self.bus.publish(topic, event)
+
+    def log(self, strategy_id: str, message: str) -> None:
+        """Hand a strategy's log line to whoever keeps the log."""
+        if self._log is not None:
+            self._log(self.clock.now, strategy_id, message)
+
+    # -- user code ---------------------------------------------------------------------------------
+
+    def _call(self, strategy: Strategy, handler: Callable[..., None], *args: object) -> None:
+        try:
+            handler(*args)
+        except Exception as error:
+            raise self._blame(handler, error, args) from error
+
+    def _blame(self, handler: Callable[..., None], error: Exception, inputs: Sequence[Any]) -> Exception:
+        """Turn what a strategy raised into an error that shows the user's own lines and where it happened."""
+        strategy = getattr(handler, "__self__", None)
+        if not isinstance(strategy, Strategy):
+            return error
+        return strategy_error(error, strategy, f"{handler.__name__} at {self.clock.now}", list(inputs)[-5:])

@@ -1,0 +1,84 @@
+"""Protective exits: the stop, the target and the trailing stop that come with an entry (a bracket).
+
+A plan waits until its entry fills; then its orders are sent, sized to what was filled, and kept in step
+with it. They form a one-cancels-other group, and all of them are withdrawn when the position they protect
+is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from lanner.core.errors import InvalidOrderError
+from lanner.model.enums import Side
+from lanner.model.instruments import Instrument, Rounding
+from lanner.model.orders import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A protective price: a fraction of the entry price, or a price in ticks."""
+
+    fraction: Decimal | None = None
+    ticks: int | None = None
+
+    def at(self, instrument: Instrument, entry: Decimal, direction: int) -> int:
+        """Return the price in ticks; ``direction`` is +1 when it lies above the entry."""
+        if self.ticks is not None:
+            return self.ticks
+        assert self.fraction is not None
+        return instrument.quantise_px(entry * (1 + direction * self.fraction), Rounding.NEAREST)
+
+
+@dataclass(slots=True)
+class ExitPlan:
+    """What shall protect a position once its entry fills.
+
+    ``roi`` maps nanoseconds since the entry to the profit (a fraction) at which to leave; it moves the target
+    down as time passes.
+    """
+
+    stop: Level | None = None
+    take: Level | None = None
+    trail_frac: float | None = None
+    trail_ticks: int | None = None
+    roi: Mapping[int, Decimal] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.stop or self.take or self.trail_frac or self.trail_ticks or self.roi)
+
+
+@dataclass(slots=True)
+class Guard:
+    """A plan at work: the entry it belongs to and the orders it has out, by role."""
+
+    entry: Order
+    plan: ExitPlan
+    group_id: str
+    orders: dict[str, Order] = field(default_factory=dict)
+    opened_at: int = 0
+
+
+def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:
+    """Refuse a stop or target on the wrong side of the reference price."""
+    direction = int(side)
+    if plan.stop is not None and plan.stop.ticks is not None and (reference - plan.stop.ticks) * direction <= 0:
+        raise InvalidOrderError(
+            "the stop is on the wrong side",
+            expected=f"a price {'below' if direction > 0 else 'above'} the entry for a {side.name}",
+            found=f"{plan.stop.ticks} ticks with the price at {reference} ticks",
+        )
+    if plan.take is not None and plan.take.ticks is not None and (plan.take.ticks - reference) * direction <= 0:
+        raise InvalidOrderError(
+            "the target is on the wrong side",
+            expected=f"a price {'above' if direction > 0 else 'below'} the entry for a {side.name}",
+            found=f"{plan.take.ticks} ticks with the price at {reference} ticks",
+        )
+    if plan.stop is not None and plan.stop.fraction is not None and not 0 < plan.stop.fraction < 1:
+        raise InvalidOrderError("the stop distance is out of range", expected="between 0 % and 100 %", found=plan.stop.fraction)
+    if plan.take is not None and plan.take.fraction is not None and (
+        plan.take.fraction <= 0 or (direction < 0 and plan.take.fraction >= 1)
+    ):
+        raise InvalidOrderError("the target distance is out of range", expected="more than 0 %", found=plan.take.fraction)

@@ -1,0 +1,3 @@
+"""Limits and checks before an order leaves."""
+
+__all__: list[str] = []
