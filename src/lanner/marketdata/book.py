@@ -303,16 +303,20 @@ class L2Book(BookView):
             key = known.get(px)
             if key is None:
                 key = self._learn(known, px, sign)
-            if qty:
+            if qty > 0.0:
                 lots = int(qty * inverse + 0.5)
-                exact.append((key, lots if lots > 0 else _small(qty)))
-            else:
+                exact.append((key, lots or 1))
+            elif qty == 0.0:
                 exact.append((key, 0))
+            else:
+                raise DataError(
+                    "a book level's quantity is not a quantity", expected="0 to remove, else > 0", found=qty
+                )
         return exact
 
     def _learn(self, known: dict[float, int], px: float, sign: int) -> int:
         steps = px * self._tick.inverse
-        ticks = round(steps)
+        ticks = round(steps) if math.isfinite(steps) else 0
         if not -1e-3 < steps - ticks < 1e-3:
             raise _off_grid(px, self._tick)
         if len(known) >= KNOWN_PRICES:
@@ -328,13 +332,6 @@ def _off_grid(px: float, tick: _Step) -> DataError:
         found=px,
         fix="Give the instrument the tick that the data use.",
     )
-
-
-def _small(qty: float) -> int:
-    """Return 1 for a positive quantity of less than half a lot: the level is there."""
-    if not qty > 0.0:
-        raise DataError("a book level's quantity is negative", expected="0 to remove, else > 0", found=qty)
-    return 1
 
 
 class _Step:

@@ -156,9 +156,10 @@ def test_a_price_off_the_grid_is_refused_and_changes_nothing() -> None:
     assert list(book.depth(Side.BUY)) == [(99.0, 1.0)]
 
 
-def test_a_negative_quantity_is_refused() -> None:
-    with pytest.raises(DataError, match="quantity is negative"):
-        L2Book(ETH).apply(update([(98.0, -1.0)], []))
+@pytest.mark.parametrize(("px", "qty"), [(98.0, -1.0), (98.0, math.nan), (math.nan, 1.0), (math.inf, 1.0)])
+def test_what_is_no_level_is_refused(px: float, qty: float) -> None:
+    with pytest.raises(DataError, match="a book level's"):
+        L2Book(ETH).apply(update([(px, qty)], []))
 
 
 def test_a_positive_quantity_below_one_lot_stays_visible() -> None:

@@ -1,22 +1,23 @@
 """Synthetic bars: one invented market, seen at any timeframe.
 
 Bars of a minute and more are all made from the same one-minute path, so for one seed the hours are what
-the minutes add up to. Inside a step, high and low are drawn from the law of a Brownian bridge.
+the minutes add up to. Seconds follow a bridge between the closes of those minutes. Inside a step, high
+and low are drawn from the law of a Brownian bridge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lanner.core.errors import ConfigError
-from lanner.marketdata.bars import BarColumns, aggregate_bars, check_divides
+from lanner.marketdata.bars import BarColumns, aggregate_bars
 from lanner.marketdata.synth.market import Market, on_grid
 from lanner.marketdata.synth.numbers import exp, log, normal, stream, uniform
-from lanner.marketdata.synth.path import Path, simulate
-from lanner.model.timeframes import DAY_NS, TIMEFRAMES_NS
+from lanner.marketdata.synth.path import Path, by_second, simulate
+from lanner.model.timeframes import DAY_NS, SECOND_NS, TIMEFRAMES_NS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +57,15 @@ def bar_frames(
     daily = [
         aggregate_bars(columns, fine, "1d") for columns in _fine_bars(market, fine, since_ns, days, seed)
     ]
-    yield _whole(aggregate_bars(_join(daily), "1d", timeframe), since_ns).to_frame()
+    yield coarse_bars(daily, timeframe, since_ns)
+
+
+def coarse_bars(daily: Sequence[BarColumns], timeframe: str, since_ns: int) -> pl.DataFrame:
+    """Build bars longer than a day from daily ones; those that the data do not cover whole are left out."""
+    names = BarColumns.__dataclass_fields__
+    joined = BarColumns(*(np.concatenate([getattr(part, name) for part in daily]) for name in names))
+    frame = aggregate_bars(joined, "1d", timeframe).to_frame()
+    return frame.filter(frame["ts_open"] >= since_ns)
 
 
 def check_span(since_ns: int, days: int) -> None:
@@ -70,48 +79,41 @@ def check_span(since_ns: int, days: int) -> None:
 
 
 def _fine_bars(market: Market, fine: str, since_ns: int, days: int, seed: int) -> Iterator[BarColumns]:
-    step_ns = TIMEFRAMES_NS[fine]
-    check_divides(fine, "1d")
     last_close: int | None = None
-    chunk_days = 7 if fine == "1m" else 1
-    paths = simulate(market, seed=seed, since_ns=since_ns, days=days, step_ns=step_ns, chunk_days=chunk_days)
+    weeks = simulate(market, seed=seed, since_ns=since_ns, days=days)
+    paths = weeks if fine == "1m" else by_second(weeks, seed)
     for number, path in enumerate(paths):
-        rng = stream(seed, 2, step_ns // 1_000_000_000, number)
-        columns, last_close = _chunk(market, path, rng, step_ns, last_close)
+        rng = stream(seed, 2, TIMEFRAMES_NS[fine] // SECOND_NS, number)
+        columns, last_close = _chunk(market, path, rng, TIMEFRAMES_NS[fine], last_close)
         yield columns
 
 
 def _chunk(
     market: Market, path: Path, rng: np.random.Generator, step_ns: int, last_close: int | None
 ) -> tuple[BarColumns, int]:
-    steps = len(path.ts)
-    level = np.cumsum(np.concatenate(([path.start], path.returns)))
-    px = exp(level)
+    px = exp(path.levels())
     tick = market.tick_float
     close = _ticks(px[1:], tick)
     before = _ticks(px[:1], tick) if last_close is None else np.array([last_close])
     open_ = _opens(rng, market, np.concatenate((before, close[:-1])), path.heat)
     above, below = _bridge(rng, path)
     high = np.maximum(np.maximum(open_, close), _ticks(px[:-1] * exp(above), tick))
-    low = np.maximum(np.minimum(np.minimum(open_, close), _ticks(px[:-1] * exp(below), tick)), 1)
+    low = np.minimum(np.minimum(open_, close), _ticks(px[:-1] * exp(below), tick))
     lots, trades, taker = _activity(rng, market, path, px[1:], step_ns)
-    mean_px = on_grid(open_ + high + low + close, market.tick) / 4.0
-    ends = path.ts + step_ns
     volume = on_grid(lots, market.lot)
     columns = BarColumns(
         ts_open=path.ts,
-        ts_event=ends,
-        ts_recv=ends,
+        ts_event=path.ts + step_ns,
+        ts_recv=path.ts + step_ns,
         open=on_grid(open_, market.tick),
         high=on_grid(high, market.tick),
         low=on_grid(low, market.tick),
         close=on_grid(close, market.tick),
         volume=volume,
-        quote_volume=volume * mean_px,
+        quote_volume=volume * on_grid(open_ + high + low + close, market.tick) / 4.0,
         trades=trades,
         taker_buy_volume=on_grid(taker, market.lot),
     )
-    assert len(columns) == steps
     return columns, int(close[-1])
 
 
@@ -159,15 +161,3 @@ def _activity(
     bought = np.clip(0.5 + 0.2 * lean + 0.07 * normal(rng, steps), 0.0, 1.0)
     trades = np.minimum(np.maximum(count, 1.0), lots)
     return lots.astype(np.int64), trades.astype(np.int64), np.rint(lots * bought).astype(np.int64)
-
-
-def _join(parts: list[BarColumns]) -> BarColumns:
-    names = BarColumns.__dataclass_fields__
-    return BarColumns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _whole(bars: BarColumns, since_ns: int) -> BarColumns:
-    """Leave out a first bar that opened before the data begin."""
-    if not len(bars) or bars.ts_open[0] >= since_ns:
-        return bars
-    return BarColumns(*(getattr(bars, name)[1:] for name in BarColumns.__dataclass_fields__))

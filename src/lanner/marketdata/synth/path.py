@@ -13,7 +13,7 @@ through the GARCH factor leave a more volatile hour behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ import numpy as np
 
 from lanner.marketdata.synth.market import YEAR_NS, Market, week_profile
 from lanner.marketdata.synth.numbers import exp, interpolate, log, normal, stream, uniform
-from lanner.model.timeframes import DAY_NS, HOUR_NS, MINUTE_NS
+from lanner.model.timeframes import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +34,7 @@ _SCALES = (0.72, 1.23, 2.26)
 _SCALE_EDGES = (0.70, 0.95)
 """A shock is normal with one of three scales, at 70, 25 and 5 % (unit variance together)."""
 
+_WEEK = 7 * 1440
 _JUMPS_PER_DAY = 0.3
 _MAX_GARCH = 40.0
 _SLOW = ((10 * HOUR_NS, 0.22), (6 * DAY_NS, 0.30))
@@ -61,6 +62,18 @@ class Path:
     """Volatility against what is usual at this time of the week."""
     season: Floats
 
+    def levels(self) -> Floats:
+        """Return the log price before each step, and behind the last one."""
+        return np.cumsum(np.concatenate(([self.start], self.returns)))
+
+    def cut(self, start: int, stop: int) -> Path:
+        """Return the steps [start, stop)."""
+        part = slice(start, stop)
+        return Path(
+            self.ts[part], float(self.levels()[start]), self.returns[part], self.sigma[part],
+            self.shock[part], self.heat[part], self.season[part],
+        )  # fmt: skip
+
 
 @dataclass(slots=True)
 class _State:
@@ -70,43 +83,64 @@ class _State:
     regime: int
 
 
-def simulate(
-    market: Market, *, seed: int, since_ns: int, days: int, step_ns: int = MINUTE_NS, chunk_days: int = 7
-) -> Iterator[Path]:
-    """Yield the path in chunks of days. Every chunk has random streams of its own."""
-    per_day = DAY_NS // step_ns
+def simulate(market: Market, *, seed: int, since_ns: int, days: int) -> Iterator[Path]:
+    """Yield the path in steps of a minute, a week at a time.
+
+    Every week has random streams of its own and is always drawn whole, so a shorter data set is the
+    beginning of a longer one.
+    """
     profile = week_profile()
     state = _State(float(log(np.array([market.start_price]))[0]), 1.0, [0.0, 0.0], 1)
-    for number, first in enumerate(range(0, days, chunk_days)):
-        count = min(chunk_days, days - first)
-        ts = since_ns + first * DAY_NS + np.arange(count * per_day, dtype=np.int64) * step_ns
+    for week, first in enumerate(range(0, days, 7)):
+        ts = since_ns + first * DAY_NS + np.arange(_WEEK, dtype=np.int64) * MINUTE_NS
         minute = (ts // MINUTE_NS + 3 * 1440) % len(profile)
-        path, state = _chunk(market, (seed, step_ns, number), ts, profile[minute], state)
-        yield path
+        path, state = _week(market, stream(seed, 1, week), ts, profile[minute], state)
+        yield path.cut(0, min(7, days - first) * 1440)
 
 
-def _chunk(
-    market: Market, key: tuple[int, int, int], ts: Ints, season: Floats, state: _State
+def by_second(weeks: Iterable[Path], seed: int) -> Iterator[Path]:
+    """Refine a path to steps of a second, a day at a time: a Brownian bridge fills each minute."""
+    day = 0
+    for week in weeks:
+        for start in range(0, len(week.ts), 1440):
+            yield _bridge_seconds(week.cut(start, start + 1440), stream(seed, 4, day))
+            day += 1
+
+
+def _bridge_seconds(path: Path, rng: np.random.Generator) -> Path:
+    minutes = len(path.ts)
+    sigma = path.sigma / 60.0**0.5
+    walk = np.cumsum(normal(rng, minutes * 60).reshape(minutes, 60) * sigma[:, None], axis=1)
+    done = np.arange(1, 61) / 60.0
+    bridge = walk - done * (walk[:, -1:] - path.returns[:, None])
+    bridge[:, -1] = path.returns
+    steps = np.concatenate((bridge[:, :1], bridge[:, 1:] - bridge[:, :-1]), axis=1).reshape(-1)
+    fine = np.repeat(sigma, 60)
+    return Path(
+        ts=(path.ts[:, None] + np.arange(60, dtype=np.int64) * SECOND_NS).reshape(-1),
+        start=path.start,
+        returns=steps,
+        sigma=fine,
+        shock=steps / fine,
+        heat=np.repeat(path.heat, 60),
+        season=np.repeat(path.season, 60),
+    )
+
+
+def _week(
+    market: Market, rng: np.random.Generator, ts: Ints, season: Floats, state: _State
 ) -> tuple[Path, _State]:
-    seed, step_ns, number = key
-    steps = len(ts)
-    hours = steps * step_ns // HOUR_NS
-    rng = stream(seed, 1, step_ns // 1_000_000_000, number)
+    hours = len(ts) // 60
     slow_end, slow = _slow_volatility(rng, hours, state.slow)
     regime_end, level, drift = _regimes(rng, hours, state.regime, market.regimes)
-    per_hour = HOUR_NS // step_ns
-    outer = np.repeat(level, per_hour) * interpolate(np.arange(steps) / per_hour, slow)
-    shock = _shocks(rng, steps, step_ns)
-    garch = _garch(shock, state.garch, step_ns)
-    heat = outer * np.sqrt(garch[:-1])
-    base = market.vol * np.sqrt(step_ns / YEAR_NS)
-    sigma = base * season * heat
-    trend = market.drift * step_ns / YEAR_NS
-    daily = market.vol * np.sqrt(DAY_NS / YEAR_NS)
-    returns = sigma * shock + trend + np.repeat(drift, per_hour) * (daily * step_ns / DAY_NS)
-    end = np.cumsum(np.concatenate(([state.log_px], returns)))[-1]
-    path = Path(ts, state.log_px, returns, sigma, shock, heat, season)
-    return path, _State(float(end), float(garch[-1]), slow_end, regime_end)
+    shock = _shocks(rng, len(ts))
+    garch = _garch(shock, state.garch)
+    heat = np.repeat(level, 60) * interpolate(np.arange(len(ts)) / 60.0, slow) * np.sqrt(garch[:-1])
+    sigma = market.vol * (MINUTE_NS / YEAR_NS) ** 0.5 * season * heat
+    daily = market.vol * (DAY_NS / YEAR_NS) ** 0.5
+    trend = market.drift * MINUTE_NS / YEAR_NS + np.repeat(drift, 60) * (daily / 1440.0)
+    path = Path(ts, state.log_px, sigma * shock + trend, sigma, shock, heat, season)
+    return path, _State(float(path.levels()[-1]), float(garch[-1]), slow_end, regime_end)
 
 
 def _slow_volatility(rng: np.random.Generator, hours: int, start: list[float]) -> tuple[list[float], Floats]:
@@ -143,22 +177,22 @@ def _pick(weights: tuple[float, ...], choice: float) -> int:
     return max(range(len(weights)), key=weights.__getitem__)
 
 
-def _shocks(rng: np.random.Generator, steps: int, step_ns: int) -> Floats:
+def _shocks(rng: np.random.Generator, steps: int) -> Floats:
     pick = rng.random(steps)
     scale = np.where(pick < _SCALE_EDGES[0], _SCALES[0], np.where(pick < _SCALE_EDGES[1], *_SCALES[1:]))
     shock = normal(rng, steps) * scale
     size = 5.0 * exp(-0.4 * log(uniform(rng, steps)))
-    jumps = rng.random(steps) < _JUMPS_PER_DAY * step_ns / DAY_NS
-    return np.where(jumps, np.where(shock < 0.0, -1.0, 1.0) * np.minimum(size, 18.0), shock)
+    jumps = rng.random(steps) < _JUMPS_PER_DAY / 1440.0
+    return np.where(jumps, np.where(shock < 0.0, -1.0, 1.0) * np.minimum(size, 12.0), shock)
 
 
-def _garch(shock: Floats, start: float, step_ns: int) -> Floats:
+def _garch(shock: Floats, start: float) -> Floats:
     """Return the GARCH factor before each step, and behind the last one.
 
     T. Bollerslev, "Generalized autoregressive conditional heteroskedasticity" (1986), with unit mean.
     """
-    persistence = 0.5 ** (step_ns / (35 * MINUTE_NS))
-    alpha = 0.05 * (step_ns / MINUTE_NS) ** 0.5
+    persistence = 0.5 ** (1.0 / 35.0)
+    alpha = 0.05
     factor = alpha * np.minimum(shock * shock, 150.0) + (persistence - alpha)
     omega = 1.0 - persistence
     walk = accumulate(factor.tolist(), lambda g, k: min(omega + g * k, _MAX_GARCH), initial=start)
