@@ -20,6 +20,7 @@ class Peer:
     oldest_python: tuple[int, int]
     module: str
     pre_releases: bool = False
+    kinds: tuple[str, ...] = ("bars", "quotes")
 
 
 NAUTILUS_2 = Peer(
@@ -35,7 +36,14 @@ NAUTILUS_1 = Peer(
     oldest_python=(3, 11),
     module="benchmarks.peers.nautilus1_ema",
 )
-PEERS = (NAUTILUS_2, NAUTILUS_1)
+BACKTESTING = Peer(
+    name="backtesting.py",
+    requirements=("backtesting>=0.6", "pandas<3"),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.backtesting_ema",
+    kinds=("bars",),
+)
+PEERS = (NAUTILUS_2, NAUTILUS_1, BACKTESTING)
 
 
 class PeerUnavailableError(Exception):

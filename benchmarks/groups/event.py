@@ -18,17 +18,20 @@ TOLERANCE = 0.02
 
 def run(rounds: int) -> Iterator[Row]:
     """Measure every engine once a round, in turn, and yield a row for each peer and kind of data."""
-    engines = {OURS: (sys.executable, "benchmarks.ours.ema")}
+    engines: dict[str, tuple[str, str, tuple[str, ...]]] = {
+        OURS: (sys.executable, "benchmarks.ours.ema", ("bars", "quotes"))
+    }
     for peer in PEERS:
         try:
-            engines[peer.name] = (str(ready(peer)), peer.module)
+            engines[peer.name] = (str(ready(peer)), peer.module, peer.kinds)
         except PeerUnavailableError as reason:
             print(f"# skipped {peer.name}: {reason}", flush=True)
     for kind in ("bars", "quotes"):
         data = str(ensure(BENCH / "data", kind, ROWS))
-        samples: dict[str, list[dict[str, Any]]] = {name: [] for name in engines}
+        running = {name: engine for name, engine in engines.items() if kind in engine[2]}
+        samples: dict[str, list[dict[str, Any]]] = {name: [] for name in running}
         for _ in range(rounds):
-            for name, (python, module) in engines.items():
+            for name, (python, module, _kinds) in running.items():
                 samples[name].append(script(python, module, "--kind", kind, "--data", data))
         yield from _rows(kind, samples)
 
