@@ -8,14 +8,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks.groups import cli, data, event, memory
+from benchmarks.groups.cli import run as run_cli
+from benchmarks.groups.data import run as run_data
+from benchmarks.groups.event import run as run_event
+from benchmarks.groups.memory import run as run_memory
 from benchmarks.measure import Row, write
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
-    "event": event.run,
-    "cli": cli.run,
-    "memory": memory.run,
-    "data": data.run,
+    "event": run_event,
+    "cli": run_cli,
+    "memory": run_memory,
+    "data": run_data,
 }
 
 

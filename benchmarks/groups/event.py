@@ -33,10 +33,11 @@ def run(rounds: int) -> Iterator[Row]:
         for _ in range(rounds):
             for name, (python, module, _kinds) in running.items():
                 samples[name].append(script(python, module, "--kind", kind, "--data", data))
-        yield from _rows(kind, samples)
+        yield from rows_of(kind, samples)
 
 
-def _rows(kind: str, samples: dict[str, list[dict[str, Any]]]) -> Iterator[Row]:
+def rows_of(kind: str, samples: dict[str, list[dict[str, Any]]]) -> Iterator[Row]:
+    """Yield a row for each peer, or one of ours alone when there is none."""
     rates = {name: middle(runs, "events") / middle(runs, "cpu_seconds") for name, runs in samples.items()}
     ours = samples[OURS][-1]
     peers = [name for name in samples if name != OURS]
