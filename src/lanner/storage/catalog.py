@@ -83,7 +83,9 @@ class Catalog:
             return Instrument.from_json(path.read_bytes())
         except msgspec.DecodeError as error:
             raise DataError(
-                f"the instrument file {path} is damaged", found=error, fix="Import the data again, or delete the file."
+                f"the instrument file {path} is damaged",
+                found=error,
+                fix="Import the data again, or delete the file.",
             ) from error
 
     def save_instrument(self, instrument: Instrument) -> None:
@@ -155,7 +157,12 @@ class Catalog:
             yield pl.concat(held, rechunk=True)
 
     def _read(
-        self, key: DatasetKey, part: PartitionStats, since_ns: int | None, until_ns: int | None, chunk_rows: int
+        self,
+        key: DatasetKey,
+        part: PartitionStats,
+        since_ns: int | None,
+        until_ns: int | None,
+        chunk_rows: int,
     ) -> Iterator[pl.DataFrame]:
         path = self.dataset_folder(key) / part.file
         begin, end = 0, part.rows

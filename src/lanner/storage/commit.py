@@ -14,7 +14,15 @@ from lanner.core.errors import DataError
 from lanner.model.instruments import Instrument
 from lanner.storage.catalog import Catalog
 from lanner.storage.files import folder_lock, sync_file, sync_folder, uninterrupted
-from lanner.storage.passport import LEDGER_LIMIT, QUANTILES, Gap, LatencyStats, PartitionStats, Passport, SourceRecord
+from lanner.storage.passport import (
+    LEDGER_LIMIT,
+    QUANTILES,
+    Gap,
+    LatencyStats,
+    PartitionStats,
+    Passport,
+    SourceRecord,
+)
 from lanner.storage.quality import bar_gaps, combine_hashes, measure
 from lanner.storage.schema import SCHEMAS, DatasetKey, partition_label
 from lanner.storage.settle import EXISTING, settle
@@ -263,7 +271,9 @@ def _latency(parts: list[PartitionStats]) -> LatencyStats | None:
     else:
         order = np.argsort(points, kind="stable")
         share = np.cumsum(weights[order]) / weights.sum()
-        merged = {q: int(points[order][min(int(np.searchsorted(share, q)), len(points) - 1)]) for q in QUANTILES}
+        merged = {
+            q: int(points[order][min(int(np.searchsorted(share, q)), len(points) - 1)]) for q in QUANTILES
+        }
     return LatencyStats(
         rows=sum(part.latency_rows for part in known),
         min_ns=int(points.min()),

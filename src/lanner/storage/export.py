@@ -13,14 +13,20 @@ from lanner.core.errors import ConfigError, DataError
 from lanner.storage.open_data import Dataset
 
 
-def export_rows(dataset: Dataset, path: Path, *, since_ns: int | None = None, until_ns: int | None = None) -> int:
+def export_rows(
+    dataset: Dataset, path: Path, *, since_ns: int | None = None, until_ns: int | None = None
+) -> int:
     """Write the rows of [since, until) and return their number; the file appears complete or not at all.
 
     The ending decides the format: ``.csv``, ``.csv.gz``, ``.parquet`` or ``.arrow``. Times are nanoseconds.
     """
     ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
     if ending not in (".csv", ".csv.gz", ".parquet", ".arrow"):
-        raise ConfigError("cannot tell the format of the export", expected=".csv, .csv.gz, .parquet or .arrow", found=path.name)
+        raise ConfigError(
+            "cannot tell the format of the export",
+            expected=".csv, .csv.gz, .parquet or .arrow",
+            found=path.name,
+        )
     frames = dataset.catalog.scan(
         dataset.kind, dataset.instrument_id, dataset.spec, since_ns=since_ns, until_ns=until_ns
     )
@@ -43,7 +49,9 @@ def export_rows(dataset: Dataset, path: Path, *, since_ns: int | None = None, un
                 else:
                     joined.write_ipc(temporary)
         if not rows:
-            raise DataError(f"{dataset.ref} has no rows in that span", fix="`lanner data describe` shows its span.")
+            raise DataError(
+                f"{dataset.ref} has no rows in that span", fix="`lanner data describe` shows its span."
+            )
         temporary.replace(path)
     except OSError as error:
         raise DataError(f"cannot write {path}", found=error.strerror or error) from error
@@ -65,6 +73,8 @@ def parse_time(text: str, name: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{name} is not a time", expected="e.g. 2024-06-01 or 2024-06-01T12:00", found=repr(text)) from None
+        raise ConfigError(
+            f"{name} is not a time", expected="e.g. 2024-06-01 or 2024-06-01T12:00", found=repr(text)
+        ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1_000_000) * 1000

@@ -16,9 +16,7 @@ from lanner.storage.passport import Passport
 from lanner.storage.schema import KINDS, DatasetKey
 
 _CACHE_VERSION = "1"
-_FILE_ENDINGS = (
-    ".csv .txt .gz .zip .bz2 .xz .json .jsonl .feather .arrow .ipc .parquet .tsv".split()
-)
+_FILE_ENDINGS = ".csv .txt .gz .zip .bz2 .xz .json .jsonl .feather .arrow .ipc .parquet .tsv".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,9 @@ def open_source(
     if path.is_file():
         return _open_file(ref, path, instrument, timeframe, format, cache_dir)
     if _means_a_file(ref):
-        raise NotFoundError(f"no such file: {ref}", fix="Check the path, or name a data set of `lanner data list`.")
+        raise NotFoundError(
+            f"no such file: {ref}", fix="Check the path, or name a data set of `lanner data list`."
+        )
     instrument_id, _, what = ref.partition("@")
     if what:
         kind, spec = (what, "") if what in KINDS else ("bars", what)
@@ -75,7 +75,11 @@ def open_source(
 
 
 def _means_a_file(ref: str) -> bool:
-    return "/" in ref.partition("@")[0] and "." not in ref.rpartition("/")[2] or ref.lower().endswith(tuple(_FILE_ENDINGS))
+    return (
+        "/" in ref.partition("@")[0]
+        and "." not in ref.rpartition("/")[2]
+        or ref.lower().endswith(tuple(_FILE_ENDINGS))
+    )
 
 
 def _only_one(catalog: Catalog, instrument_id: str, timeframe: str | None) -> Dataset:
@@ -104,7 +108,9 @@ def _open_file(
 ) -> DataSource:
     options = Options(instrument=instrument or "", timeframe=timeframe or "", timeframe_is_hint=True)
     shas = ",".join(source.sha256 for source in open_sources(path))
-    told = "|".join((_CACHE_VERSION, shas, path.name, str(path.parent), options.instrument, options.timeframe, format))
+    told = "|".join(
+        (_CACHE_VERSION, shas, path.name, str(path.parent), options.instrument, options.timeframe, format)
+    )
     cached = Catalog(Path(cache_dir) / "files" / hashlib.sha256(told.encode()).hexdigest()[:24])
     notes: list[str] = []
     if not cached.datasets():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from lanner.model.timeframes import DAY_NS as _DAY
 from lanner.storage.passport import Passport, ratio_text
 
 
@@ -93,17 +94,22 @@ def _completeness(p: Passport) -> list[str]:
 
 
 def closing_hours(p: Passport) -> bool:
-    """Tell whether nearly all gaps of a bar series touch a weekend, as in stock and currency markets."""
-    if p.gap_count < 8:
+    """Tell whether most Saturdays of a bar series lie in gaps, as in stock and currency markets."""
+    weeks = (p.end_ns - p.start_ns) // (7 * _DAY)
+    if weeks < 3:
         return False
-    weekend = sum(1 for gap in p.gaps if _touches_weekend(gap.start_ns, gap.end_ns))
-    return weekend >= 0.7 * len(p.gaps)
+    weekends = sum(1 for gap in p.gaps if _spans_saturday_noon(gap.start_ns, gap.end_ns))
+    return weekends >= 0.8 * min(weeks, len(p.gaps))
 
 
-def _touches_weekend(start_ns: int, end_ns: int) -> bool:
-    day = 86_400_000_000_000
-    first, last = start_ns // day, (end_ns - 1) // day
-    return any((number + 3) % 7 >= 5 for number in range(first, min(last, first + 7) + 1))
+def _spans_saturday_noon(start_ns: int, end_ns: int) -> bool:
+    if end_ns - start_ns > 6 * _DAY:
+        return False
+    first = start_ns // _DAY
+    return any(
+        (number + 3) % 7 == 5 and start_ns <= number * _DAY + _DAY // 2 <= end_ns
+        for number in range(first, first + 7)
+    )
 
 
 def _rows(p: Passport) -> list[str]:
@@ -114,9 +120,13 @@ def _rows(p: Passport) -> list[str]:
             "the first of a file was kept, a later import replaces."
         )
     if p.kind == "bars" and p.rows and p.zero_volume / p.rows > 0.001:
-        out.append(f"{plural(p.zero_volume, 'bar')} ({ratio_text(p.zero_volume, p.rows)}) without any volume.")
+        out.append(
+            f"{plural(p.zero_volume, 'bar')} ({ratio_text(p.zero_volume, p.rows)}) without any volume."
+        )
     if p.outliers:
-        out.append(f"{plural(p.outliers, 'price spike')} that the next row takes back: bad prints are likely.")
+        out.append(
+            f"{plural(p.outliers, 'price spike')} that the next row takes back: bad prints are likely."
+        )
     if p.crossed:
         what = "row" if p.kind == "quotes" else "event"
         out.append(f"Crossed book (bid above ask) in {plural(p.crossed, what)}.")

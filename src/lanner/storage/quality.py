@@ -31,7 +31,7 @@ def measure(frame: pl.DataFrame, key: DatasetKey) -> dict[str, Any]:
         "start_ns": int(times[0]),
         "end_ns": int(times[-1]),
         "content_hash": content_hash(frame),
-        **latency(frame),
+        **latency(frame.filter("last") if key.kind == "book" else frame),
     }
     if key.kind == "bars":
         stats |= _measure_bars(frame, key)

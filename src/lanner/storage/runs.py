@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,10 +132,7 @@ class RunStore:
 
     def list(self) -> list[RunRecord | DamagedRun]:
         """Return every run, the newest first; one that cannot be read comes as ``DamagedRun``."""
-        if not self.root.is_dir():
-            return []
-        names = sorted((p.name for p in self.root.iterdir() if p.is_dir() and p.name[0] != "."), reverse=True)
-        return [self._read(name) for name in names]
+        return [self._read(name) for name in reversed(self._names())]
 
     def load(self, ref: str) -> RunRecord:
         """Return the record of a run named by its id, the start or end of it, or ``last``.
@@ -153,7 +150,11 @@ class RunStore:
 
     def resolve(self, ref: str) -> str:
         """Return the full id of a run named by its id, the start or end of it, or ``last``."""
-        names = sorted(p.name for p in self.root.iterdir() if p.is_dir() and p.name[0] != ".") if self.root.is_dir() else []
+        names = (
+            sorted(p.name for p in self.root.iterdir() if p.is_dir() and p.name[0] != ".")
+            if self.root.is_dir()
+            else []
+        )
         if ref in names:
             return ref
         if ref == "last" and names:
@@ -162,9 +163,13 @@ class RunStore:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise ConfigError(f"{len(matches)} runs match {ref!r}", expected="more of the id", found=_some(matches))
+            raise ConfigError(
+                f"{len(matches)} runs match {ref!r}", expected="more of the id", found=_some(matches)
+            )
         if not names:
-            raise NotFoundError(f"no run {ref!r}", found=f"an empty run store at {self.root}", fix="Try `lanner demo`.")
+            raise NotFoundError(
+                f"no run {ref!r}", found=f"an empty run store at {self.root}", fix="Try `lanner demo`."
+            )
         near = get_close_matches(ref, names, n=3, cutoff=0.5)
         fix = f"Did you mean {near[0]}?" if near else "`lanner runs list` shows all of them."
         raise NotFoundError(f"no run {ref!r} in {self.root}", fix=fix)
@@ -174,8 +179,15 @@ class RunStore:
         self._check_id(run_id)
         folder = self.root / run_id
         if not folder.is_dir():
-            raise NotFoundError(f"no run {run_id!r} in {self.root}", fix="`lanner runs list` shows all of them.")
+            raise NotFoundError(
+                f"no run {run_id!r} in {self.root}", fix="`lanner runs list` shows all of them."
+            )
         return folder
+
+    def _names(self) -> tuple[str, ...]:
+        if not self.root.is_dir():
+            return ()
+        return tuple(sorted(p.name for p in self.root.iterdir() if p.is_dir() and p.name[0] != "."))
 
     def _read(self, run_id: str) -> RunRecord | DamagedRun:
         path = self.root / run_id / RECORD
@@ -206,5 +218,5 @@ def write_record(folder: Path, record: RunRecord) -> None:
     (folder / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
-def _some(names: list[str]) -> str:
+def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

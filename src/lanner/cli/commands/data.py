@@ -40,7 +40,9 @@ def import_data(
     lot: Annotated[str, Parameter(help="Quantity step; default: concluded from the decimals.")] = "",
     stamp: Annotated[str, Parameter(help="What a bar's time in the file is: open or close.")] = "open",
     strict: Annotated[bool, Parameter(negative="", help="Refuse a file with any faulty row.")] = False,
-    replace: Annotated[bool, Parameter(negative="", help="Replace the data sets instead of merging.")] = False,
+    replace: Annotated[
+        bool, Parameter(negative="", help="Replace the data sets instead of merging.")
+    ] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Read and check only; write nothing.")] = False,
     catalog: CatalogFolder = None,
     json: AsJson = False,
@@ -161,7 +163,9 @@ def export(
 
     source = _open(dataset, _catalog(catalog))
     entry = source.datasets[0]
-    rows = export_rows(entry, file, since_ns=parse_time(since, "--since"), until_ns=parse_time(until, "--until"))
+    rows = export_rows(
+        entry, file, since_ns=parse_time(since, "--since"), until_ns=parse_time(until, "--until")
+    )
     if json:
         print_json({"dataset": entry.ref, "file": file, "rows": rows})
     else:
@@ -271,7 +275,9 @@ def _print_import_json(result: ImportResult) -> None:
         }
         for item in result.datasets
     ]
-    rejections = [{"file": r.file, "line": r.line, "reason": r.reason, "text": r.text} for r in result.rejections]
+    rejections = [
+        {"file": r.file, "line": r.line, "reason": r.reason, "text": r.text} for r in result.rejections
+    ]
     print_json(
         {
             "datasets": datasets,

@@ -76,10 +76,16 @@ def _facts(p: Passport, instrument: Instrument | None) -> list[tuple[str, str]]:
     facts = [
         ("kind", f"{p.kind}{f', {p.spec}' if p.spec else ''}"),
         ("rows", f"{p.rows:,} in {len(p.partitions)} file(s), {size_text(p.bytes)}"),
-        ("span", f"{time_text(p.start_ns)} to {time_text(p.end_ns)} UTC ({duration_text(p.end_ns - p.start_ns)})"),
+        (
+            "span",
+            f"{time_text(p.start_ns)} to {time_text(p.end_ns)} UTC ({duration_text(p.end_ns - p.start_ns)})",
+        ),
         ("gaps", _gap_text(p)),
         ("duplicates", f"{p.duplicates_exact:,} exact, {p.duplicates_conflicting:,} conflicting"),
-        ("order", f"{p.out_of_order:,} rows out of order{', newest first' if p.newest_first else ''} in the source"),
+        (
+            "order",
+            f"{p.out_of_order:,} rows out of order{', newest first' if p.newest_first else ''} in the source",
+        ),
         ("left out", f"{p.rejected_rows:,} rows{_reasons(p)}"),
     ]
     if p.kind == "bars":
@@ -104,10 +110,14 @@ def _facts(p: Passport, instrument: Instrument | None) -> list[tuple[str, str]]:
         if p.clock_offset_ns:
             facts.append(("clock", f"{duration_text(-p.clock_offset_ns)} behind the venue's"))
     if instrument is not None:
-        facts.append(("instrument", f"tick {instrument.tick:f}, lot {instrument.lot:f}, quote {instrument.quote}"))
+        facts.append(
+            ("instrument", f"tick {instrument.tick:f}, lot {instrument.lot:f}, quote {instrument.quote}")
+        )
     if p.inferred:
         facts.append(("concluded", ", ".join(f"{name} {value}" for name, value in p.inferred.items())))
-    facts += [("source", f"{s.file} ({s.format}, {s.rows:,} rows, sha256 {s.sha256[:12]})") for s in p.sources[:8]]
+    facts += [
+        ("source", f"{s.file} ({s.format}, {s.rows:,} rows, sha256 {s.sha256[:12]})") for s in p.sources[:8]
+    ]
     if len(p.sources) > 8:
         facts.append(("", f"… and {len(p.sources) - 8} more sources"))
     facts.append(("content hash", p.content_hash))
@@ -133,7 +143,12 @@ def _print_gaps(p: Passport, limit: int) -> None:
         return
     longest = sorted(p.gaps, key=lambda gap: gap.start_ns - gap.end_ns)[:limit]
     rows = [
-        [time_text(g.start_ns), time_text(g.end_ns), duration_text(g.end_ns - g.start_ns), f"{g.missing:,}" if g.missing else "-"]
+        [
+            time_text(g.start_ns),
+            time_text(g.end_ns),
+            duration_text(g.end_ns - g.start_ns),
+            f"{g.missing:,}" if g.missing else "-",
+        ]
         for g in longest
     ]
     print(f"\nlongest gaps ({len(longest)} of {p.gap_count:,})")

@@ -27,7 +27,9 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
     """Import a Parquet or Arrow file, in slices."""
     if source.packing:
         raise DataError(
-            f"{source.name}: Parquet and Arrow files cannot be read packed", expected="a plain file", fix="Unpack it first."
+            f"{source.name}: Parquet and Arrow files cannot be read packed",
+            expected="a plain file",
+            fix="Unpack it first.",
         )
     lazy = _scan(source)
     try:
@@ -36,7 +38,11 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(source, error) from error
     if first.is_empty():
-        raise DataError(f"{source.name} holds no rows", expected="rows of market data", found=f"columns {', '.join(schema)}")
+        raise DataError(
+            f"{source.name} holds no rows",
+            expected="rows of market data",
+            found=f"columns {', '.join(schema)}",
+        )
     name_freqtrade(source, namer)
     if _own_kind(schema):
         _read_own(source, lazy, schema, intake, namer, options)
@@ -48,7 +54,9 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
             raise unknown_columns(source, list(schema))
         mapping = roles_of(list(schema), kind)
         read_frames(
-            _slices(source, lazy), Table(mapping, typed_times(schema, mapping, first, source.name), namer, options), intake
+            _slices(source, lazy),
+            Table(mapping, typed_times(schema, mapping, first, source.name), namer, options),
+            intake,
         )
 
 
@@ -87,18 +95,25 @@ def read_mark_candles(
     column = "index_px" if candle_kind(source) == "index" else "mark_px"
     for frame in frames:
         opened = frame["date"]
-        nanos = opened.cast(pl.Datetime("ns")).dt.epoch("ns") if opened.dtype != pl.Int64 else opened * 1_000_000
+        nanos = (
+            opened.cast(pl.Datetime("ns")).dt.epoch("ns") if opened.dtype != pl.Int64 else opened * 1_000_000
+        )
         spec = spec or spec_of_opens(nanos.to_numpy(), source.name)
         none = pl.lit(None, dtype=pl.Float64)
         rows = frame.select(
             (nanos + TIMEFRAMES_NS[spec]).alias("ts_event"),
             (nanos + TIMEFRAMES_NS[spec]).alias("ts_recv"),
-            *(pl.col("close").alias(name) if name == column else none.alias(name) for name in ("mark_px", "index_px")),
+            *(
+                pl.col("close").alias(name) if name == column else none.alias(name)
+                for name in ("mark_px", "index_px")
+            ),
             none.alias("last_px"),
             none.alias("open_interest"),
         )
         intake.add(key, rows)
-    intake.warn(key, f"Made from {spec} candles: one mark price at each close; the movement inside is not known.")
+    intake.warn(
+        key, f"Made from {spec} candles: one mark price at each close; the movement inside is not known."
+    )
 
 
 def _scan(source: SourceFile) -> pl.LazyFrame:
@@ -108,10 +123,18 @@ def _scan(source: SourceFile) -> pl.LazyFrame:
     if magic.startswith(b"ARROW1"):
         return pl.scan_ipc(source.path, glob=False)
     if magic.startswith(b"FEA1"):
-        raise DataError(f"{source.name} is a feather file of version 1", expected="version 2", fix="Save it again as feather 2 or Parquet.")
+        raise DataError(
+            f"{source.name} is a feather file of version 1",
+            expected="version 2",
+            fix="Save it again as feather 2 or Parquet.",
+        )
     if magic[:4] == b"\xff\xff\xff\xff":
         return pl.read_ipc_stream(source.path).lazy()
-    raise DataError(f"{source.name} is neither Parquet nor Arrow", found=f"a file that starts with {magic!r}", fix="Use --format auto.")
+    raise DataError(
+        f"{source.name} is neither Parquet nor Arrow",
+        found=f"a file that starts with {magic!r}",
+        fix="Use --format auto.",
+    )
 
 
 def _slices(source: SourceFile, lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
@@ -154,4 +177,6 @@ def _read_own(
             instrument_id = str(name[0]) if symbol and not options.instrument else namer.id_of()
             if kind == "bars":
                 spec = spec or spec_of_opens(part["ts_open"].to_numpy(), source.name)
-            intake.add(DatasetKey(kind, instrument_id, spec if kind == "bars" else ""), part.select(*SCHEMAS[kind]))
+            intake.add(
+                DatasetKey(kind, instrument_id, spec if kind == "bars" else ""), part.select(*SCHEMAS[kind])
+            )

@@ -24,7 +24,16 @@ _KLINES = (
 )  # fmt: skip
 _SPOT_TRADES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker", "is_best_match")
 _FUTURES_TRADES = _SPOT_TRADES[:6]
-_SPOT_AGG = ("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker", "is_best")
+_SPOT_AGG = (
+    "agg_trade_id",
+    "price",
+    "quantity",
+    "first_trade_id",
+    "last_trade_id",
+    "transact_time",
+    "is_buyer_maker",
+    "is_best",
+)
 _FUTURES_AGG = _SPOT_AGG[:7]
 
 _KLINE_ROLES = {
@@ -35,7 +44,17 @@ _TRADE_ROLES = {"time": "time", "px": "price", "qty": "qty", "buyer_maker": "is_
 _AGG_ROLES = {
     "time": "transact_time", "px": "price", "qty": "quantity", "buyer_maker": "is_buyer_maker", "id": "agg_trade_id",
 }  # fmt: skip
-_DEPTH_COLUMNS = ("symbol", "timestamp", "first_update_id", "last_update_id", "side", "update_type", "price", "qty", "pu")
+_DEPTH_COLUMNS = (
+    "symbol",
+    "timestamp",
+    "first_update_id",
+    "last_update_id",
+    "side",
+    "update_type",
+    "price",
+    "qty",
+    "pu",
+)
 
 
 def read_klines(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
@@ -67,7 +86,10 @@ def read_depth(source: SourceFile, intake: Intake, namer: Namer, options: Option
     dialect = _dialect(source, (_DEPTH_COLUMNS,))
     namer.venue, namer.perp = namer.venue or "BINANCE", True
     whole = ("timestamp", "first_update_id", "last_update_id", "pu")
-    dtypes: dict[str, pl.DataType] = {name: pl.Int64() for name in whole} | {"price": pl.Float64(), "qty": pl.Float64()}
+    dtypes: dict[str, pl.DataType] = {name: pl.Int64() for name in whole} | {
+        "price": pl.Float64(),
+        "qty": pl.Float64(),
+    }
     previous: dict[DatasetKey, int] = {}
     for batch in read_batches(source, dialect, dtypes):
         for symbol, part in batch.frame.partition_by("symbol", as_dict=True, maintain_order=True).items():
@@ -78,7 +100,12 @@ def read_depth(source: SourceFile, intake: Intake, namer: Namer, options: Option
                 pl.col("last_update_id").alias("seq"),
                 pl.col("first_update_id").alias("first_seq"),
                 (pl.col("update_type") == "snap").alias("snapshot"),
-                pl.when(pl.col("side") == "b").then(1).when(pl.col("side") == "a").then(-1).otherwise(0).alias("side"),
+                pl.when(pl.col("side") == "b")
+                .then(1)
+                .when(pl.col("side") == "a")
+                .then(-1)
+                .otherwise(0)
+                .alias("side"),
                 pl.col("price").alias("px"),
                 pl.col("qty"),
                 (pl.col("last_update_id") != pl.col("last_update_id").shift(-1, fill_value=-1)).alias("last"),
@@ -89,7 +116,9 @@ def read_depth(source: SourceFile, intake: Intake, namer: Namer, options: Option
             _check_sequence(rows, key, intake, previous)
 
 
-def _check_sequence(rows: pl.DataFrame, key: DatasetKey, intake: Intake, previous: dict[DatasetKey, int]) -> None:
+def _check_sequence(
+    rows: pl.DataFrame, key: DatasetKey, intake: Intake, previous: dict[DatasetKey, int]
+) -> None:
     """USD-M rule: each update's ``pu`` is the ``u`` of the one before."""
     updates = rows.filter(~pl.col("snapshot")).unique("seq", keep="first", maintain_order=True)
     record = intake.record(key)
@@ -113,7 +142,13 @@ def _dialect(source: SourceFile, layouts: tuple[tuple[str, ...], ...]) -> Dialec
             found=f"{len(dialect.names)} columns",
             fix="Use --format auto.",
         )
-    if dialect.header and fold(dialect.names[0]) not in (fold(layout[0]), "id", "opentime", "aggtradeid", "symbol"):
+    if dialect.header and fold(dialect.names[0]) not in (
+        fold(layout[0]),
+        "id",
+        "opentime",
+        "aggtradeid",
+        "symbol",
+    ):
         raise DataError(
             f"{source.name}: not the columns of Binance's archive",
             expected=", ".join(layout),

@@ -107,7 +107,11 @@ def guess_kind(names: list[str]) -> str | None:
 
 def _volume_by_currency(mapping: Mapping, names: list[str], folded: dict[str, str]) -> None:
     """Understand ``Volume BTC`` next to ``Volume USD`` (or plain ``volume``): the first is base, the second quote."""
-    priced = [name for name in names if re.fullmatch(r"volume[a-z0-9]{2,8}", fold(name)) and fold(name) not in _KNOWN_VOLUMES]
+    priced = [
+        name
+        for name in names
+        if re.fullmatch(r"volume[a-z0-9]{2,8}", fold(name)) and fold(name) not in _KNOWN_VOLUMES
+    ]
     if not priced:
         return
     mapping.columns["volume"] = priced[0]

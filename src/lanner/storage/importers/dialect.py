@@ -103,13 +103,13 @@ def sniff(source: SourceFile) -> Dialect:
     dialect.padded = any(cell != cell.strip() for cell in flat)
     dialect.decimal_comma = separator != "," and any(re.match(r"^\d+,\d+$", cell.strip()) for cell in flat)
     if not dialect.sample:
-        raise DataError(f"{source.name} has a header but no rows", expected="rows of data", found=", ".join(dialect.names))
+        raise DataError(
+            f"{source.name} has a header but no rows", expected="rows of data", found=", ".join(dialect.names)
+        )
     return dialect
 
 
-def read_batches(
-    source: SourceFile, dialect: Dialect, dtypes: dict[str, pl.DataType]
-) -> Iterator[Batch]:
+def read_batches(source: SourceFile, dialect: Dialect, dtypes: dict[str, pl.DataType]) -> Iterator[Batch]:
     """Yield frames of the named columns with ``_line`` (1-based), and the text they come from.
 
     A cell that does not fit its type is null. Rows with too many fields have ``_wide`` set.
@@ -166,7 +166,8 @@ def _clean(frame: pl.DataFrame, dtypes: dict[str, pl.DataType], dialect: Dialect
     if not dialect.padded:
         return frame
     return frame.with_columns(
-        pl.col(name).str.strip_chars().cast(dtypes.get(name, pl.String()), strict=False) for name in dialect.names
+        pl.col(name).str.strip_chars().cast(dtypes.get(name, pl.String()), strict=False)
+        for name in dialect.names
     )
 
 

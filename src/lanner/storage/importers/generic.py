@@ -55,7 +55,11 @@ def map_columns(dialect: Dialect, kind: str, where: str) -> Mapping:
     absent = missing_roles(mapping)
     if absent:
         other = guess_kind(dialect.names)
-        fix = f"The columns look like {other}." if other and other != kind else "Rename the columns in the header."
+        fix = (
+            f"The columns look like {other}."
+            if other and other != kind
+            else "Rename the columns in the header."
+        )
         raise DataError(
             f"{where}: no column for {', '.join(absent)}",
             expected=f"columns for {', '.join(REQUIRED[kind])}",

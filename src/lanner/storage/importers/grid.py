@@ -41,7 +41,9 @@ class Grid:
         if kind in ("trades", "quotes", "book"):
             self._sums_only = False
         if kind in _PRICES:
-            self.last_px = float(frame[_PRICES[kind][-1]].drop_nulls().drop_nans().tail(1).sum()) or self.last_px
+            self.last_px = (
+                float(frame[_PRICES[kind][-1]].drop_nulls().drop_nans().tail(1).sum()) or self.last_px
+            )
 
     @property
     def known(self) -> bool:

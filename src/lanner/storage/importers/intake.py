@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -49,6 +50,9 @@ class Intake:
     inferred: dict[DatasetKey, dict[str, str]] = field(default_factory=dict)
     records: dict[DatasetKey, dict[int, SourceRecord]] = field(default_factory=dict)
     grids: dict[str, Grid] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    _held: int = 0
+    _finishers: list[Callable[[], None]] = field(default_factory=list)
     _streams: dict[DatasetKey, Stream] = field(default_factory=dict)
     _reasons: dict[str, int] = field(default_factory=dict)
     _source_rejections: list[Rejection] = field(default_factory=list)
@@ -67,11 +71,13 @@ class Intake:
         """Close the source; raise ``DataError`` when it gave nothing or when most of it was refused."""
         name = self._name
         refused = sum(self._reasons.values())
-        if not self._source_rows:
+        if not self._source_rows and not self._held:
             raise DataError(
                 f"{name}: no usable row",
                 expected=f"rows of {self.format}",
-                found=self._shown() or "nothing",
+                found=self._shown()
+                or "; ".join(note for note in self.notes if note.startswith(name))
+                or "nothing",
                 fix="Check the file, or name its type with --format.",
             )
         if refused > _TOO_MANY * (refused + self._source_rows):
@@ -86,8 +92,27 @@ class Intake:
             record = stream.record
             record.rejected, record.reasons = refused, dict(self._reasons)
             record.rejections = list(self._source_rejections)
-            record.ohlc_violations = sum(count for text, count in self._reasons.items() if text in OHLC_REASONS)
+            record.ohlc_violations = sum(
+                count for text, count in self._reasons.items() if text in OHLC_REASONS
+            )
             record.newest_first = stream.direction < 0
+
+    def at_end(self, source: SourceFile, action: Callable[[], None]) -> None:
+        """Run an action when all sources are read; of several sources of one format the last one's counts."""
+        self._finishers = [action]
+
+    def complete(self) -> None:
+        """Run what was put off until the end of the import."""
+        for action in self._finishers:
+            action()
+
+    def hold(self) -> None:
+        """Tell that a row is held back, so that a source without other rows is not taken for empty."""
+        self._held += 1
+
+    def release(self) -> None:
+        """Tell that a row held back was written."""
+        self._held -= 1
 
     # -- what importers say --------------------------------------------------------------------------
 
@@ -105,7 +130,11 @@ class Intake:
         self._watch_order(stream, frame["ts_event"])
         self.grid(key.instrument_id).take(frame, key.kind)
         count = frame.height
-        order = frame["_order"] if "_order" in frame.columns else pl.int_range(stream.order, stream.order + count, eager=True)
+        order = (
+            frame["_order"]
+            if "_order" in frame.columns
+            else pl.int_range(stream.order, stream.order + count, eager=True)
+        )
         if stream.direction < 0:
             order = -order
         rows = conform(frame, key.kind).with_columns(
@@ -191,9 +220,11 @@ class Intake:
         if verdict is None:
             return frame
         marked = frame.with_columns(verdict)
-        for reason, rows in marked.filter(pl.col("_fault").is_not_null()).partition_by(
-            "_fault", as_dict=True, maintain_order=True
-        ).items():
+        for reason, rows in (
+            marked.filter(pl.col("_fault").is_not_null())
+            .partition_by("_fault", as_dict=True, maintain_order=True)
+            .items()
+        ):
             self.reject_rows(rows, str(reason[0]), text)
         return marked.filter(pl.col("_fault").is_null()).drop("_fault")
 

@@ -34,7 +34,11 @@ def read_freqtrade(source: SourceFile, intake: Intake, namer: Namer, options: Op
     if kind is None:
         raise unknown_columns(source, names)
     mapping = roles_of(names, kind)
-    read_frames([frame], Table(mapping, typed_times(frame.schema, mapping, frame, source.name), namer, options), intake)
+    read_frames(
+        [frame],
+        Table(mapping, typed_times(frame.schema, mapping, frame, source.name), namer, options),
+        intake,
+    )
 
 
 def read_barter(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
@@ -59,10 +63,21 @@ def read_barter(source: SourceFile, intake: Intake, namer: Namer, options: Optio
         "time": fit_time(frame["time"].head(50).to_list(), source.name),
         "recv": fit_time(frame["recv"].head(50).to_list(), source.name),
     }
-    roles = {"symbol": "instrument", "time": "time", "recv": "recv", "px": "px", "qty": "qty", "side": "side", "id": "id"}
+    roles = {
+        "symbol": "instrument",
+        "time": "time",
+        "recv": "recv",
+        "px": "px",
+        "qty": "qty",
+        "side": "side",
+        "id": "id",
+    }
     read_frames([frame], Table(Mapping("trades", roles), dict(times), namer, options), intake)
     if skipped:
-        intake.warn(DatasetKey("trades", next(iter(namer.seen.values()))), f"The recording was interrupted {skipped} time(s).")
+        intake.warn(
+            DatasetKey("trades", next(iter(namer.seen.values()))),
+            f"The recording was interrupted {skipped} time(s).",
+        )
 
 
 def load(source: SourceFile) -> Any:
@@ -72,7 +87,9 @@ def load(source: SourceFile) -> Any:
     try:
         return msgspec.json.decode(raw)
     except msgspec.DecodeError as error:
-        raise DataError(f"{source.name} is not complete JSON", found=error, fix="Download or write the file again.") from error
+        raise DataError(
+            f"{source.name} is not complete JSON", found=error, fix="Download or write the file again."
+        ) from error
 
 
 def _frame(source: SourceFile, data: Any) -> pl.DataFrame:
@@ -90,8 +107,13 @@ def _frame(source: SourceFile, data: Any) -> pl.DataFrame:
     if isinstance(data, dict) and data:
         if {"columns", "data"} <= data.keys():
             return pl.DataFrame(data["data"], schema=data["columns"], orient="row", strict=False)
-        columns = {name: list(cells.values()) if isinstance(cells, dict) else cells for name, cells in data.items()}
-        if all(isinstance(cells, list) for cells in columns.values()) and len(set(map(len, columns.values()))) == 1:
+        columns = {
+            name: list(cells.values()) if isinstance(cells, dict) else cells for name, cells in data.items()
+        }
+        if (
+            all(isinstance(cells, list) for cells in columns.values())
+            and len(set(map(len, columns.values()))) == 1
+        ):
             return pl.DataFrame(columns, strict=False)
     raise DataError(
         f"{source.name}: this JSON is not a table",

@@ -22,8 +22,13 @@ from lanner.storage.schema import DatasetKey
 
 _RESOLUTIONS = {"second": "1s", "minute": "1m", "hour": "1h", "daily": "1d"}
 _TRADE = ("time", "open", "high", "low", "close", "volume")
-_QUOTE = ("time", *(f"{side}_{name}" for side in ("bid", "ask") for name in ("open", "high", "low", "close", "qty")))
-_NAME = re.compile(r"^(?:(?P<day>\d{8})_)?(?P<symbol>[a-z0-9]+)?_?(?:(?P<res>minute|second|hour|daily)_)?", re.IGNORECASE)
+_QUOTE = (
+    "time",
+    *(f"{side}_{name}" for side in ("bid", "ask") for name in ("open", "high", "low", "close", "qty")),
+)
+_NAME = re.compile(
+    r"^(?:(?P<day>\d{8})_)?(?P<symbol>[a-z0-9]+)?_?(?:(?P<res>minute|second|hour|daily)_)?", re.IGNORECASE
+)
 
 
 def is_lean(source: SourceFile) -> bool:
@@ -67,7 +72,9 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
         rows = _quotes(frame, spec) if quotes else stamp_bars(frame.drop("time"), spec, "open")
         intake.add(key, rows, batch.text)
     if quotes:
-        intake.warn(key, f"Made from quote bars of {spec}: one quote at each close; the movement inside is not known.")
+        intake.warn(
+            key, f"Made from quote bars of {spec}: one quote at each close; the movement inside is not known."
+        )
 
 
 def read_margin_interest(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
@@ -99,7 +106,11 @@ def _quotes(frame: pl.DataFrame, spec: str) -> pl.DataFrame:
         sides.append(pl.when(empty).then(float("nan")).otherwise(px).alias(f"{side}_px"))
         sides.append(pl.when(empty).then(0.0).otherwise(qty).alias(f"{side}_qty"))
     return frame.select(
-        close.alias("ts_event"), close.alias("ts_recv"), *sides, pl.lit(0, dtype=pl.Int64).alias("seq"), "_line"
+        close.alias("ts_event"),
+        close.alias("ts_recv"),
+        *sides,
+        pl.lit(0, dtype=pl.Int64).alias("seq"),
+        "_line",
     )
 
 
@@ -116,7 +127,9 @@ def _resolution(source: SourceFile, dialect: Dialect, options: Options) -> str:
     try:
         stamps = [datetime.strptime(text, "%Y%m%d %H:%M") for text in (first, second)]
     except ValueError:
-        raise DataError(f"{source.name}: cannot tell the resolution", fix="Name it, e.g. --timeframe 1m.") from None
+        raise DataError(
+            f"{source.name}: cannot tell the resolution", fix="Name it, e.g. --timeframe 1m."
+        ) from None
     return "1h" if (stamps[1] - stamps[0]).total_seconds() * 1e9 < DAY_NS - HOUR_NS else "1d"
 
 
@@ -124,7 +137,9 @@ def _time(source: SourceFile, dialect: Dialect) -> tuple[pl.Expr, pl.DataType]:
     if not dialect.sample[0][0].isdigit():
         text = pl.col("time").str.to_datetime("%Y%m%d %H:%M", strict=False, time_unit="ns")
         return text.dt.epoch("ns"), pl.String()
-    found = re.search(r"(?<!\d)(\d{8})(?!\d)", source.stem) or re.search(r"(?<!\d)(\d{8})(?!\d)", source.path.name)
+    found = re.search(r"(?<!\d)(\d{8})(?!\d)", source.stem) or re.search(
+        r"(?<!\d)(\d{8})(?!\d)", source.path.name
+    )
     if found is None:
         raise DataError(
             f"{source.name}: the times count from midnight, but the name has no date",

@@ -10,16 +10,35 @@ from lanner.core.errors import DataError
 from lanner.model.timeframes import TIMEFRAMES_NS
 
 QUOTES = (
-    ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "USDD", "DAI", "USD", "EUR", "GBP", "JPY", "TRY", "BRL")
-    + ("AUD", "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB")
-)
+    "USDT",
+    "USDC",
+    "BUSD",
+    "FDUSD",
+    "TUSD",
+    "USDP",
+    "USDD",
+    "DAI",
+    "USD",
+    "EUR",
+    "GBP",
+    "JPY",
+    "TRY",
+    "BRL",
+) + ("AUD", "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB")
 VENUES = {
     name: name.upper()
     for name in (
         "binance binanceus bitfinex bitget bitmex bitstamp bybit coinbase deribit dydx ftx gemini hyperliquid "
         "kraken kucoin okx poloniex bittrex upbit mexc"
     ).split()
-} | {"okex": "OKX", "gdax": "COINBASE", "gateio": "GATEIO", "huobi": "HUOBI", "htx": "HUOBI", "candlesnapshot": "HYPERLIQUID"}
+} | {
+    "okex": "OKX",
+    "gdax": "COINBASE",
+    "gateio": "GATEIO",
+    "huobi": "HUOBI",
+    "htx": "HUOBI",
+    "candlesnapshot": "HYPERLIQUID",
+}
 LOCAL = "LOCAL"
 """Venue of data that does not tell where it was traded."""
 
@@ -109,7 +128,9 @@ def namer_for(path: Path, inner_name: str, given: str) -> Namer:
         namer.timeframe = namer.timeframe or timeframe_word(token)
     namer.symbol = _symbol_in(tokens)
     name = inner_name.lower()
-    namer.perp = bool(re.search(r"(?<![a-z])(perp|perpetual|swap|usdm|futures)(?![a-z])", f"{path.parent.name}/{name}"))
+    namer.perp = bool(
+        re.search(r"(?<![a-z])(perp|perpetual|swap|usdm|futures)(?![a-z])", f"{path.parent.name}/{name}")
+    )
     return namer
 
 
@@ -121,7 +142,9 @@ def name_instrument(symbol: str, venue: str, perp: bool) -> Named:
         return Named(f"{text.removesuffix('-PERP')}-PERP.{venue}")
     if upper.endswith(("_PERP", "-PERPETUAL", "-SWAP", "-PERP")):
         stem = re.sub(r"[_-](PERP|PERPETUAL|SWAP)$", "", upper).replace("-", "").replace("_", "")
-        inverse = upper.endswith(("_PERP",)) or (venue == "DERIBIT" and "USDC" not in upper) or stem.endswith("USD")
+        inverse = (
+            upper.endswith(("_PERP",)) or (venue == "DERIBIT" and "USDC" not in upper) or stem.endswith("USD")
+        )
         return Named(f"{stem}-PERP.{venue}", inverse and not venue == "DYDX")
     if re.search(r"[_-]\d{6}$", upper):
         return Named(f"{upper.replace('_', '-')}.{venue}", True)
@@ -181,5 +204,9 @@ def _symbol_in(tokens: list[str]) -> str:
 
 def _plain(path: Path) -> str:
     words = [word for word in re.split(r"[^A-Za-z0-9]+", path.name.split(".")[0]) if word]
-    useful = [word for word in words if word.lower() not in _NOISE and not word.isdigit() and not timeframe_word(word)]
+    useful = [
+        word
+        for word in words
+        if word.lower() not in _NOISE and not word.isdigit() and not timeframe_word(word)
+    ]
     return (useful or words or ["DATA"])[0].upper()

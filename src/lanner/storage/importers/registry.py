@@ -32,15 +32,25 @@ class Format:
 
 
 _TABLE = (
-    Format("ohlcv-csv", "CSV of bars; columns found by name, or time,open,high,low,close,volume", "generic:read_ohlcv"),
-    Format("trades-csv", "CSV of trades; columns found by name, or time,price,quantity", "generic:read_trades"),
+    Format(
+        "ohlcv-csv",
+        "CSV of bars; columns found by name, or time,open,high,low,close,volume",
+        "generic:read_ohlcv",
+    ),
+    Format(
+        "trades-csv", "CSV of trades; columns found by name, or time,price,quantity", "generic:read_trades"
+    ),
     Format("quotes-csv", "CSV of best bid and ask; columns found by name", "generic:read_quotes"),
     Format("funding-csv", "CSV of funding rates; columns found by name", "generic:read_funding"),
     Format("mark-csv", "CSV of mark and index prices; columns found by name", "generic:read_mark"),
     Format("binance-klines", "Binance public archive: klines, CSV or zip", "binance:read_klines"),
     Format("binance-trades", "Binance public archive: trades, CSV or zip", "binance:read_trades"),
-    Format("binance-aggtrades", "Binance public archive: aggregated trades, CSV or zip", "binance:read_aggtrades"),
-    Format("binance-depth", "Binance public archive: futures order book, CSV (T_DEPTH)", "binance:read_depth"),
+    Format(
+        "binance-aggtrades", "Binance public archive: aggregated trades, CSV or zip", "binance:read_aggtrades"
+    ),
+    Format(
+        "binance-depth", "Binance public archive: futures order book, CSV (T_DEPTH)", "binance:read_depth"
+    ),
     Format("tardis-trades", "Tardis CSV: trades", "tardis:read_trades"),
     Format("tardis-quotes", "Tardis CSV: quotes (best bid and ask)", "tardis:read_quotes"),
     Format("tardis-book", "Tardis CSV: incremental_book_L2", "tardis:read_book"),
@@ -50,7 +60,11 @@ _TABLE = (
         "Tardis CSV: mark and index price, open interest, funding",
         "tardis:read_derivative_ticker",
     ),
-    Format("frames", "Captured WebSocket frames of Binance, Bybit, OKX or Hyperliquid, a line each", "frames:read"),
+    Format(
+        "frames",
+        "Captured WebSocket frames of Binance, Bybit, OKX or Hyperliquid, a line each",
+        "frames:read",
+    ),
     Format("freqtrade", "freqtrade feather files of candles, mark prices or trades", "arrow:read"),
     Format("freqtrade-json", "freqtrade or pandas JSON of candles or trades", "jsonfiles:read_freqtrade"),
     Format("parquet", "Parquet with telling column names, or an export of Lanner", "arrow:read"),
@@ -68,6 +82,9 @@ def format_named(name: str) -> Format:
     """Return a format, or raise ``ConfigError`` that lists the names."""
     if name not in FORMATS:
         raise ConfigError(
-            "unknown format", expected=f"auto, {', '.join(FORMATS)}", found=repr(name), fix="Use --format auto to detect it."
+            "unknown format",
+            expected=f"auto, {', '.join(FORMATS)}",
+            found=repr(name),
+            fix="Use --format auto to detect it.",
         )
     return FORMATS[name]

@@ -85,6 +85,7 @@ def import_files(
         for source in sources:
             namer = _read_one(source, intake, format, options, watcher, formats)
             inverse |= namer.inverse
+        intake.complete()
         if watcher.on_phase is not None:
             watcher.on_phase("writing")
         additions = [_addition(key, intake) for key in intake.records if intake.staging.rows.get(key)]
@@ -105,7 +106,9 @@ def _check(options: Options) -> None:
     if options.instrument:
         check_instrument_id(options.instrument)
     if options.timeframe and options.timeframe not in TIMEFRAMES_NS:
-        raise ConfigError("unknown --timeframe", expected=", ".join(TIMEFRAMES_NS), found=repr(options.timeframe))
+        raise ConfigError(
+            "unknown --timeframe", expected=", ".join(TIMEFRAMES_NS), found=repr(options.timeframe)
+        )
     if options.stamp not in ("open", "close"):
         raise ConfigError("unknown --stamp", expected="open or close", found=repr(options.stamp))
     for name in ("tick", "lot"):
@@ -115,7 +118,12 @@ def _check(options: Options) -> None:
 
 
 def _read_one(
-    source: SourceFile, intake: Intake, format: str, options: Options, watcher: Watcher, formats: dict[str, str]
+    source: SourceFile,
+    intake: Intake,
+    format: str,
+    options: Options,
+    watcher: Watcher,
+    formats: dict[str, str],
 ) -> Namer:
     name = format if format != "auto" else detect(source)
     formats[source.name] = name
@@ -175,7 +183,9 @@ def _instruments(
         mine = [addition.passport for addition in additions if addition.key.instrument_id == instrument_id]
         known = catalog.instrument(instrument_id)
         if instrument_id in inverse:
-            text = "This is an inverse contract (settled in its base currency): backtests on it are refused yet."
+            text = (
+                "This is an inverse contract (settled in its base currency): backtests on it are refused yet."
+            )
             for passport in mine:
                 passport.warnings.append(text)
             continue
@@ -218,5 +228,11 @@ def _build(instrument_id: str, tick: Decimal, lot: Decimal) -> Instrument:
         return Instrument.spot(instrument_id, tick=tick, lot=lot)
     except ConfigError:
         return Instrument(
-            id=instrument_id, kind=InstrumentKind.SPOT, base=symbol, quote="USD", settle="USD", tick=tick, lot=lot
+            id=instrument_id,
+            kind=InstrumentKind.SPOT,
+            base=symbol,
+            quote="USD",
+            settle="USD",
+            tick=tick,
+            lot=lot,
         )

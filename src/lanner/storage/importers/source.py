@@ -157,6 +157,12 @@ def open_sources(path: Path) -> list[SourceFile]:
         raise DataError(f"{path.name} holds no files", expected="at least one CSV file in the archive")
     many = len(members) > 1
     return [
-        SourceFile(path, "zip", name, hashlib.sha256(f"{digest}:{name}".encode()).hexdigest() if many else digest, size)
+        SourceFile(
+            path,
+            "zip",
+            name,
+            hashlib.sha256(f"{digest}:{name}".encode()).hexdigest() if many else digest,
+            size,
+        )
         for name in sorted(members)
     ]

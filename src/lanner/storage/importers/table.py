@@ -59,7 +59,9 @@ def read_csv_table(
     dtypes: dict[str, pl.DataType] = {}
     for role, name in mapping.columns.items():
         if role in _TIME_ROLES:
-            reader = fit_time(dialect.column(dialect.names.index(name))[:300], f"{source.name}, column {name!r}")
+            reader = fit_time(
+                dialect.column(dialect.names.index(name))[:300], f"{source.name}, column {name!r}"
+            )
             times[role] = reader
             dtypes[name] = reader.dtype
         elif role not in _TEXT_ROLES:
@@ -82,7 +84,9 @@ def read_frames(frames: Iterable[pl.DataFrame], table: Table, intake: Intake) ->
         take(table, numbered, intake, None)
 
 
-def typed_times(schema: pl.Schema, mapping: Mapping, first: pl.DataFrame, where: str) -> dict[str, TimeReader | None]:
+def typed_times(
+    schema: pl.Schema, mapping: Mapping, first: pl.DataFrame, where: str
+) -> dict[str, TimeReader | None]:
     """Return how the time columns of a typed table are to be read; None for real date types."""
     out: dict[str, TimeReader | None] = {}
     for role in _TIME_ROLES & mapping.columns.keys():
@@ -213,7 +217,9 @@ def _time(table: Table, role: str) -> pl.Expr:
 
 def _number(mapping: Mapping, role: str) -> pl.Expr:
     name = mapping.get(role)
-    return (pl.lit(None, dtype=pl.Float64) if name is None else pl.col(name).cast(pl.Float64, strict=False)).alias(role)
+    return (
+        pl.lit(None, dtype=pl.Float64) if name is None else pl.col(name).cast(pl.Float64, strict=False)
+    ).alias(role)
 
 
 def _bar_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
@@ -227,7 +233,13 @@ def _trade_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
     aggressor = pl.lit(0, dtype=pl.Int8)
     if maker is not None:
         told = pl.col(maker).cast(pl.String).str.strip_chars().str.to_lowercase()
-        aggressor = pl.when(told.is_in(["true", "1", "t"])).then(-1).when(told.is_in(["false", "0", "f"])).then(1).otherwise(0)
+        aggressor = (
+            pl.when(told.is_in(["true", "1", "t"]))
+            .then(-1)
+            .when(told.is_in(["false", "0", "f"]))
+            .then(1)
+            .otherwise(0)
+        )
     elif side is not None:
         told = pl.col(side).cast(pl.String).str.strip_chars().str.to_lowercase()
         aggressor = pl.when(told.is_in(_BUY)).then(1).when(told.is_in(_SELL)).then(-1).otherwise(0)

@@ -60,7 +60,12 @@ def read_book(source: SourceFile, intake: Intake, namer: Namer, options: Options
             pl.lit(0, dtype=pl.Int64).alias("seq"),
             pl.lit(0, dtype=pl.Int64).alias("first_seq"),
             (pl.col("is_snapshot").str.to_lowercase() == "true").alias("snapshot"),
-            pl.when(pl.col("side") == "bid").then(1).when(pl.col("side") == "ask").then(-1).otherwise(0).alias("side"),
+            pl.when(pl.col("side") == "bid")
+            .then(1)
+            .when(pl.col("side") == "ask")
+            .then(-1)
+            .otherwise(0)
+            .alias("side"),
             pl.col("price").alias("px"),
             pl.col("amount").alias("qty"),
             _ends_event("timestamp", "local_timestamp", "is_snapshot"),
@@ -72,7 +77,9 @@ def read_book(source: SourceFile, intake: Intake, namer: Namer, options: Options
 def read_snapshots(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
     """Import Tardis book snapshots of any depth; each row becomes one snapshot event."""
     for key, part, batch in _parts(source, intake, namer, options, "tardis-book-snapshot", "book"):
-        levels = sorted({int(found[1]) for name in part.columns if (found := re.match(r"asks\[(\d+)\]", name))})
+        levels = sorted(
+            {int(found[1]) for name in part.columns if (found := re.match(r"asks\[(\d+)\]", name))}
+        )
         sides = []
         for side, name in ((1, "bids"), (-1, "asks")):
             for level in levels:
@@ -111,7 +118,9 @@ def read_derivative_ticker(source: SourceFile, intake: Intake, namer: Namer, opt
             _or_null(part, "open_interest").alias("open_interest"),
             pl.col("_line"),
         )
-        prices = pl.any_horizontal(pl.col(name).is_not_null() for name in ("mark_px", "index_px", "last_px", "open_interest"))
+        prices = pl.any_horizontal(
+            pl.col(name).is_not_null() for name in ("mark_px", "index_px", "last_px", "open_interest")
+        )
         intake.add(key, mark.filter(prices), batch.text)
         funding_key = DatasetKey("funding", key.instrument_id)
         tracker = trackers.setdefault(funding_key, FundingTracker())
@@ -161,7 +170,10 @@ def _frames(source: SourceFile, dialect: Dialect, intake: Intake) -> Iterator[tu
     for batch in read_batches(source, dialect, dtypes):
         frame = batch.frame
         short = pl.col("symbol").is_null() | pl.col("exchange").is_null()
-        for rule, reason in ((pl.col("_wide"), "more fields than the header"), (short, "exchange or symbol is missing")):
+        for rule, reason in (
+            (pl.col("_wide"), "more fields than the header"),
+            (short, "exchange or symbol is missing"),
+        ):
             bad = frame.filter(rule)
             if bad.height:
                 intake.reject_rows(bad, reason, batch.text)
@@ -199,5 +211,3 @@ def _or_null(frame: pl.DataFrame, name: str) -> pl.Expr:
 def _by(frame: pl.DataFrame, column: str) -> Iterator[tuple[str, pl.DataFrame]]:
     for value, part in frame.partition_by(column, as_dict=True, maintain_order=True).items():
         yield str(value[0]), part
-
-

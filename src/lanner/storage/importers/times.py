@@ -66,7 +66,12 @@ class TimeReader:
         text = col.str.strip_chars()
         if self.form == "decimal":
             whole = text.str.extract(r"^(\d+)(?:\.\d*)?$", 1).cast(pl.Int64, strict=False)
-            part = text.str.extract(r"\.(\d{0,9})", 1).fill_null("").str.pad_end(9, "0").cast(pl.Int64, strict=False)
+            part = (
+                text.str.extract(r"\.(\d{0,9})", 1)
+                .fill_null("")
+                .str.pad_end(9, "0")
+                .cast(pl.Int64, strict=False)
+            )
             return whole * 1_000_000_000 + part
         text = text.str.replace(r"(\d)T(\d)", "$1 $2").str.replace(r" (\d\d?)-([AP]M)$", " $1:00 $2")
         if "%H" not in self.form and "%I" not in self.form:

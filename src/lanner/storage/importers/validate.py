@@ -34,7 +34,9 @@ def _not_price(name: str) -> pl.Expr:
 
 
 def _bars() -> list[tuple[pl.Expr, str]]:
-    rules = [(_absent(name), f"{name} is missing or not a number") for name in ("open", "high", "low", "close")]
+    rules = [
+        (_absent(name), f"{name} is missing or not a number") for name in ("open", "high", "low", "close")
+    ]
     rules.append((_absent("volume"), "volume is missing or not a number"))
     rules += [(_not_price(name), f"{name} is not positive") for name in ("open", "high", "low", "close")]
     o, h, low, c = (pl.col(name) for name in ("open", "high", "low", "close"))
@@ -61,7 +63,10 @@ def _quotes() -> list[tuple[pl.Expr, str]]:
     for side in ("bid", "ask"):
         px, qty = pl.col(f"{side}_px"), pl.col(f"{side}_qty")
         rules += [
-            (qty.is_null() | ~qty.is_finite() | (qty < 0), f"{side} quantity is missing, negative or not a number"),
+            (
+                qty.is_null() | ~qty.is_finite() | (qty < 0),
+                f"{side} quantity is missing, negative or not a number",
+            ),
             (px.is_null() | (~px.is_finite() & (qty != 0)), f"{side} price is missing or not a number"),
             (px <= 0, f"{side} price is not positive"),
         ]
