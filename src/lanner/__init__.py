@@ -3,6 +3,8 @@
 ``import lanner as ln`` is cheap: every public name is imported when it is first used.
 """
 
+# ruff: noqa: F401 - the imports below tell type checkers what __getattr__ finds
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Backtest": "lanner.backtest.notebook",
     "Bar": "lanner.model.market",
     "BookUpdate": "lanner.model.market",
     "Catalog": "lanner.storage.catalog",
@@ -33,11 +36,15 @@ _HOMES = {
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
     "require": "lanner.strategy.base",
+    "signal": "lanner.strategy.vector",
+    "signal_array": "lanner.strategy.vector",
+    "where": "lanner.strategy.expression",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - names are resolved by __getattr__
+__all__ = ["__version__", "backtest", *sorted(_HOMES)]  # noqa: PLE0604 - names are resolved by __getattr__
 
 if TYPE_CHECKING:
+    from lanner.backtest.notebook import Backtest, backtest
     from lanner.core.errors import (
         ConfigError,
         DataError,
@@ -53,11 +60,15 @@ if TYPE_CHECKING:
     from lanner.model.reports import Fill
     from lanner.storage.catalog import Catalog
     from lanner.strategy.base import Strategy, require
+    from lanner.strategy.expression import where
     from lanner.strategy.parameters import Param
+    from lanner.strategy.vector import signal, signal_array
 
 
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
+    if name == "backtest":
+        return import_module("lanner.backtest")  # a package that can be called
     if home is None:
         raise AttributeError(f"module 'lanner' has no attribute {name!r}")
     value = getattr(import_module(home), name)

@@ -23,11 +23,12 @@ from lanner.backtest.config import (
     StrategyConfig,
 )
 from lanner.backtest.dates import format_time
-from lanner.backtest.spec import BacktestSpec, ChunkSource, RiskLimits, StrategyEntry, Stream
+from lanner.backtest.spec import BacktestSpec, ChunkSource, StrategyEntry, Stream
 from lanner.core.errors import ConfigError, LannerError, NotFoundError
 from lanner.model.enums import InstrumentKind
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import timeframe_ns
+from lanner.risk.checks import RiskLimits
 from lanner.sim.settings import (
     FillSettings,
     FundingMode,
@@ -82,12 +83,15 @@ def assemble(
     ``classes`` stands for the strategies named in the settings, for callers that hold the classes already.
     Raises ``NotFoundError`` for data, strategies and instruments that do not exist, ``ConfigError`` for the rest.
     """
-    loaded = [load_strategy(entry.strategy) for entry in config.entries()] if classes is None else list(classes)
+    loaded = (
+        [load_strategy(entry.strategy) for entry in config.entries()] if classes is None else list(classes)
+    )
     entries = _entries(config.entries(), loaded)
     notes: list[str] = []
     datasets = _open_data(config, notes)
     instruments = _instruments(config, datasets, notes)
     _check_instruments(entries, instruments)
+    _settle_timeframes(entries, config, datasets, notes)
     currency = config.currency or _currency(config, instruments)
     spec = BacktestSpec(
         name=config.name or "+".join(dict.fromkeys(entry.strategy.id for entry in entries)),
@@ -124,7 +128,9 @@ def _entries(settings: Sequence[StrategyConfig], classes: Sequence[type[Strategy
     for setting, cls in zip(settings, classes, strict=True):
         strategy = _build(cls, setting)
         if setting.id is not None and setting.id in taken:
-            raise ConfigError(f"two strategies have the id {setting.id!r}", expected="a different id for each")
+            raise ConfigError(
+                f"two strategies have the id {setting.id!r}", expected="a different id for each"
+            )
         stem = setting.id or strategy.id
         number = 2
         strategy.id = stem
@@ -144,6 +150,31 @@ def _build(cls: type[Strategy], setting: StrategyConfig) -> Strategy:
     except Exception as error:  # noqa: BLE001 - the user's own constructor or check may raise anything
         lines = [f"{cls.__name__} cannot be built from its parameters", *user_lines(error), describe(error)]
         raise rendered("\n".join(lines), error) from None
+
+
+def _settle_timeframes(
+    entries: list[StrategyEntry], config: BacktestConfig, datasets: list[Dataset], notes: list[str]
+) -> None:
+    """Give each strategy the timeframe of the settings; else its own, or the data's where its own cannot be made."""
+    specs = [data.spec for data in datasets if data.kind == "bars" and data.spec != config.detail]
+    for entry in entries:
+        own = entry.strategy.timeframe
+        if config.timeframe is not None:
+            chosen = config.timeframe
+        elif not specs or any(_can_make(own, spec) for spec in specs):
+            continue
+        else:
+            chosen = min(specs, key=timeframe_ns)
+            notes.append(f"{entry.strategy.id}: runs on {chosen}, the data has no {own}")
+        vars(entry.strategy)["timeframe"] = chosen
+
+
+def _can_make(wanted: str, spec: str) -> bool:
+    """Tell whether bars of one timeframe can be built from those of another."""
+    if wanted == spec:
+        return True
+    length, part = timeframe_ns(wanted), timeframe_ns(spec)
+    return bool(length and part) and length > part and length % part == 0
 
 
 def source_files(classes: Iterable[type[Strategy]]) -> list[Path]:
@@ -196,14 +227,18 @@ def _open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
         for dataset in source.datasets:
             key = (dataset.kind, dataset.instrument_id, dataset.spec)
             if key in datasets:
-                raise ConfigError(f"the data set {dataset.ref} is given twice", expected="every data set once")
+                raise ConfigError(
+                    f"the data set {dataset.ref} is given twice", expected="every data set once"
+                )
             datasets[key] = dataset
     for dataset in list(datasets.values()):
         for kind, spec in _companions(config, dataset, set(datasets)):
             if dataset.catalog.passport(kind, dataset.instrument_id, spec) is None:
                 continue
             extra = open_source(
-                f"{dataset.instrument_id}@{spec or kind}", catalog=dataset.catalog, cache_dir=default_home() / "cache"
+                f"{dataset.instrument_id}@{spec or kind}",
+                catalog=dataset.catalog,
+                cache_dir=default_home() / "cache",
             )
             datasets[kind, dataset.instrument_id, spec] = extra.datasets[0]
     _check_detail(config, datasets.values())
@@ -319,7 +354,9 @@ def _check_instruments(entries: list[StrategyEntry], instruments: dict[str, Inst
     for entry in entries:
         for name in entry.instruments:
             if name not in instruments:
-                raise _no_instrument(f"strategy {entry.strategy.id} wants {name}, but there is no data", name, instruments)
+                raise _no_instrument(
+                    f"strategy {entry.strategy.id} wants {name}, but there is no data", name, instruments
+                )
 
 
 def _no_instrument(what: str, name: str, known: dict[str, Instrument]) -> NotFoundError:
@@ -333,7 +370,9 @@ def _check_span(spec: BacktestSpec) -> None:
     """Refuse a time span that no data set reaches."""
     market = [stream for stream in spec.streams if stream.kind != "funding"]
     start, end = min(stream.start_ns for stream in market), max(stream.end_ns for stream in market)
-    if (spec.since_ns is not None and spec.since_ns > end) or (spec.until_ns is not None and spec.until_ns <= start):
+    if (spec.since_ns is not None and spec.since_ns > end) or (
+        spec.until_ns is not None and spec.until_ns <= start
+    ):
         since = format_time(spec.since_ns) if spec.since_ns is not None else "the start"
         until = format_time(spec.until_ns) if spec.until_ns is not None else "the end"
         raise NotFoundError(
@@ -352,7 +391,9 @@ def _currency(config: BacktestConfig, instruments: dict[str, Instrument]) -> str
     return next((name for name in settles if name in named), named[0] if len(named) == 1 else settles[0])
 
 
-def _venues(config: BacktestConfig, instruments: dict[str, Instrument], currency: str) -> dict[str, VenueSettings]:
+def _venues(
+    config: BacktestConfig, instruments: dict[str, Instrument], currency: str
+) -> dict[str, VenueSettings]:
     names = list(dict.fromkeys(instrument.venue for instrument in instruments.values()))
     balances = _balances(config, names, currency)
     slippage = Slippage(SlippageModel(config.slippage.model), config.slippage.value)

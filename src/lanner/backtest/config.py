@@ -141,7 +141,7 @@ class SlippageConfig(Model):
 
 
 class DelayConfig(Model):
-    """One delay: constant ``ms``; normal around ``ms`` with ``sigma_ms``; or linear between ``points`` of (time, ms)."""
+    """One delay: constant ``ms``, normal around it with ``sigma_ms``, or linear between ``points`` of (time, ms)."""
 
     model: Literal["constant", "normal", "interpolated"] = "constant"
     ms: Millis = Decimal(0)

@@ -17,16 +17,33 @@ MAX_BYTES = 1_000_000
 SUFFIXES = (".yaml", ".yml")
 
 
-def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> BacktestConfig:
+def load_config(
+    path: Path, overrides: Mapping[str, Any] | None = None, names: Mapping[str, str] | None = None
+) -> BacktestConfig:
     """Read a YAML file, put ``overrides`` over it and check all of it.
 
     Relative paths of data files and strategies are taken from the file's own folder. Mappings in ``overrides``
-    are merged into the file's, key by key. Raises ``ConfigError`` with every mistake, ``NotFoundError`` for no file.
+    are merged into the file's, key by key; ``names`` says which option each of them came from.
+    Raises ``ConfigError`` with every mistake, ``NotFoundError`` for no file.
     """
     values, lines = read_yaml(path)
-    merged = merge(_anchored(values, path.parent), overrides or {})
-    config: BacktestConfig = validate(BacktestConfig, merged, source=path.name, lines=lines)
+    over = overrides or {}
+    merged = merge(_anchored(values, path.parent), over)
+    kept = {key: line for key, line in lines.items() if not _reaches(over, key)}
+    config: BacktestConfig = validate(BacktestConfig, merged, source=path.name, lines=kept, names=names)
     return config
+
+
+def _reaches(over: Mapping[str, Any], path: KeyPath) -> bool:
+    """Tell whether the overrides replace what stands at a path of the file."""
+    current: Any = over
+    for step in path:
+        if not isinstance(current, Mapping):
+            return True
+        if step not in current:
+            return False
+        current = current[step]
+    return not isinstance(current, Mapping)
 
 
 def make_config(values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> BacktestConfig:
@@ -39,8 +56,9 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``over`` laid over it, mapping by mapping."""
     merged = dict(base)
     for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+        below: Any = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(below, value) if both else value
     return merged
 
 

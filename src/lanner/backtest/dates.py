@@ -1,4 +1,4 @@
-"""Read the times people write: ``2024``, ``2024-03``, ``2024-03-01``, ISO 8601, UNIX milliseconds and others; all UTC."""
+"""Read the times people write, all in UTC: ``2024``, ``2024-03``, ``2024-03-01``, ISO 8601, UNIX times."""
 
 from __future__ import annotations
 

@@ -92,7 +92,8 @@ def validate(
 ) -> Any:
     """Return the model built from the values, or raise ``MistakesError`` with every mistake.
 
-    ``lines`` maps key paths to line numbers; ``names`` maps top-level keys to what the user typed (``--cash``).
+    ``lines`` maps key paths to line numbers; ``names`` maps key paths to the options they came from
+    (``fees.maker`` → ``--fee-maker``).
     """
     try:
         return model.model_validate(dict(values))
@@ -172,10 +173,9 @@ def _real_path(values: Mapping[str, Any], loc: tuple[str | int, ...], kind: str)
     kept: list[str | int] = []
     current: object = values
     for index, step in enumerate(loc):
-        if isinstance(current, Mapping) and step in current:
-            current = current[step]
-        elif isinstance(current, list | tuple) and isinstance(step, int) and step < len(current):
-            current = current[step]
+        inside = range(len(current)) if isinstance(current, list | tuple) else current
+        if isinstance(inside, Mapping | range) and step in inside:
+            current = current[step]  # type: ignore[index]
         elif kind == "missing" and index == len(loc) - 1:
             current = None
         else:
@@ -214,14 +214,12 @@ def _is_container(annotation: object) -> bool:
 
 
 def _label(path: Path, names: Mapping[str, str]) -> str:
+    """Return what the user calls a key: the option it came from, or its dotted path."""
     text = ""
-    for index, step in enumerate(path):
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif index == 0:
-            text = names.get(step, step)
-        else:
-            text += f".{step}"
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        if text in names and not text.startswith("--"):
+            text = names[text]
     return text
 
 

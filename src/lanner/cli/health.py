@@ -70,9 +70,7 @@ def _lanner() -> Iterator[Check]:
 
 def _python() -> Iterator[Check]:
     text = f"{platform.python_version()} ({platform.python_implementation()}) at {sys.executable}"
-    if sys.version_info < (3, 11):
-        yield Check("python", BAD, text, "Install Python 3.11 or newer.")
-    elif platform.python_implementation() != "CPython":
+    if platform.python_implementation() != "CPython":
         yield Check("python", WARN, text, "Only CPython is tested.")
     else:
         yield Check("python", GOOD, text)
@@ -92,7 +90,9 @@ def _packages() -> Iterator[Check]:
         if lowest and _as_numbers(version) < _as_numbers(lowest):
             problems.append(f"{name} {version} is older than {lowest}")
     if problems:
-        yield Check("packages", BAD, "; ".join(problems), "Install Lanner again: pip install --upgrade lanner.")
+        yield Check(
+            "packages", BAD, "; ".join(problems), "Install Lanner again: pip install --upgrade lanner."
+        )
     else:
         yield Check("packages", GOOD, ", ".join(versions))
 
@@ -139,9 +139,13 @@ def _clock() -> Iterator[Check]:
     drift_ms = abs((time.time() - wall) - (time.monotonic() - steady)) * 1000
     text = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if now < _BUILT:
-        yield Check("clock", BAD, f"{text} is in the past", "Set the clock; run names and imports depend on it.")
+        yield Check(
+            "clock", BAD, f"{text} is in the past", "Set the clock; run names and imports depend on it."
+        )
     elif drift_ms > 5:
-        yield Check("clock", WARN, f"{text}, moved by {drift_ms:.1f} ms in 20 ms", "Is it being set? Try again.")
+        yield Check(
+            "clock", WARN, f"{text}, moved by {drift_ms:.1f} ms in 20 ms", "Is it being set? Try again."
+        )
     else:
         yield Check("clock", GOOD, text)
 
@@ -161,7 +165,9 @@ def _disk() -> Iterator[Check]:
 def _terminal() -> Iterator[Check]:
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     if encoding not in ("utf8", "utf_8"):
-        yield Check("terminal", WARN, f"its encoding is {encoding}", "Set PYTHONIOENCODING=utf-8 or LANG=C.UTF-8.")
+        yield Check(
+            "terminal", WARN, f"its encoding is {encoding}", "Set PYTHONIOENCODING=utf-8 or LANG=C.UTF-8."
+        )
     elif not sys.stdout.isatty():
         yield Check("terminal", GOOD, "not a terminal: no colours, no progress bar")
     else:
@@ -186,7 +192,9 @@ def _folders() -> Iterator[Check]:
     ):
         problem = _write_problem(folder)
         if problem:
-            yield Check(name, BAD, f"{folder}: {problem}", "Make it writable, or set LANNER_HOME to another folder.")
+            yield Check(
+                name, BAD, f"{folder}: {problem}", "Make it writable, or set LANNER_HOME to another folder."
+            )
         else:
             yield Check(name, GOOD, f"{folder}{'' if folder.is_dir() else ' (made when needed)'}")
 
@@ -219,7 +227,12 @@ def _stored_data() -> Iterator[Check]:
         yield Check("stored data", BAD, error.what, error.fix or "")
         return
     if not datasets:
-        yield Check("stored data", WARN, "no data sets", "Import a file: lanner data import FILE. Or try: lanner demo.")
+        yield Check(
+            "stored data",
+            WARN,
+            "no data sets",
+            "Import a file: lanner data import FILE. Or try: lanner demo.",
+        )
         return
     rows = sum(info.rows for info in datasets)
     flawed = sum(bool(info.problems) for info in datasets)

@@ -70,12 +70,17 @@ def build_app() -> App:
     app = App(
         name="lanner",
         version=__version__,
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_default_text),
         suppress_keyboard_interrupt=False,
     )
     for command in COMMANDS:
         app.command(command.target, name=command.name)
     return app
+
+
+def _default_text(value: object) -> str | None:
+    """Show no default for what is off or empty: that is what everybody expects."""
+    return None if value in (False, None, "", (), []) else str(value)
 
 
 def _report(error: LannerError, as_json: bool, debug: bool) -> int:

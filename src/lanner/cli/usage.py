@@ -9,7 +9,13 @@ from cyclopts import exceptions as fault
 from lanner.cli.commands.table import COMMANDS
 from lanner.core.errors import ConfigError
 
-_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "Path": "a path", "str": "text"}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "Path": "a path",
+    "str": "text",
+}
 
 
 def usage_error(error: fault.CycloptsError) -> ConfigError:
@@ -25,7 +31,9 @@ def usage_error(error: fault.CycloptsError) -> ConfigError:
         return ConfigError(what, expected=_expected(error), fix=help_hint)
     if isinstance(error, fault.CoercionError):
         found = repr(error.token.value) if error.token is not None else None
-        return ConfigError(f"{chain}: {_name(error)} is wrong", expected=_target(error), found=found, fix=help_hint)
+        return ConfigError(
+            f"{chain}: {_name(error)} is wrong", expected=_target(error), found=found, fix=help_hint
+        )
     if isinstance(error, fault.RepeatArgumentError):
         return ConfigError(f"{chain}: {_name(error)} is given twice", expected="it once", fix=help_hint)
     if isinstance(error, fault.UnusedCliTokensError):
@@ -51,7 +59,9 @@ def _subcommands(error: fault.UnknownCommandError) -> list[str]:
 
 def _unknown_option(error: fault.UnknownOptionError, chain: str) -> ConfigError:
     word = error.token.keyword or error.token.value
-    known = sorted({name for argument in error.argument_collection for name in argument.names if name[:2] == "--"})
+    known = sorted(
+        {name for argument in error.argument_collection for name in argument.names if name[:2] == "--"}
+    )
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     fix = f"Did you mean {near[0]}?" if near else f"See `{chain} --help`."
     return ConfigError(f"{chain}: no option {word}", fix=fix)
@@ -64,12 +74,20 @@ def _name(error: fault.CycloptsError) -> str:
     if error.argument is None:
         return "an argument"
     name = error.argument.name
-    return name if name.startswith("-") and not _positional(error) else name.lstrip("-").upper().replace("-", "_")
+    return (
+        name
+        if name.startswith("-") and not _positional(error)
+        else name.lstrip("-").upper().replace("-", "_")
+    )
 
 
 def _positional(error: fault.CycloptsError) -> bool:
     argument = error.argument
-    return argument is not None and argument.index is not None and not isinstance(error, fault.RepeatArgumentError)
+    return (
+        argument is not None
+        and argument.index is not None
+        and not isinstance(error, fault.RepeatArgumentError)
+    )
 
 
 def _target(error: fault.CoercionError) -> str:

@@ -10,7 +10,9 @@ from lanner.cli.output import print_json
 from lanner.core.errors import EXIT_ERROR, EXIT_OK
 
 
-def doctor(*, json: bool = False, quiet: Annotated[bool, Parameter(help="Show only what is not green.")] = False) -> int:
+def doctor(
+    *, json: bool = False, quiet: Annotated[bool, Parameter(help="Show only what is not green.")] = False
+) -> int:
     """Check Python, packages, disk, clock, folders, stored data and optional parts.
 
     Green is fine, amber works with a limit, red must be mended. The exit code is 1 when anything is red.

@@ -1,0 +1,150 @@
+"""Run a backtest from settings and keep what it made: the way that the command line, notebooks and reruns share."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lanner import __version__
+from lanner.backtest.assemble import Assembly, assemble
+from lanner.backtest.config import BacktestConfig
+from lanner.storage.runs import CONFIG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
+
+if TYPE_CHECKING:
+    from lanner.backtest.result import BacktestResult
+    from lanner.backtest.spec import Progress
+    from lanner.strategy.base import Strategy
+
+ProgressHandler = Callable[["Progress"], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A finished run: its result, where it is kept (None: nowhere) and its report (None: none was written)."""
+
+    result: BacktestResult
+    folder: Path | None
+    report: Path | None
+    notes: list[str] = field(default_factory=list)
+
+
+def run_and_keep(
+    config: BacktestConfig,
+    store: RunStore | None,
+    *,
+    now: datetime,
+    classes: Sequence[type[Strategy]] | None = None,
+    progress: ProgressHandler | None = None,
+    rerun_of: str = "",
+) -> Outcome:
+    """Run a backtest and keep it in the store; without a store only the result is returned.
+
+    ``config.report`` says whether the run's folder gets a ``report.html``; a path there is written as well.
+    """
+    from lanner.backtest.run import run_backtest
+
+    run_id = new_run_id(config.name or _stem(config), now)
+    assembly = assemble(config, run_id=run_id, classes=classes)
+    result = run_backtest(assembly.spec, progress)
+    if store is None:
+        return Outcome(result, None, _copy_report(config, result), assembly.notes)
+    with store.create(run_id) as draft:
+        _fill(draft, config, assembly, result, rerun_of)
+    folder = store.folder(run_id)
+    report = folder / REPORT
+    return Outcome(
+        result, folder, _copy_report(config, result) or (report if report.exists() else None), assembly.notes
+    )
+
+
+def record_of(result: BacktestResult, rerun_of: str = "") -> RunRecord:
+    """Return what the run store remembers of a result."""
+    return RunRecord(
+        run_id=result.run_id,
+        created_at=result.created_at,
+        name=result.name,
+        strategy=result.strategy,
+        lanner=result.version or __version__,
+        python=platform.python_version(),
+        params=_plain(result.params),
+        instruments=list(result.instruments),
+        data=[_plain(entry) for entry in result.data],
+        since_ns=result.since_ns,
+        until_ns=result.until_ns,
+        currency=result.currency,
+        start_equity=f"{result.start_equity:f}",
+        end_equity=f"{result.end_equity:f}",
+        fees=f"{result.fees:f}",
+        funding=f"{result.funding:f}",
+        seed=result.seed,
+        state_hash=result.state_hash,
+        data_hash=result.data_hash,
+        code_hash=result.code_hash,
+        seconds=result.seconds,
+        counts={
+            "events": result.events,
+            "orders": len(result.orders),
+            "fills": len(result.fills),
+            "trades": len(result.round_trips),
+        },
+        metrics=result.metrics,
+        warnings=list(result.warnings),
+        rerun_of=rerun_of,
+    )
+
+
+def _fill(
+    draft: Path, config: BacktestConfig, assembly: Assembly, result: BacktestResult, rerun_of: str
+) -> None:
+    from lanner.backtest.export import save_result
+
+    (draft / CONFIG).write_text(config_text(config), encoding="utf-8")
+    if assembly.sources:
+        (draft / SOURCE).mkdir()
+        for path in assembly.sources:
+            shutil.copyfile(path, draft / SOURCE / path.name)
+    save_result(result, draft)
+    if config.report is not False:
+        from lanner.backtest.report import write_report
+
+        write_report(result, draft / REPORT)
+    write_record(draft, record_of(result, rerun_of))
+
+
+def config_text(config: BacktestConfig) -> str:
+    """Return settings as YAML that reads back as the same settings."""
+    return yaml.safe_dump(
+        config.to_plain(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
+
+
+def _copy_report(config: BacktestConfig, result: BacktestResult) -> Path | None:
+    if not isinstance(config.report, str):
+        return None
+    from lanner.backtest.report import write_report
+
+    path = Path(config.report).expanduser()
+    return write_report(result, path / REPORT if path.is_dir() else path)
+
+
+def _stem(config: BacktestConfig) -> str:
+    names = [entry.id or _name_of(entry.strategy) for entry in config.entries()]
+    return names[0] if len(names) == 1 else f"{names[0]}_and_{len(names) - 1}_more"
+
+
+def _name_of(ref: str) -> str:
+    """Return the short name in a strategy reference: the class, else the file's or module's last part."""
+    place, _, member = ref.partition(":") if ".py:" in ref or ":" in ref else (ref, "", "")
+    return member or Path(place).name.removesuffix(".py").rpartition(".")[2]
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: float(value) if isinstance(value, Decimal) else value for key, value in values.items()}
