@@ -19,7 +19,7 @@ import polars as pl
 from lanner.core.errors import DataError, NotFoundError
 from lanner.model.instruments import Instrument
 from lanner.storage.files import write_atomic
-from lanner.storage.passport import PASSPORT_VERSION, Passport, PartitionStats
+from lanner.storage.passport import PASSPORT_VERSION, PartitionStats, Passport
 from lanner.storage.schema import DatasetKey, check_kind, conform
 from lanner.storage.staging import Staging
 
@@ -36,7 +36,7 @@ class DatasetInfo:
     end_ns: int
     synthetic: bool
     content_hash: str
-    bytes: int = 0
+    size: int = 0
     problems: int = 0
 
     @property
@@ -267,7 +267,7 @@ def info_of(passport: Passport) -> DatasetInfo:
         end_ns=passport.end_ns,
         synthetic=passport.synthetic,
         content_hash=passport.content_hash,
-        bytes=passport.bytes,
+        size=passport.size,
         problems=len(passport.problems()),
     )
 

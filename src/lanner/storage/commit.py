@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def _write_partition(
         frame.write_parquet(temporary, compression="zstd", row_group_size=_ROW_GROUP)
         sync_file(temporary)
         temporary.replace(path)
-    return PartitionStats(label=label, file=path.name, bytes=path.stat().st_size, **stats)
+    return PartitionStats(label=label, file=path.name, size=path.stat().st_size, **stats)
 
 
 def _draft(path: Path, passport: Passport) -> tuple[Path, Path]:
@@ -251,7 +252,7 @@ def _all_gaps(parts: list[PartitionStats], key: DatasetKey) -> tuple[list[Gap], 
 def _missing_ids(parts: list[PartitionStats]) -> int:
     """Return the trades that lack by their numbers: inside partitions, and between days that follow on."""
     total = sum(part.missing_ids for part in parts)
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         adjacent = part.start_ns // 86_400_000_000_000 - before.end_ns // 86_400_000_000_000 == 1
         if adjacent and before.last_id and part.first_id > before.last_id + 1:
             total += part.first_id - before.last_id - 1

@@ -16,7 +16,9 @@ from lanner.storage.passport import Passport
 from lanner.storage.schema import KINDS, DatasetKey
 
 _CACHE_VERSION = "1"
-_FILE_ENDINGS = ".csv .txt .gz .zip .bz2 .xz .json .jsonl .feather .arrow .ipc .parquet .tsv".split()
+_FILE_ENDINGS = tuple(
+    f".{ending}" for ending in ["csv", "tsv", "txt", "gz", "zip", "bz2", "xz", "json", "jsonl", "feather", "arrow", "ipc", "parquet"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,7 @@ def open_source(
 
 
 def _means_a_file(ref: str) -> bool:
-    return (
-        "/" in ref.partition("@")[0]
-        and "." not in ref.rpartition("/")[2]
-        or ref.lower().endswith(tuple(_FILE_ENDINGS))
-    )
+    return ref.startswith(("/", "./", "../", "~")) or ref.lower().endswith(_FILE_ENDINGS)
 
 
 def _only_one(catalog: Catalog, instrument_id: str, timeframe: str | None) -> Dataset:

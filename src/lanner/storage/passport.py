@@ -65,7 +65,7 @@ class PartitionStats(msgspec.Struct, frozen=True, kw_only=True):
     first_open_ns: int = 0
     last_open_ns: int = 0
     content_hash: str
-    bytes: int = 0
+    size: int = 0
     gaps: list[Gap] = []
     gap_count: int = 0
     missing_rows: int = 0
@@ -85,7 +85,7 @@ class SourceRecord(msgspec.Struct, kw_only=True):
 
     file: str
     sha256: str = ""
-    bytes: int = 0
+    size: int = 0
     format: str = ""
     rows: int = 0
     rejected: int = 0
@@ -161,9 +161,9 @@ class Passport(msgspec.Struct, kw_only=True):
         return self.key.ref
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Return the size of the data set's files."""
-        return sum(part.bytes for part in self.partitions)
+        return sum(part.size for part in self.partitions)
 
     def problems(self) -> list[str]:
         """Say in sentences what a reader of a result made from this data should know."""

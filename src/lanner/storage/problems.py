@@ -138,7 +138,7 @@ def _rows(p: Passport) -> list[str]:
 def _clock(p: Passport) -> list[str]:
     if not p.clock_offset_ns or p.latency is None:
         return []
+    behind = duration_text(-p.clock_offset_ns)
     return [
-        f"Receipt precedes the venue's time by {duration_text(-p.clock_offset_ns)}: the recorder's clock was behind, "
-        "so latencies measured on this data are not real."
+        f"Receipt precedes the venue's time by {behind}: the recorder's clock was behind; its latencies are not real."
     ]

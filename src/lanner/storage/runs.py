@@ -150,11 +150,7 @@ class RunStore:
 
     def resolve(self, ref: str) -> str:
         """Return the full id of a run named by its id, the start or end of it, or ``last``."""
-        names = (
-            sorted(p.name for p in self.root.iterdir() if p.is_dir() and p.name[0] != ".")
-            if self.root.is_dir()
-            else []
-        )
+        names = self._names()
         if ref in names:
             return ref
         if ref == "last" and names:

@@ -27,7 +27,7 @@ def print_list(infos: Sequence[DatasetInfo]) -> None:
             f"{info.rows:,}",
             time_text(info.start_ns),
             time_text(info.end_ns),
-            size_text(info.bytes),
+            size_text(info.size),
             "synthetic" if info.synthetic else f"{info.problems} finding(s)" if info.problems else "",
         ]
         for info in infos
@@ -75,7 +75,7 @@ def size_text(size: int) -> str:
 def _facts(p: Passport, instrument: Instrument | None) -> list[tuple[str, str]]:
     facts = [
         ("kind", f"{p.kind}{f', {p.spec}' if p.spec else ''}"),
-        ("rows", f"{p.rows:,} in {len(p.partitions)} file(s), {size_text(p.bytes)}"),
+        ("rows", f"{p.rows:,} in {len(p.partitions)} file(s), {size_text(p.size)}"),
         (
             "span",
             f"{time_text(p.start_ns)} to {time_text(p.end_ns)} UTC ({duration_text(p.end_ns - p.start_ns)})",

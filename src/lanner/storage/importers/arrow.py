@@ -9,7 +9,7 @@ import polars as pl
 
 from lanner.core.errors import DataError
 from lanner.model.timeframes import TIMEFRAMES_NS
-from lanner.storage.importers.columns import guess_kind, missing_roles, roles_of
+from lanner.storage.importers.columns import guess_kind, roles_of
 from lanner.storage.importers.intake import Intake
 from lanner.storage.importers.names import Namer
 from lanner.storage.importers.source import SourceFile
@@ -144,7 +144,7 @@ def _slices(source: SourceFile, lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         while offset < rows:
             frame = lazy.slice(offset, _CHUNK).collect()
             if source.progress is not None:
-                source.progress(source.bytes * frame.height // rows)
+                source.progress(source.size * frame.height // rows)
             yield frame
             offset += frame.height
     except (pl.exceptions.PolarsError, OSError) as error:

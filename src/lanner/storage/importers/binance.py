@@ -67,21 +67,21 @@ def read_klines(source: SourceFile, intake: Intake, namer: Namer, options: Optio
 def read_trades(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
     """Import an archive file of trades (6 columns for futures, 7 for spot)."""
     dialect = _dialect(source, (_SPOT_TRADES, _FUTURES_TRADES))
-    _futures_by_width(source, dialect, namer, 6)
+    _futures_by_width(dialect, namer, 6)
     read_csv_table(source, dialect, Mapping("trades", dict(_TRADE_ROLES)), intake, namer, options)
 
 
 def read_aggtrades(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
     """Import an archive file of aggregated trades (7 columns for futures, 8 for spot)."""
     dialect = _dialect(source, (_SPOT_AGG, _FUTURES_AGG))
-    _futures_by_width(source, dialect, namer, 7)
+    _futures_by_width(dialect, namer, 7)
     read_csv_table(source, dialect, Mapping("trades", dict(_AGG_ROLES)), intake, namer, options)
     for key in list(intake.records):
         if intake.number in intake.records[key]:
             intake.warn(key, "Aggregated trades: fills of one taker order at one price are one row.")
 
 
-def read_depth(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
+def read_depth(source: SourceFile, intake: Intake, namer: Namer, _options: Options) -> None:
     """Import an archive file of futures order book snapshots and updates (T_DEPTH)."""
     dialect = _dialect(source, (_DEPTH_COLUMNS,))
     namer.venue, namer.perp = namer.venue or "BINANCE", True
@@ -159,6 +159,6 @@ def _dialect(source: SourceFile, layouts: tuple[tuple[str, ...], ...]) -> Dialec
     return dialect
 
 
-def _futures_by_width(source: SourceFile, dialect: Dialect, namer: Namer, width: int) -> None:
+def _futures_by_width(dialect: Dialect, namer: Namer, width: int) -> None:
     namer.venue = namer.venue or "BINANCE"
     namer.perp = len(dialect.names) == width

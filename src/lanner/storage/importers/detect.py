@@ -46,7 +46,7 @@ def detect(source: SourceFile) -> str:
 def _detect_json(source: SourceFile, text: str) -> str:
     if '"Item"' in text[:2000] and "time_exchange" in text[:4000]:
         return "barter"
-    if text[0] == "[" and text[1:].lstrip().startswith(("[", "{")) or _COLUMNS.match(text):
+    if (text[0] == "[" and text[1:].lstrip().startswith(("[", "{"))) or _COLUMNS.match(text):
         return "freqtrade-json"
     if "\n{" in text:
         return "frames"

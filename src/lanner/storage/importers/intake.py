@@ -232,7 +232,7 @@ class Intake:
         if key not in self._streams:
             assert self.source is not None
             record = SourceRecord(
-                file=self.source.name, sha256=self.source.sha256, bytes=self.source.bytes, format=self.format
+                file=self.source.name, sha256=self.source.sha256, size=self.source.size, format=self.format
             )
             self._streams[key] = Stream(record)
             self.records.setdefault(key, {})[self.number] = record

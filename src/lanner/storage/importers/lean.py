@@ -77,7 +77,7 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
         )
 
 
-def read_margin_interest(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
+def read_margin_interest(source: SourceFile, intake: Intake, namer: Namer, _options: Options) -> None:
     """Import LEAN's funding rates: ``yyyyMMdd HH:mm:ss,rate``."""
     dialect = sniff(source)
     dialect.names = ["time", "rate", *dialect.names[2:]]
@@ -121,11 +121,11 @@ def _resolution(source: SourceFile, dialect: Dialect, options: Options) -> str:
             return spec
     if options.timeframe:
         return options.timeframe
-    first, second = (dialect.column(0) + ["", ""])[:2]
+    first, second = [*dialect.column(0), "", ""][:2]
     if first.isdigit() and second.isdigit():
         return "1s" if int(second) - int(first) < 60_000 else "1m"
     try:
-        stamps = [datetime.strptime(text, "%Y%m%d %H:%M") for text in (first, second)]
+        stamps = [datetime.strptime(text, "%Y%m%d %H:%M").replace(tzinfo=UTC) for text in (first, second)]
     except ValueError:
         raise DataError(
             f"{source.name}: cannot tell the resolution", fix="Name it, e.g. --timeframe 1m."

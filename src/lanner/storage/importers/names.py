@@ -9,29 +9,15 @@ from pathlib import Path
 from lanner.core.errors import DataError
 from lanner.model.timeframes import TIMEFRAMES_NS
 
-QUOTES = (
-    "USDT",
-    "USDC",
-    "BUSD",
-    "FDUSD",
-    "TUSD",
-    "USDP",
-    "USDD",
-    "DAI",
-    "USD",
-    "EUR",
-    "GBP",
-    "JPY",
-    "TRY",
-    "BRL",
-) + ("AUD", "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB")
-VENUES = {
-    name: name.upper()
-    for name in (
-        "binance binanceus bitfinex bitget bitmex bitstamp bybit coinbase deribit dydx ftx gemini hyperliquid "
-        "kraken kucoin okx poloniex bittrex upbit mexc"
-    ).split()
-} | {
+QUOTES = tuple(
+    ["USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "USDD", "DAI", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD", "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB"]
+)
+_CRYPTO_QUOTES = frozenset({"BTC", "XBT", "ETH", "BNB"})
+_VENUE_WORDS = (
+    "binance binanceus bitfinex bitget bitmex bitstamp bybit coinbase deribit dydx ftx gemini hyperliquid "
+    "kraken kucoin okx poloniex bittrex upbit mexc"
+)
+_VENUE_NICKNAMES = {
     "okex": "OKX",
     "gdax": "COINBASE",
     "gateio": "GATEIO",
@@ -39,6 +25,7 @@ VENUES = {
     "htx": "HUOBI",
     "candlesnapshot": "HYPERLIQUID",
 }
+VENUES = {name: name.upper() for name in _VENUE_WORDS.split()} | _VENUE_NICKNAMES
 LOCAL = "LOCAL"
 """Venue of data that does not tell where it was traded."""
 
@@ -48,9 +35,7 @@ _WORDS = {
     "240m": "4h", "1440m": "1d", "weekly": "1w", "week": "1w", "monthly": "1M", "1mo": "1M", "24h": "1d", "7d": "1w",
 }  # fmt: skip
 _NOISE = frozenset(
-    "test candles candle ohlcv ohlc bars bar trades trade quotes quote data book depth klines kline aggtrades history "
-    "historical price prices spot futures perp swap mark public list csv feather json parquet arrow ipc txt gz zip "
-    "snap update snapshot simple example part incremental l2 df sample ticks tick perpetual".split()
+    ["test", "candles", "candle", "ohlcv", "ohlc", "bars", "bar", "trades", "trade", "quotes", "quote", "data", "book", "depth", "klines", "kline", "aggtrades", "history", "historical", "price", "prices", "spot", "futures", "perp", "swap", "mark", "public", "list", "csv", "feather", "json", "parquet", "arrow", "ipc", "txt", "gz", "zip", "snap", "update", "snapshot", "simple", "example", "part", "incremental", "l2", "df", "sample", "ticks", "tick", "perpetual"]
 )
 _MARKETS = {
     "binance-futures": ("BINANCE", True), "binance-delivery": ("BINANCE", True), "binance-us": ("BINANCEUS", False),
@@ -145,7 +130,7 @@ def name_instrument(symbol: str, venue: str, perp: bool) -> Named:
         inverse = (
             upper.endswith(("_PERP",)) or (venue == "DERIBIT" and "USDC" not in upper) or stem.endswith("USD")
         )
-        return Named(f"{stem}-PERP.{venue}", inverse and not venue == "DYDX")
+        return Named(f"{stem}-PERP.{venue}", inverse and venue != "DYDX")
     if re.search(r"[_-]\d{6}$", upper):
         return Named(f"{upper.replace('_', '-')}.{venue}", True)
     base, quote = split_symbol(upper)
@@ -194,7 +179,7 @@ def _symbol_in(tokens: list[str]) -> str:
     for first, second in zip(tokens, [*tokens[1:], ""], strict=True):
         if timeframe_word(first) or first.lower() in _NOISE or first.lower() in VENUES or not first.isalnum():
             continue
-        if second.upper() in QUOTES and first.upper() not in QUOTES[:14]:
+        if second.upper() in QUOTES and (first.upper() not in QUOTES or first.upper() in _CRYPTO_QUOTES):
             return f"{first.upper()}-{second.upper()}"
         base, quote = split_symbol(first)
         if quote and len(base) <= 12 and base.isalnum() and base.lower() not in _NOISE:

@@ -30,7 +30,7 @@ class SourceFile:
     packing: str = ""
     member: str = ""
     sha256: str = ""
-    bytes: int = 0
+    size: int = 0
     progress: Callable[[int], None] | None = field(default=None, repr=False)
 
     @property

@@ -125,7 +125,7 @@ def normalise(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     if mapping.kind != "bars":
         received = _time(table, "recv") if mapping.get("recv") else event
         columns.append(received.fill_null(event).alias("ts_recv"))
-    columns += _COLUMNS[mapping.kind](mapping, frame)
+    columns += _COLUMNS[mapping.kind](mapping)
     if "_line" in frame.columns:
         columns.append(pl.col("_line"))
     return frame.select(columns)
@@ -222,13 +222,13 @@ def _number(mapping: Mapping, role: str) -> pl.Expr:
     ).alias(role)
 
 
-def _bar_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
+def _bar_columns(mapping: Mapping) -> list[pl.Expr]:
     roles = ("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume")
     trades = _number(mapping, "trades").cast(pl.Int64, strict=False).alias("trades")
     return [*(_number(mapping, role) for role in roles), trades]
 
 
-def _trade_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
+def _trade_columns(mapping: Mapping) -> list[pl.Expr]:
     side, maker, name = mapping.get("side"), mapping.get("buyer_maker"), mapping.get("id")
     aggressor = pl.lit(0, dtype=pl.Int8)
     if maker is not None:
@@ -252,7 +252,7 @@ def _trade_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _quote_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
+def _quote_columns(mapping: Mapping) -> list[pl.Expr]:
     columns = []
     for side in ("bid", "ask"):
         known = mapping.get(f"{side}_qty") is not None
@@ -265,7 +265,7 @@ def _quote_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
     return [*columns, seq]
 
 
-def _funding_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
+def _funding_columns(mapping: Mapping) -> list[pl.Expr]:
     hours = _number(mapping, "interval")
     return [
         _number(mapping, "rate"),
@@ -274,7 +274,7 @@ def _funding_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _mark_columns(mapping: Mapping, frame: pl.DataFrame) -> list[pl.Expr]:
+def _mark_columns(mapping: Mapping) -> list[pl.Expr]:
     return [_number(mapping, role) for role in ("mark_px", "index_px", "last_px", "open_interest")]
 
 

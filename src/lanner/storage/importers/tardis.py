@@ -80,7 +80,7 @@ def read_snapshots(source: SourceFile, intake: Intake, namer: Namer, options: Op
         levels = sorted(
             {int(found[1]) for name in part.columns if (found := re.match(r"asks\[(\d+)\]", name))}
         )
-        sides = []
+        sides: list[pl.DataFrame] = []
         for side, name in ((1, "bids"), (-1, "asks")):
             for level in levels:
                 sides.append(

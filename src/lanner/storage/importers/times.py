@@ -84,10 +84,10 @@ class TimeReader:
 
 def number_to_ns(col: pl.Expr) -> pl.Expr:
     """Scale whole numbers to nanoseconds; the unit of each follows from its size, so 10 to 19 digits are legal."""
-    scaled = pl.when(col < _LOWEST).then(None)
-    for bound, scale in zip(_BOUNDS, _SCALES, strict=False):
-        scaled = scaled.when(col < bound).then(col * scale)
-    return scaled.otherwise(col)
+    scaled = col
+    for bound, scale in reversed(list(zip(_BOUNDS, _SCALES, strict=False))):
+        scaled = pl.when(col < bound).then(col * scale).otherwise(scaled)
+    return pl.when(col < _LOWEST).then(None).otherwise(scaled)
 
 
 def unit_of(value: int) -> str:

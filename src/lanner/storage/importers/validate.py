@@ -12,7 +12,7 @@ OHLC_REASONS = frozenset(
 
 
 def check_rows(frame: pl.DataFrame, kind: str) -> pl.Series | None:
-    """Return a column ``_fault`` with the reason for refusing each row (null for good rows), or None if all are good."""
+    """Return a column ``_fault`` with the reason for refusing each row (null: good), or None if all are good."""
     rules = [(_bad_time(), "the time is missing or not between 1970 and 2100"), *_RULES[kind]()]
     verdict = pl.lit(None, dtype=pl.String)
     for condition, reason in reversed(rules):

@@ -226,7 +226,7 @@ class BinanceFrames:
         if bar["i"] not in TIMEFRAMES_NS:
             out.skipped[f"Binance kline of {bar['i']}"] += 1
             return
-        values = tuple(float(bar[name]) for name in "ohlcvq") + (int(bar["n"]), float(bar["V"]))
+        values = (*(float(bar[name]) for name in "ohlcvq"), int(bar["n"]), float(bar["V"]))
         out.bar(
             out.namer.id_of(data["s"], venue="BINANCE"),
             bar["i"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lanner.model.timeframes import TIMEFRAMES_NS
@@ -73,14 +74,14 @@ class HyperliquidFrames:
         self._open_bars[name] = data
         if before is None or before["t"] == data["t"] or data["i"] not in TIMEFRAMES_NS:
             return
-        values = tuple(float(before[field]) for field in "ohlcv") + (None, int(before["n"]), None)
+        values = (*(float(before[field]) for field in "ohlcv"), None, int(before["n"]), None)
         out.bar(self._id(out, data["s"]), data["i"], ms(before["t"]), ms(before["T"]) + 1_000_000, values)
 
     def _id(self, out: Collector, coin: str) -> str:
         return out.namer.id_of(coin, venue="HYPERLIQUID", perp=True)
 
 
-_CHANNELS = {
+_CHANNELS: dict[str, Callable[[HyperliquidFrames, Collector, Any], None]] = {
     "l2Book": HyperliquidFrames._book,
     "trades": HyperliquidFrames._trades,
     "bbo": HyperliquidFrames._bbo,

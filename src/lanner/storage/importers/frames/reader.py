@@ -46,7 +46,7 @@ def interpreters(intake: Intake) -> list[Interpreter]:
     return made
 
 
-def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
+def read(source: SourceFile, intake: Intake, namer: Namer, _options: Options) -> None:
     """Import a file of captured frames."""
     out = Collector(intake, namer)
     known = interpreters(intake)
