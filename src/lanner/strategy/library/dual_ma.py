@@ -23,17 +23,14 @@ class DualMa(Strategy):
 
     def check_params(self) -> None:
         require(
-            self.fast < self.slow,
-            "the averages are in the wrong order",
-            "fast < slow",
-            f"{self.fast}, {self.slow}",
+            self.fast < self.slow, "averages in the wrong order", "fast < slow", f"{self.fast}, {self.slow}"
         )
 
     def on_start(self) -> None:
         bars = self.bars()
         average = bars.ema if self.ma_type == "ema" else bars.sma
         self.fast_ma, self.slow_ma = average(self.fast), average(self.slow)
-        self.short = 0.0 if self.instrument.is_spot else -0.95
+        self.short = 0.0 if self.instrument.is_spot else -0.95  # a spot holding cannot go below zero
 
     def on_bar(self, bar: Bar) -> None:
         if self.fast_ma.crossed_above(self.slow_ma):

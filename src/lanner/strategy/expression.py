@@ -1,0 +1,694 @@
+"""What a signal function works with: ``bars`` and expressions made of it, which stand for values to come."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, ClassVar, NoReturn
+
+from lanner.core.errors import StrategyError
+from lanner.indicators import (
+    ADX,
+    ATR,
+    CCI,
+    EMA,
+    MACD,
+    OBV,
+    RMA,
+    ROC,
+    RSI,
+    SMA,
+    VWAP,
+    WMA,
+    Bollinger,
+    Donchian,
+    Highest,
+    Lowest,
+    Shift,
+    StdDev,
+    Stochastic,
+    Sum,
+    TrueRange,
+    WilliamsR,
+    ZScore,
+)
+from lanner.indicators.base import Lines
+from lanner.strategy.graph import Graph, Latch
+
+
+class Declares:
+    """Indicators of one number per bar; on ``bars`` they follow the close."""
+
+    __slots__ = ("_graph",)
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    @property
+    def _source(self) -> int:
+        """Return the node that indicators follow."""
+        return self._graph.field("close")
+
+    def _declare(self, kind: type[Lines], *params: object) -> Expr:
+        return Expr(self._graph, declare(self._graph, kind, params, self._source))
+
+    def sma(self, period: int) -> Expr:
+        """Return the simple moving average."""
+        return self._declare(SMA, period)
+
+    def ema(self, period: int) -> Expr:
+        """Return the exponential moving average."""
+        return self._declare(EMA, period)
+
+    def rma(self, period: int) -> Expr:
+        """Return Wilder's moving average."""
+        return self._declare(RMA, period)
+
+    def wma(self, period: int) -> Expr:
+        """Return the linearly weighted moving average."""
+        return self._declare(WMA, period)
+
+    def rsi(self, period: int = 14) -> Expr:
+        """Return the relative strength index, 0 to 100."""
+        return self._declare(RSI, period)
+
+    def macd(self, fast: int = 12, slow: int = 26, signal: int = 9) -> MacdExpr:
+        """Return the MACD with the lines ``macd``, ``signal`` and ``hist``."""
+        return MacdExpr(self._graph, declare(self._graph, MACD, (fast, slow, signal), self._source))
+
+    def bollinger(self, period: int = 20, width: float = 2.0) -> BandsExpr:
+        """Return Bollinger bands with the lines ``middle``, ``upper`` and ``lower``."""
+        return BandsExpr(self._graph, declare(self._graph, Bollinger, (period, width), self._source))
+
+    def highest(self, period: int) -> Expr:
+        """Return the highest of the last values, the present one included."""
+        return self._declare(Highest, period)
+
+    def lowest(self, period: int) -> Expr:
+        """Return the lowest of the last values, the present one included."""
+        return self._declare(Lowest, period)
+
+    def sum(self, period: int) -> Expr:
+        """Return the sum of the last values."""
+        return self._declare(Sum, period)
+
+    def stddev(self, period: int, sample: bool = False) -> Expr:
+        """Return the standard deviation of the last values: the population's, or the sample's."""
+        return self._declare(StdDev, period, sample)
+
+    def zscore(self, period: int) -> Expr:
+        """Return the distance to the mean in standard deviations."""
+        return self._declare(ZScore, period)
+
+    def roc(self, period: int = 12) -> Expr:
+        """Return the rate of change in per cent."""
+        return self._declare(ROC, period)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [word for word in dir(type(self)) if not word.startswith("_")]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        raise StrategyError(
+            f"{self!r} has no {name!r}",
+            expected=f"one of {', '.join(known)}",
+            fix=f"Did you mean {' or '.join(near)}?" if near else None,
+        )
+
+
+class Expr(Declares):
+    """A value per bar that is known when the bar closes. Combine it; it has no value while you write it down."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, graph: Graph, node: int) -> None:
+        super().__init__(graph)
+        self._node = node
+
+    @property
+    def _source(self) -> int:
+        return self._node
+
+    # -- the past --------------------------------------------------------------------------------------
+
+    def shift(self, periods: int = 1) -> Expr:
+        """Return the value of so many bars ago; only the past can be asked for."""
+        if not self._back("shift", periods):
+            return self
+        moved = self._declare(Shift, periods)
+        return moved == True if self._graph.nodes[self._node].logical else moved  # noqa: E712 - NaN becomes false
+
+    def diff(self, periods: int = 1) -> Expr:
+        """Return the change against so many bars ago."""
+        return self - self._declare(Shift, self._back("diff", periods, 1))
+
+    def pct_change(self, periods: int = 1) -> Expr:
+        """Return the relative change against so many bars ago, as a fraction."""
+        return self / self._declare(Shift, self._back("pct_change", periods, 1)) - 1.0
+
+    @property
+    def prev(self) -> Expr:
+        """Return the value of the bar before."""
+        return self.shift(1)
+
+    @property
+    def rising(self) -> Expr:
+        """Return whether the value is above that of the bar before."""
+        return self > self.shift(1)
+
+    @property
+    def falling(self) -> Expr:
+        """Return whether the value is below that of the bar before."""
+        return self < self.shift(1)
+
+    def crossed_above(self, other: Expr | float) -> Expr:
+        """Return whether it was at or below the other one a bar ago and is above it now."""
+        before = other.shift(1) if isinstance(other, Expr) else other
+        return (self > other) & (self.shift(1) <= before)
+
+    def crossed_below(self, other: Expr | float) -> Expr:
+        """Return whether it was at or above the other one a bar ago and is below it now."""
+        before = other.shift(1) if isinstance(other, Expr) else other
+        return (self < other) & (self.shift(1) >= before)
+
+    def rolling(self, periods: int) -> Rolling:
+        """Return the last so many values, to take ``mean, max, min, sum, std`` of them."""
+        return Rolling(self, periods)
+
+    def _back(self, verb: str, periods: object, least: int = 0) -> int:
+        if isinstance(periods, bool) or not isinstance(periods, int):
+            raise StrategyError(f"{verb}: bad number of bars", expected="a whole number", found=repr(periods))
+        if periods < 0:
+            raise StrategyError(
+                f"{verb}({periods}) would look {-periods} bar{'s' if periods < -1 else ''} into the future",
+                expected=f"{verb}({-periods}), the past",
+                fix="A signal may only use what is known when its bar closes.",
+            )
+        if periods < least:
+            raise StrategyError(f"{verb}: bad number of bars", expected=f"at least {least}", found=periods)
+        return periods
+
+    # -- conditions ------------------------------------------------------------------------------------
+
+    def until(self, leave: Expr) -> Expr:
+        """Return a condition that holds from when this one is true until ``leave`` is; ``leave`` wins."""
+        stop = self._operand(leave)
+        both = (self._logical("until", self._node), self._logical("until", stop))
+        return Expr(self._graph, self._graph.apply("truth", self._graph.indicator(Latch, (), *both)))
+
+    def where(self, condition: Expr, otherwise: Expr | float) -> Expr:
+        """Return this value where the condition holds, else the other one."""
+        return where(condition, self, otherwise)
+
+    def isnan(self) -> Expr:
+        """Return whether there is no value."""
+        return self._apply("isnan")
+
+    def fillna(self, value: Expr | float) -> Expr:
+        """Return the value, or another one where there is none."""
+        return where(self.isnan(), value, self)
+
+    # -- numbers ---------------------------------------------------------------------------------------
+
+    def abs(self) -> Expr:
+        """Return the size without the sign."""
+        return self._apply("absolute")
+
+    def maximum(self, other: Expr | float) -> Expr:
+        """Return the larger of the two."""
+        return self._apply("maximum", other)
+
+    def minimum(self, other: Expr | float) -> Expr:
+        """Return the smaller of the two."""
+        return self._apply("minimum", other)
+
+    def clip(self, low: Expr | float, high: Expr | float) -> Expr:
+        """Return the value, held between two bounds."""
+        return self.maximum(low).minimum(high)
+
+    def log(self) -> Expr:
+        """Return the natural logarithm."""
+        return self._apply("log")
+
+    def exp(self) -> Expr:
+        """Return e to the power of the value."""
+        return self._apply("exp")
+
+    def sqrt(self) -> Expr:
+        """Return the square root."""
+        return self._apply("sqrt")
+
+    def sign(self) -> Expr:
+        """Return 1, 0 or −1."""
+        return self._apply("sign")
+
+    # -- operators -------------------------------------------------------------------------------------
+
+    def _operand(self, value: object) -> int:
+        return operand(self._graph, value)
+
+    def _apply(self, op: str, *others: object) -> Expr:
+        return Expr(
+            self._graph, self._graph.apply(op, self._node, *(self._operand(other) for other in others))
+        )
+
+    def _swapped(self, op: str, other: object) -> Expr:
+        return Expr(self._graph, self._graph.apply(op, self._operand(other), self._node))
+
+    def _logical(self, sign: str, node: int) -> int:
+        if not self._graph.nodes[node].logical:
+            raise StrategyError(
+                f"{sign!r} joins conditions, and this is a number",
+                expected="comparisons on both sides",
+                fix=f"Put each comparison in parentheses: (a > b) {sign if sign in '&|^' else '&'} (c > d).",
+            )
+        return node
+
+    def _join(self, sign: str, op: str, other: object) -> Expr:
+        left, right = self._logical(sign, self._node), self._logical(sign, self._operand(other))
+        return Expr(self._graph, self._graph.apply(op, left, right))
+
+    def __add__(self, other: object) -> Expr:
+        return self._apply("add", other)
+
+    def __radd__(self, other: object) -> Expr:
+        return self._swapped("add", other)
+
+    def __sub__(self, other: object) -> Expr:
+        return self._apply("subtract", other)
+
+    def __rsub__(self, other: object) -> Expr:
+        return self._swapped("subtract", other)
+
+    def __mul__(self, other: object) -> Expr:
+        return self._apply("multiply", other)
+
+    def __rmul__(self, other: object) -> Expr:
+        return self._swapped("multiply", other)
+
+    def __truediv__(self, other: object) -> Expr:
+        return self._apply("divide", other)
+
+    def __rtruediv__(self, other: object) -> Expr:
+        return self._swapped("divide", other)
+
+    def __floordiv__(self, other: object) -> Expr:
+        return self._apply("floor_divide", other)
+
+    def __rfloordiv__(self, other: object) -> Expr:
+        return self._swapped("floor_divide", other)
+
+    def __mod__(self, other: object) -> Expr:
+        return self._apply("modulo", other)
+
+    def __rmod__(self, other: object) -> Expr:
+        return self._swapped("modulo", other)
+
+    def __pow__(self, other: object) -> Expr:
+        return self._apply("power", other)
+
+    def __rpow__(self, other: object) -> Expr:
+        return self._swapped("power", other)
+
+    def __neg__(self) -> Expr:
+        return self._apply("negative")
+
+    def __pos__(self) -> Expr:
+        return self
+
+    def __abs__(self) -> Expr:
+        return self._apply("absolute")
+
+    def __gt__(self, other: object) -> Expr:
+        return self._apply("greater", other)
+
+    def __ge__(self, other: object) -> Expr:
+        return self._apply("greater_equal", other)
+
+    def __lt__(self, other: object) -> Expr:
+        return self._apply("less", other)
+
+    def __le__(self, other: object) -> Expr:
+        return self._apply("less_equal", other)
+
+    def __eq__(self, other: object) -> Expr:  # type: ignore[override]
+        return self._apply("equal", other)
+
+    def __ne__(self, other: object) -> Expr:  # type: ignore[override]
+        return self._apply("not_equal", other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __and__(self, other: object) -> Expr:
+        return self._join("&", "and", other)
+
+    __rand__ = __and__
+
+    def __or__(self, other: object) -> Expr:
+        return self._join("|", "or", other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other: object) -> Expr:
+        return self._join("^", "not_equal", other)
+
+    __rxor__ = __xor__
+
+    def __invert__(self) -> Expr:
+        return Expr(self._graph, self._graph.apply("not", self._logical("~", self._node)))
+
+    # -- numpy -----------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **options: object) -> Expr:
+        name = _UFUNCS.get(ufunc.__name__)
+        if name is None or method != "__call__" or options:
+            raise StrategyError(
+                f"numpy.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} does not work bar by bar",
+                expected=f"one of {', '.join(sorted(_UFUNCS))}",
+            )
+        if name in ("and", "or", "not"):
+            for node in inputs:
+                self._logical("&", self._operand(node))
+        return Expr(self._graph, self._graph.apply(name, *(self._operand(item) for item in inputs)))
+
+    def __array_function__(
+        self, func: Any, types: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Expr:
+        name = func.__name__
+        if name == "where" and len(args) == 3 and not options:
+            return where(*args)
+        if name == "clip" and len(args) == 3 and not options and isinstance(args[0], Expr):
+            return args[0].clip(args[1], args[2])
+        raise StrategyError(
+            f"numpy.{name} needs the whole series at once",
+            expected="methods of the expression, which work bar by bar",
+            fix="For example .rolling(20).mean(), .highest(20), .shift(1), lanner.where(condition, a, b).",
+        )
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise self._refusal(
+            "be turned into an array", "Use the expression itself; numpy's log, abs, maximum … take it."
+        )
+
+    # -- what it cannot do -----------------------------------------------------------------------------
+
+    def __bool__(self) -> bool:
+        raise self._refusal(
+            "be used in `if`, `and`, `or`, `not`, `a < b < c`, max() or min()",
+            "Write (a > b) & (c > d), | for or, ~ for not, lanner.where(condition, x, y) instead of if, "
+            "a.maximum(b) instead of max(a, b); conditions on parameters (plain numbers) may use if.",
+        )
+
+    def __len__(self) -> int:
+        raise self._refusal("tell its length", "It grows with each bar; count with (condition).sum(20).")
+
+    def __iter__(self) -> NoReturn:
+        raise self._refusal(
+            "be looped over or unpacked", "Write the rule for one bar; .shift(1) is the bar before."
+        )
+
+    def __contains__(self, item: object) -> bool:
+        raise self._refusal("be searched with `in`", "Compare: (a == 1) | (a == 2).")
+
+    def __getitem__(self, index: object) -> NoReturn:
+        back = -index - 1 if isinstance(index, int) and index < 0 else 1
+        raise self._refusal(
+            "be indexed", f"The bar before is .shift(1); [{index!r}] is .shift({back}) or has no meaning."
+        )
+
+    def __float__(self) -> float:
+        raise self._refusal("become a plain number", "Instead of math.log(x) write numpy.log(x) or x.log().")
+
+    def __int__(self) -> int:
+        raise self._refusal(
+            "become a plain number", "Parameters (plain numbers) can; expressions are values per bar."
+        )
+
+    __index__ = __int__
+    __round__ = __int__
+    __trunc__ = __int__
+
+    def _refusal(self, what: str, fix: str) -> StrategyError:
+        return StrategyError(f"an expression has no value yet, so it cannot {what}", fix=fix)
+
+    def __repr__(self) -> str:
+        return "a condition" if self._graph.nodes[self._node].logical else "an expression"
+
+
+class LinesExpr(Expr):
+    """An indicator of several lines; it stands for its first line, and each line is an attribute."""
+
+    __slots__ = ()
+    lines: ClassVar[tuple[str, ...]] = ()
+
+    def _line(self, name: str) -> Expr:
+        return Expr(self._graph, self._node if name == self.lines[0] else self._graph.line(self._node, name))
+
+    def __iter__(self) -> NoReturn:
+        raise self._refusal(
+            "be unpacked", f"Its lines are attributes: {', '.join(f'.{name}' for name in self.lines)}."
+        )
+
+
+class MacdExpr(LinesExpr):
+    """A MACD: ``macd``, ``signal``, ``hist``."""
+
+    __slots__ = ()
+    lines = MACD.lines
+    macd = property(lambda self: self._line("macd"))
+    signal = property(lambda self: self._line("signal"))
+    hist = property(lambda self: self._line("hist"))
+
+
+class BandsExpr(LinesExpr):
+    """A channel: ``middle``, ``upper``, ``lower``."""
+
+    __slots__ = ()
+    lines = Bollinger.lines
+    middle = property(lambda self: self._line("middle"))
+    upper = property(lambda self: self._line("upper"))
+    lower = property(lambda self: self._line("lower"))
+
+
+class StochasticExpr(LinesExpr):
+    """A stochastic oscillator: ``k``, ``d``."""
+
+    __slots__ = ()
+    lines = Stochastic.lines
+    k = property(lambda self: self._line("k"))
+    d = property(lambda self: self._line("d"))
+
+
+class AdxExpr(LinesExpr):
+    """A directional index: ``adx``, ``plus_di``, ``minus_di``."""
+
+    __slots__ = ()
+    lines = ADX.lines
+    adx = property(lambda self: self._line("adx"))
+    plus_di = property(lambda self: self._line("plus_di"))
+    minus_di = property(lambda self: self._line("minus_di"))
+
+
+class Rolling:
+    """The last so many values of an expression."""
+
+    __slots__ = ("_expr", "_periods")
+
+    def __init__(self, expr: Expr, periods: int) -> None:
+        self._expr = expr
+        self._periods = periods
+
+    def mean(self) -> Expr:
+        """Return their average."""
+        return self._expr.sma(self._periods)
+
+    def max(self) -> Expr:
+        """Return the highest."""
+        return self._expr.highest(self._periods)
+
+    def min(self) -> Expr:
+        """Return the lowest."""
+        return self._expr.lowest(self._periods)
+
+    def sum(self) -> Expr:
+        """Return their sum."""
+        return self._expr.sum(self._periods)
+
+    def std(self, ddof: int = 1) -> Expr:
+        """Return their standard deviation: the sample's as pandas has it, or the population's with ``ddof`` 0."""
+        if ddof not in (0, 1):
+            raise StrategyError("std: bad ddof", expected="0 (population) or 1 (sample)", found=ddof)
+        return self._expr.stddev(self._periods, ddof == 1)
+
+
+class BarFrame(Declares):
+    """The bars of a signal function: fields, indicators of whole bars, and indicators of the close."""
+
+    __slots__ = ()
+
+    def _bars(self, kind: type[Lines], *params: object) -> Expr:
+        return Expr(self._graph, declare(self._graph, kind, params))
+
+    def _field(self, name: str) -> Expr:
+        return Expr(self._graph, self._graph.field(name))
+
+    @property
+    def open(self) -> Expr:
+        """Return the first price."""
+        return self._field("open")
+
+    @property
+    def high(self) -> Expr:
+        """Return the highest price."""
+        return self._field("high")
+
+    @property
+    def low(self) -> Expr:
+        """Return the lowest price."""
+        return self._field("low")
+
+    @property
+    def close(self) -> Expr:
+        """Return the last price."""
+        return self._field("close")
+
+    @property
+    def volume(self) -> Expr:
+        """Return the volume in base currency."""
+        return self._field("volume")
+
+    @property
+    def typical(self) -> Expr:
+        """Return (high + low + close) / 3."""
+        return (self.high + self.low + self.close) / 3.0
+
+    def of(self, field: str) -> Expr:
+        """Return a field by name."""
+        if field not in ("open", "high", "low", "close", "volume"):
+            raise StrategyError(
+                "unknown bar field", expected="open, high, low, close, volume", found=repr(field)
+            )
+        return self._field(field)
+
+    __getitem__ = of
+
+    def atr(self, period: int = 14) -> Expr:
+        """Return the average true range."""
+        return self._bars(ATR, period)
+
+    def true_range(self) -> Expr:
+        """Return the true range."""
+        return self._bars(TrueRange)
+
+    def donchian(self, period: int = 20) -> BandsExpr:
+        """Return the channel of highs and lows with the lines ``middle``, ``upper`` and ``lower``."""
+        return BandsExpr(self._graph, declare(self._graph, Donchian, (period,)))
+
+    def stochastic(self, period: int = 14, smooth: int = 3, signal: int = 3) -> StochasticExpr:
+        """Return the stochastic oscillator with the lines ``k`` and ``d``, 0 to 100."""
+        return StochasticExpr(self._graph, declare(self._graph, Stochastic, (period, smooth, signal)))
+
+    def williams_r(self, period: int = 14) -> Expr:
+        """Return Williams %R, −100 to 0."""
+        return self._bars(WilliamsR, period)
+
+    def cci(self, period: int = 20) -> Expr:
+        """Return the commodity channel index."""
+        return self._bars(CCI, period)
+
+    def adx(self, period: int = 14) -> AdxExpr:
+        """Return the directional index with the lines ``adx``, ``plus_di`` and ``minus_di``."""
+        return AdxExpr(self._graph, declare(self._graph, ADX, (period,)))
+
+    def obv(self) -> Expr:
+        """Return the on-balance volume."""
+        return self._bars(OBV)
+
+    def vwap(self, reset_daily: bool = False) -> Expr:
+        """Return the volume-weighted average price since the start, or since midnight UTC."""
+        return self._bars(VWAP, reset_daily)
+
+    def __repr__(self) -> str:
+        return "bars"
+
+
+def where(condition: Expr | bool, value: Expr | float, otherwise: Expr | float) -> Expr:
+    """Choose per bar: ``value`` where the condition holds, ``otherwise`` where it does not."""
+    source = next((item for item in (condition, value, otherwise) if isinstance(item, Expr)), None)
+    if source is None:
+        raise StrategyError(
+            "where: nothing in it changes from bar to bar", expected="a condition made of bars"
+        )
+    graph = source._graph
+    test = source._logical("where", operand(graph, condition))
+    return Expr(graph, graph.apply("where", test, operand(graph, value), operand(graph, otherwise)))
+
+
+def declare(graph: Graph, kind: type[Lines], params: tuple[object, ...], *args: int) -> int:
+    """Return the node of an indicator."""
+    if any(isinstance(param, Expr) for param in params):
+        raise StrategyError(
+            f"{kind.__name__}: a period cannot change from bar to bar",
+            expected="plain numbers, known before the run",
+            fix="Compute several indicators and choose with lanner.where(condition, a, b).",
+        )
+    return graph.indicator(kind, params, *args)
+
+
+def operand(graph: Graph, value: object) -> int:
+    """Return the node of an expression or a plain number."""
+    if isinstance(value, Expr):
+        if value._graph is not graph:
+            raise StrategyError(
+                "expressions of two different runs cannot be joined", fix="Make all of them from `bars`."
+            )
+        return value._node
+    item = getattr(value, "item", None)  # numpy's own numbers
+    plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
+    if isinstance(plain, bool | int | float):
+        return graph.constant(plain)
+    if isinstance(value, BarFrame):
+        raise StrategyError(
+            "bars are not one number each", expected="a field or an indicator", fix="Say bars.close."
+        )
+    raise StrategyError(
+        "an expression can only be joined with expressions and plain numbers",
+        found=f"{type(value).__name__} {value!r:.60}",
+    )
+
+
+_UFUNCS = {
+    "add": "add",
+    "subtract": "subtract",
+    "multiply": "multiply",
+    "divide": "divide",
+    "true_divide": "divide",
+    "floor_divide": "floor_divide",
+    "remainder": "modulo",
+    "power": "power",
+    "negative": "negative",
+    "absolute": "absolute",
+    "fabs": "absolute",
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "sign": "sign",
+    "log": "log",
+    "log1p": "log1p",
+    "exp": "exp",
+    "sqrt": "sqrt",
+    "tanh": "tanh",
+    "floor": "floor",
+    "ceil": "ceil",
+    "greater": "greater",
+    "greater_equal": "greater_equal",
+    "less": "less",
+    "less_equal": "less_equal",
+    "equal": "equal",
+    "not_equal": "not_equal",
+    "logical_and": "and",
+    "bitwise_and": "and",
+    "logical_or": "or",
+    "bitwise_or": "or",
+    "logical_not": "not",
+    "invert": "not",
+    "isnan": "isnan",
+}
