@@ -8,6 +8,7 @@ and low are drawn from the law of a Brownian bridge.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +73,9 @@ def check_span(since_ns: int, days: int) -> None:
     """Raise ``ConfigError`` unless the data start at a UTC midnight and last from 1 to 7300 days."""
     if since_ns % DAY_NS or since_ns < 0:
         raise ConfigError(
-            "synthetic data start at midnight UTC", expected="a date such as 2024-01-01", found=since_ns
+            "synthetic data start at midnight UTC",
+            expected="a date from 1970 on, such as 2024-01-01",
+            found=datetime.fromtimestamp(since_ns // SECOND_NS, UTC).isoformat(),
         )
     if not 1 <= days <= 7300:
         raise ConfigError("the number of days is out of range", expected="1 to 7300", found=days)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lanner.marketdata.synth.market import Market, on_grid
 from lanner.marketdata.synth.numbers import exp, log, normal, stream, uniform
-from lanner.marketdata.synth.ticks import Day
+from lanner.marketdata.synth.ticks import Day, received
 from lanner.model.timeframes import DAY_NS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class BookMaker:
         seq = quotes.seq[chosen]
         first_seq = np.concatenate(([self._last_seq], seq[:-1])) + 1
         self._last_seq = int(seq[-1])
-        recv = np.maximum.accumulate(np.maximum(quotes.recv[chosen], ts + 2_000_000))
+        recv = received(stream(self._seed, 8, day.number), ts)
         return self._to_frame(np.array(rows, dtype=np.int64).reshape(-1, 4), ts, recv, seq, first_seq)
 
     def _events(self, quote_ts: Ints) -> tuple[Ints, Ints]:
@@ -133,7 +133,7 @@ class _Ladder:
             changed[old] = 0
             levels.pop(old, None)
         top = (best - 1) // stride * stride
-        for depth in range(LEVELS):
+        for depth in range(self._rungs(top)):
             level = top - depth * stride
             if level not in levels and (depth < 4 or old is None or depth > LEVELS - 8):
                 size = max(1, int(self._profile[depth] * (0.5 + (factor * (depth + 1.7)) % 1.0)))
@@ -149,10 +149,17 @@ class _Ladder:
         levels, stride = self._levels, self._stride
         assert self._best is not None
         top = (self._best - 1) // stride * stride
+        rungs = self._rungs(top)
         for depth, factor in zip(depths, factors, strict=True):
+            if depth >= rungs:
+                continue
             level = top - depth * stride
             size = int(self._profile[depth] * factor)
             if size:
                 levels[level] = changed[level] = size
             elif levels.pop(level, 0):
                 changed[level] = 0
+
+    def _rungs(self, top: int) -> int:
+        """Return how many levels fit behind the best price: bids end above zero."""
+        return LEVELS if self._sign < 0 else min(LEVELS, max(0, (top - 1) // self._stride + 1))

@@ -204,7 +204,7 @@ def _quotes(rng: np.random.Generator, market: Market, path: Path, ts: Ints, seq:
         for _ in range(2)
     )
     numbers = seq + 1 + np.arange(len(ts), dtype=np.int64)
-    return Quotes(ts, _received(rng, ts), bid, bid + spread.astype(np.int64), bid_lots, ask_lots, numbers)
+    return Quotes(ts, received(rng, ts), bid, bid + spread.astype(np.int64), bid_lots, ask_lots, numbers)
 
 
 def _trades(
@@ -219,7 +219,7 @@ def _trades(
     lots = np.rint(smallest * power / (ticks * market.tick_float) / market.lot_float)
     lots = np.minimum(np.maximum(lots, 1.0), shown).astype(np.int64)
     numbers = number + 1 + np.arange(len(ts), dtype=np.int64)
-    return Trades(ts, _received(rng, ts), ticks, _round_sizes(rng, lots), side, numbers)
+    return Trades(ts, received(rng, ts), ticks, _round_sizes(rng, lots), side, numbers)
 
 
 def _round_sizes(rng: np.random.Generator, lots: Ints) -> Ints:
@@ -248,7 +248,7 @@ def _shown(quotes: Quotes, trades: Trades) -> Quotes:
     return Quotes(quotes.ts, quotes.recv, quotes.bid, quotes.ask, bid_lots, ask_lots, quotes.seq)
 
 
-def _received(rng: np.random.Generator, ts: Ints) -> Ints:
+def received(rng: np.random.Generator, ts: Ints) -> Ints:
     """Add a feed latency of 2 ms and more; messages of one stream do not overtake each other."""
     latency = (2.0 - 3.0 * log(uniform(rng, len(ts)))) * _MS
     return np.maximum.accumulate(ts + latency.astype(np.int64))
