@@ -16,9 +16,9 @@ from lanner.storage.passport import Passport
 from lanner.storage.schema import KINDS, DatasetKey
 
 _CACHE_VERSION = "1"
-_FILE_ENDINGS = tuple(
-    f".{ending}" for ending in ["csv", "tsv", "txt", "gz", "zip", "bz2", "xz", "json", "jsonl", "feather", "arrow", "ipc", "parquet"]
-)
+_FILE_ENDINGS = (
+    ".csv", ".tsv", ".txt", ".gz", ".zip", ".bz2", ".xz", ".json", ".jsonl", ".feather", ".arrow", ".ipc", ".parquet",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

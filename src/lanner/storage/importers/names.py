@@ -9,14 +9,15 @@ from pathlib import Path
 from lanner.core.errors import DataError
 from lanner.model.timeframes import TIMEFRAMES_NS
 
-QUOTES = tuple(
-    ["USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "USDD", "DAI", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD", "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB"]
-)
+QUOTES = (
+    "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "USDD", "DAI", "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD",
+    "CHF", "CAD", "KRW", "BTC", "XBT", "ETH", "BNB",
+)  # fmt: skip
 _CRYPTO_QUOTES = frozenset({"BTC", "XBT", "ETH", "BNB"})
-_VENUE_WORDS = (
-    "binance binanceus bitfinex bitget bitmex bitstamp bybit coinbase deribit dydx ftx gemini hyperliquid "
-    "kraken kucoin okx poloniex bittrex upbit mexc"
-)
+_VENUE_NAMES = (
+    "binance", "binanceus", "bitfinex", "bitget", "bitmex", "bitstamp", "bittrex", "bybit", "coinbase", "deribit",
+    "dydx", "ftx", "gemini", "hyperliquid", "kraken", "kucoin", "mexc", "okx", "poloniex", "upbit",
+)  # fmt: skip
 _VENUE_NICKNAMES = {
     "okex": "OKX",
     "gdax": "COINBASE",
@@ -25,7 +26,7 @@ _VENUE_NICKNAMES = {
     "htx": "HUOBI",
     "candlesnapshot": "HYPERLIQUID",
 }
-VENUES = {name: name.upper() for name in _VENUE_WORDS.split()} | _VENUE_NICKNAMES
+VENUES = {name: name.upper() for name in _VENUE_NAMES} | _VENUE_NICKNAMES
 LOCAL = "LOCAL"
 """Venue of data that does not tell where it was traded."""
 
@@ -34,9 +35,14 @@ _WORDS = {
     "60m": "1h", "minute": "1m", "1min": "1m", "min": "1m", "5min": "5m", "15min": "15m", "30min": "30m",
     "240m": "4h", "1440m": "1d", "weekly": "1w", "week": "1w", "monthly": "1M", "1mo": "1M", "24h": "1d", "7d": "1w",
 }  # fmt: skip
-_NOISE = frozenset(
-    ["test", "candles", "candle", "ohlcv", "ohlc", "bars", "bar", "trades", "trade", "quotes", "quote", "data", "book", "depth", "klines", "kline", "aggtrades", "history", "historical", "price", "prices", "spot", "futures", "perp", "swap", "mark", "public", "list", "csv", "feather", "json", "parquet", "arrow", "ipc", "txt", "gz", "zip", "snap", "update", "snapshot", "simple", "example", "part", "incremental", "l2", "df", "sample", "ticks", "tick", "perpetual"]
-)
+_NOISE_WORDS = (
+    "test", "candles", "candle", "ohlcv", "ohlc", "bars", "bar", "trades", "trade", "quotes", "quote", "data",
+    "book", "depth", "klines", "kline", "aggtrades", "history", "historical", "price", "prices", "spot",
+    "futures", "perp", "swap", "mark", "public", "list", "csv", "feather", "json", "parquet", "arrow", "ipc",
+    "txt", "gz", "zip", "snap", "update", "snapshot", "simple", "example", "part", "incremental", "l2", "df",
+    "sample", "ticks", "tick", "perpetual",
+)  # fmt: skip
+_NOISE = frozenset(_NOISE_WORDS)
 _MARKETS = {
     "binance-futures": ("BINANCE", True), "binance-delivery": ("BINANCE", True), "binance-us": ("BINANCEUS", False),
     "bitmex": ("BITMEX", True), "deribit": ("DERIBIT", True), "bybit": ("BYBIT", True), "bybit-spot": ("BYBIT", False),
