@@ -6,7 +6,14 @@ from lanner.analysis.compare import ComparisonRow, compare_metrics
 from lanner.analysis.drawdown import Drawdown, drawdown_series, drawdowns
 from lanner.analysis.metrics import compute_metrics
 from lanner.analysis.months import MonthlyRow, monthly_returns
-from lanner.analysis.present import show_fraction, show_metric, show_minutes, show_number, show_value, with_sign
+from lanner.analysis.present import (
+    show_fraction,
+    show_metric,
+    show_minutes,
+    show_number,
+    show_value,
+    with_sign,
+)
 from lanner.analysis.records import Attribution, EquityCurve, FillRow, RoundTrip
 from lanner.analysis.registry import METRICS, Better, Metric, Unit
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from lanner.analysis.periods import DAYS_PER_YEAR
 from lanner.analysis.records import EquityCurve, FillRow, RoundTrip
-from lanner.analysis.registry import METRICS
-from lanner.analysis.sample import build_sample
+from lanner.analysis.registry import METRICS, Metric
+from lanner.analysis.sample import Sample, build_sample
 
 
 def compute_metrics(
@@ -28,11 +30,23 @@ def compute_metrics(
     samples are not evenly spaced. `fees` is the total in the result's currency; without it the fills' fees
     are summed.
     """
-    sample = build_sample(
-        equity, round_trips, fills, float(start_equity), fees=fees, days_per_year=days_per_year, daily=daily
-    )
-    values: dict[str, float | None] = {}
-    for name, metric in METRICS.items():
+    # A curve that grows beyond what a float can square has no variance; that is None, not a warning.
+    with np.errstate(all="ignore"):
+        sample = build_sample(
+            equity,
+            round_trips,
+            fills,
+            float(start_equity),
+            fees=fees,
+            days_per_year=days_per_year,
+            daily=daily,
+        )
+        return {name: _value(metric, sample) for name, metric in METRICS.items()}
+
+
+def _value(metric: Metric, sample: Sample) -> float | None:
+    try:
         value = metric.compute(sample)
-        values[name] = float(value) if value is not None and math.isfinite(value) else None
-    return values
+    except OverflowError:
+        return None
+    return float(value) if value is not None and math.isfinite(value) else None

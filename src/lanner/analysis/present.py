@@ -16,15 +16,16 @@ _UNBOUNDED = frozenset({"profit_factor", "payoff_ratio"})
 def show_number(value: float, decimals: int = 2) -> str:
     """Return a number with thousands separators, never more than about twelve characters.
 
-    Small numbers keep four significant digits, very large and very small ones turn to powers of ten.
+    Small numbers keep four significant digits, numbers from a million on have no decimals, very large and very small
+    ones turn to powers of ten.
     """
     size = abs(value)
-    if size >= 1e12 or 0.0 < size < 1e-6:
+    if size >= 1e10 or 0.0 < size < 1e-6:
         text = f"{value:.3e}"
     elif 0.0 < size < 0.1:
-        text = f"{value:.{3 - math.floor(math.log10(size))}f}"
+        text = f"{value:.{3 - math.floor(math.log10(size))}f}".rstrip("0")
     else:
-        text = f"{value:,.{decimals}f}"
+        text = f"{value:,.{decimals if size < 1e6 else 0}f}"
     return _minus(text)
 
 
@@ -86,6 +87,6 @@ def with_sign(text: str, value: float | None) -> str:
 
 def _minus(text: str) -> str:
     """Use the minus sign of typography, which is as wide as a plus; and no minus on zero."""
-    if text.startswith("-") and not any(digit in "123456789" for digit in text.split("e")[0]):
+    if text.startswith("-") and not any(digit in "123456789" for digit in text.partition("e")[0]):
         text = text[1:]
     return text.replace("-", "−", 1) if text.startswith("-") else text

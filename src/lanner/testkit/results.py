@@ -71,16 +71,16 @@ def build_result(
     share = float(cash) / (len(instruments) * len(strategies))
     books: list[_Book] = []
     series: list[PriceSeries] = []
+    benchmark = np.zeros(bars)
     for instrument in instruments:
         prices = _walk(rng, bars, start_px, spacing_ns, drift)
         series.append(_thin(PriceSeries(instrument, "1h", ts_open, *prices), chart_bars))
-        for strategy in strategies:
-            books.append(_trade(rng, instrument, strategy, ts_open, prices, share, hold, trades))
+        books.extend(
+            _trade(rng, instrument, strategy, ts_open, prices, share, hold, trades) for strategy in strategies
+        )
         if len(series) == 1:
             benchmark = float(cash) * prices[3] / prices[0][0]
-    return _assemble(
-        seed, name, strategies, instruments, cash, ts_open, spacing_ns, books, series, benchmark
-    )
+    return _assemble(seed, name, strategies, instruments, cash, ts_open, spacing_ns, books, series, benchmark)
 
 
 def _walk(
@@ -151,14 +151,16 @@ def _round_trip(
     opened, high, low = prices
     number = len(book.trips) + 1
     reason = str(rng.choice(["cross", "stop", "take", "time"], p=[0.5, 0.25, 0.15, 0.1]))
-    qty = float(np.format_float_positional(budget * rng.uniform(0.5, 1.0) / opened[start], 5, fractional=False))
+    qty = float(
+        np.format_float_positional(budget * rng.uniform(0.5, 1.0) / opened[start], 5, fractional=False)
+    )
     legs = ((start, side, "cross"), (stop, -side, reason))
     pxs, fees, slips = [], [], []
     for leg, (bar, direction, why) in enumerate(legs):
         raw = float(opened[bar])
         px = raw * (1 + direction * _SLIP)
         fee, slip = qty * px * _FEE, qty * raw * _SLIP
-        order_id = f"{strategy}-{instrument.split('.')[0]}-{2 * number - 1 + leg}"
+        order_id = f"{strategy}-{instrument.partition('.')[0]}-{2 * number - 1 + leg}"
         ts = int(ts_open[bar])
         book.fills.append(
             FillRow(ts, instrument, strategy, order_id, f"T{2 * number - 1 + leg}", direction, px, qty, fee,
@@ -203,9 +205,17 @@ def _thin(series: PriceSeries, limit: int) -> PriceSeries:
     """Keep the newest bars that fit the chart."""
     if series.ts.size <= limit:
         return series
-    arrays = [column[-limit:] for column in
-              (series.ts, series.open, series.high, series.low, series.close, series.volume)]  # fmt: skip
-    return PriceSeries(series.instrument_id, series.spec, *arrays)
+    newest = slice(-limit, None)
+    return PriceSeries(
+        series.instrument_id,
+        series.spec,
+        series.ts[newest],
+        series.open[newest],
+        series.high[newest],
+        series.low[newest],
+        series.close[newest],
+        series.volume[newest],
+    )
 
 
 def _assemble(
@@ -266,7 +276,9 @@ def _assemble(
         attribution=attribute(end - cash, fees=fees, funding=funding, slippage=slippage),
         metrics=compute_metrics(curve, trips, fills, float(cash)),
         assumptions=_assumptions(),
-        warnings=["412 bars had a stop and a target inside; the worse was taken (use --detail 1m to resolve)"],
+        warnings=[
+            "412 bars had a stop and a target inside; the worse was taken (use --detail 1m to resolve)"
+        ],
         series=series,
         state_hash="9f2c1b7be04d55aa",
         data_hash="c0ffee5eed0ddba1",
@@ -306,12 +318,22 @@ def _passports(
 
 def _assumptions() -> list[Assumption]:
     return [
-        Assumption("Fills", "next open ± slippage", False, "A signal on a bar's close is filled at the next open."),
-        Assumption("Slippage", "2 bps", False, "Every taker fill pays 0.02 % against the price the model saw."),
-        Assumption("Market impact", "none", True, "Any size fills at the open; a large order would move the price."),
+        Assumption(
+            "Fills", "next open ± slippage", False, "A signal on a bar's close is filled at the next open."
+        ),
+        Assumption(
+            "Slippage", "2 bps", False, "Every taker fill pays 0.02 % against the price the model saw."
+        ),
+        Assumption(
+            "Market impact", "none", True, "Any size fills at the open; a large order would move the price."
+        ),
         Assumption("Latency", "none", True, "Orders arrive the instant they are sent."),
         Assumption("Fees", "0.015 % maker, 0.045 % taker", False, "The venue's base tier, on every fill."),
         Assumption("Funding", "history, hourly", False, "Paid and received at the venue's recorded rates."),
-        Assumption("Queue position", "price must trade through", False, "A touch does not fill a resting limit."),
-        Assumption("Liquidation", "not modelled", True, "A position survives any loss the account can carry."),
+        Assumption(
+            "Queue position", "price must trade through", False, "A touch does not fill a resting limit."
+        ),
+        Assumption(
+            "Liquidation", "not modelled", True, "A position survives any loss the account can carry."
+        ),
     ]

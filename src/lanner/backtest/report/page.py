@@ -1,4 +1,4 @@
-"""Write the tear sheet: one HTML file with its styles, scripts and numbers inside, which asks the network for nothing."""
+"""Write the tear sheet: one HTML file with its styles, scripts and numbers inside; it asks the network for nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def _read(name: str) -> str:
 def _policy(scripts: list[str]) -> str:
     """Return a content security policy that runs exactly these scripts and forbids every request."""
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
     )
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
@@ -57,7 +58,9 @@ def render_report(result: BacktestResult) -> str:
     """Return the whole page as text."""
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     scripts = [_read(name) for name in _SCRIPTS] + ["".join(_read(f"static/{name}") for name in _OWN_SCRIPTS)]
     template = environment.from_string(_read("report.html.j2"))
     return template.render(

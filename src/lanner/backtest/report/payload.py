@@ -32,7 +32,7 @@ def page_json(result: BacktestResult) -> str:
         "candles": [_candles(series) for series in result.series if series.ts.size],
         "trades": _trades(result.round_trips),
         "metrics": {
-            name: [metric.label, metric.summary, metric.formula, metric.source]
+            name: [metric.label, metric.summary, metric.formula, metric.source.replace("`", "")]
             for name, metric in METRICS.items()
         },
     }
@@ -64,7 +64,7 @@ def _equity(result: BacktestResult) -> Json:
         "t": _seconds(curve.ts[keep]),
         "v": _shorts(curve.equity[keep]),
         "b": None if curve.benchmark is None else _shorts(curve.benchmark[keep]),
-        "d": _shorts(-fall[keep], 6),
+        "d": _shorts(0.0 - fall[keep], 6),
         "x": _shorts(curve.exposure[keep], 5),
         "kept": int(keep.size),
         "of": int(curve.ts.size),
@@ -89,8 +89,15 @@ def _rolling(result: BacktestResult) -> Json:
     if periods is None or size < window + 2:
         return {"t": [], "v": [], "window": window, "unit": unit}
     values = rolling_sharpe(returns, window, periods)[window - 1 :]
+    if not np.any(np.isfinite(values)):
+        return {"t": [], "v": [], "window": window, "unit": unit}
     keep = thin_indices([values], _ROLLING_POINTS)
-    return {"t": _seconds(ts[window - 1 :][keep]), "v": _shorts(values[keep], 5), "window": window, "unit": unit}
+    return {
+        "t": _seconds(ts[window - 1 :][keep]),
+        "v": _shorts(values[keep], 5),
+        "window": window,
+        "unit": unit,
+    }
 
 
 def _histograms(result: BacktestResult) -> list[Json]:

@@ -15,6 +15,7 @@ from lanner.analysis import (
     Drawdown,
     RoundTrip,
     Slice,
+    Unit,
     break_down,
     drawdowns,
     monthly_returns,
@@ -22,6 +23,7 @@ from lanner.analysis import (
     show_metric,
     show_minutes,
     show_number,
+    show_value,
     waterfall,
     with_sign,
 )
@@ -114,9 +116,8 @@ def tiles(result: BacktestResult) -> list[Tile]:
 
     profit = result.attribution.total
     closed = int(m.get("total_trades") or 0)
-    wins, losses = text("winning_trades"), text("losing_trades")
     return [
-        Tile("Profit", with_sign(show_number(float(profit)), float(profit)), result.currency, tone_of(profit), ""),
+        Tile("Profit", with_sign(_headline(profit), float(profit)), result.currency, tone_of(profit), ""),
         Tile("Total return", text("total_return"), f"benchmark {text('benchmark_return')}",
              tone_of(m.get("total_return")), "total_return"),
         Tile("CAGR", text("annualized_return"), f"volatility {text('volatility')}",
@@ -125,9 +126,14 @@ def tiles(result: BacktestResult) -> list[Tile]:
         Tile("Max drawdown", text("max_drawdown"), f"longest {text('max_drawdown_duration_days')}",
              "bad" if m.get("max_drawdown") else "", "max_drawdown"),
         Tile("Calmar", text("calmar"), f"ulcer {text('ulcer_index')}", "", "calmar"),
-        Tile("Win rate", text("win_rate"), f"{closed:,} trades · {wins} / {losses}", "", "win_rate"),
+        Tile("Win rate", text("win_rate"), f"{text('winning_trades')} of {closed:,} trades", "", "win_rate"),
         Tile("Profit factor", text("profit_factor"), f"payoff {text('payoff_ratio')}", "", "profit_factor"),
     ]  # fmt: skip
+
+
+def _headline(amount: Decimal) -> str:
+    """Return an amount without cents where they would only make the headline long; the exact one is below."""
+    return show_number(float(amount), 0 if abs(amount) >= 100_000 else 2)
 
 
 def heat_map(result: BacktestResult) -> list[dict[str, object]]:
@@ -145,6 +151,16 @@ def heat_map(result: BacktestResult) -> list[dict[str, object]]:
         }
         for row in rows
     ]
+
+
+def month_note(result: BacktestResult) -> str:
+    """Return the line under the heat map."""
+    m = result.metrics
+    return (
+        f"Compounded in UTC months. Best {metric_text('best_month', m)}, worst {metric_text('worst_month', m)}, "
+        f"positive {metric_text('positive_months', m)}; best day {metric_text('best_day', m)}, "
+        f"worst day {metric_text('worst_day', m)}."
+    )
 
 
 def _cell(value: float | None, full: float) -> Cell:
@@ -197,7 +213,7 @@ def _fall_row(fall: Drawdown) -> dict[str, str]:
         "peak": day(fall.peak_ts),
         "valley": day(fall.valley_ts),
         "recovery": "not yet" if fall.recovery_ts is None else day(fall.recovery_ts),
-        "length": show_minutes(fall.days * 1440.0),
+        "length": show_value(Unit.DAYS, fall.days),
     }
 
 
@@ -212,7 +228,7 @@ def breakdowns(result: BacktestResult) -> list[tuple[str, list[dict[str, str]]]]
     tables = []
     for title, key in cuts:
         slices = break_down(result.round_trips, key)
-        if len(slices) > 1 or (title == "Side" and slices):
+        if len(slices) > 1:
             tables.append((title, [_slice_row(piece) for piece in slices]))
     return tables
 
@@ -225,7 +241,11 @@ def _slice_row(piece: Slice) -> dict[str, str]:
         "net": with_sign(show_number(piece.net_profit), piece.net_profit),
         "tone": tone_of(piece.net_profit),
         "win_rate": "–" if piece.win_rate is None else show_fraction(piece.win_rate),
-        "profit_factor": "∞" if infinite else "–" if piece.profit_factor is None else show_number(piece.profit_factor),
+        "profit_factor": "∞"
+        if infinite
+        else "–"
+        if piece.profit_factor is None
+        else show_number(piece.profit_factor),
         "average": "–" if piece.average_return is None else show_fraction(piece.average_return),
         "costs": show_number(piece.fees + piece.slippage - piece.funding),
     }
@@ -298,12 +318,14 @@ def view(result: BacktestResult) -> dict[str, object]:
         "neutral": [item for item in result.assumptions if not item.flatters],
         "warnings": result.warnings,
         "data": rows,
+        "all_synthetic": all(row["synthetic"] for row in rows),
         "synthetic": any(row["synthetic"] for row in rows),
         "problem_count": sum(len(item) for row in rows if isinstance(item := row["problems"], list)),
         "facts": facts(result),
         "tiles": tiles(result),
         "months": MONTHS,
         "heat": heat_map(result),
+        "month_note": month_note(result),
         "bars": waterfall_bars(result),
         "profit": money(result.attribution.total, sign=True),
         "groups": metric_groups(result),

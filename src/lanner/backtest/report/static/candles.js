@@ -58,9 +58,9 @@
     const visible = chart.timeScale().getVisibleLogicalRange();
     if (!visible) return;
     const scale = chart.timeScale();
-    const tones = { win: color("good"), loss: color("bad"), exit: color("accent"), edge: color("card") };
+    const tones = { win: color("good"), loss: color("bad"), long: color("long"), short: color("short"), exit: color("text"), edge: color("card") };
     const spacing = scale.width() / Math.max(1, visible.to - visible.from);
-    const size = Math.max(2.2, Math.min(5, spacing * 0.7));
+    const size = spacing < 1 ? 2.6 : Math.max(4, Math.min(6, spacing * 1.1));
     for (const trade of here) {
       if (trade.to < visible.from || trade.from > visible.to) continue;
       const x0 = scale.logicalToCoordinate(trade.from), x1 = scale.logicalToCoordinate(trade.to);
@@ -80,7 +80,7 @@
       ctx.lineWidth = 1;
       ctx.strokeStyle = tones.edge;
       const long = columns.side[trade.row] > 0;
-      ctx.fillStyle = long ? tones.win : tones.loss;
+      ctx.fillStyle = long ? tones.long : tones.short;
       triangle(ctx, x0, y0, size + (picked ? 2 : 0), long);
       if (columns.open[trade.row]) continue;
       ctx.fillStyle = tones.exit;
@@ -119,8 +119,8 @@
     }
     here.sort((a, b) => a.from - b.from || a.row - b.row);
     // Open where there is something to see: the newest trades.
-    const last = here.length ? Math.min(set.t.length, here[here.length - 1].to + 15) : set.t.length;
-    const width = R.phone() ? 120 : 320;
+    const width = R.phone() ? 90 : 240;
+    const last = Math.max(Math.min(width, set.t.length), here.length ? Math.min(set.t.length, here[here.length - 1].to + 15) : set.t.length);
     if (set.t.length > width) chart.timeScale().setVisibleLogicalRange({ from: last - width, to: last });
     else chart.timeScale().fitContent();
     legend(null);

@@ -38,7 +38,7 @@
   function compact(value) {
     const size = Math.abs(value);
     for (const [limit, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e4, "k"]]) {
-      if (size >= limit * 1e3 && unit === "T") return minus(value.toExponential(1));
+      if (size >= 1e18) return minus(value.toExponential(1));
       if (size >= limit) return minus(String(Number((value / (unit === "k" ? 1e3 : limit)).toPrecision(4)))) + unit;
     }
     return minus(String(Number(value.toPrecision(6)).toLocaleString("en-US", { maximumSignificantDigits: 6 })));
@@ -46,7 +46,7 @@
 
   function percent(fraction, decimals) {
     if (fraction === null || fraction === undefined || !isFinite(fraction)) return "–";
-    const value = fraction * 100;
+    const value = fraction * 100 || 0;
     const size = Math.abs(value);
     if (size >= 1e6 || (size > 0 && size < 1e-3)) return minus(value.toExponential(1)) + "%";
     const digits = decimals !== undefined ? decimals : size >= 1e4 ? 0 : size < 0.1 && size > 0 ? 3 : 2;

@@ -27,8 +27,7 @@
     }, extra);
   }
 
-  const timeAxis = (show) => axis({ values: TIME, size: show ? 34 : 6, show: true, gap: 4, space: phone() ? 56 : 74,
-    filter: show ? undefined : (u, splits) => splits.map(() => null) });
+  const timeAxis = (show) => axis({ values: show ? TIME : (u, splits) => splits.map(() => ""), size: show ? 34 : 6, show: true, gap: 4, space: phone() ? 56 : 74, });
   const valueAxis = (format) => axis({ size: GUTTER(), gap: 5, space: 30,
     values: (u, splits) => splits.map((value) => (value === null ? "" : format(value))) });
 
@@ -37,7 +36,7 @@
     if (!host) return null;
     host.replaceChildren();
     const plot = new uPlot(Object.assign({
-      width: host.clientWidth, height, legend: { show: false }, padding: [8, 4, 0, 0],
+      width: host.clientWidth, height, legend: { show: false }, padding: [8, 14, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     }, options), values, host);
     const entry = { id, plot, host };
@@ -115,7 +114,7 @@
     const series = [{}, { stroke: () => color("accent"), width: 1.6, fill: logScale ? undefined : () => color("accent-soft"), fillTo: (u) => u.scales.y.min, points: { show: false } }];
     if (equity.b) {
       values.push(equity.b);
-      series.push({ stroke: () => color("other"), width: 1.1, dash: [4, 3], show: benchmark, points: { show: false } });
+      series.push({ stroke: () => color("other"), width: 1.1, show: benchmark, points: { show: false } });
     }
     for (const old of family) if (old.root.parentNode === byId("plot-equity") || !old.root.isConnected) family.delete(old);
     const plot = build("plot-equity", phone() ? 220 : 290, {
@@ -128,20 +127,20 @@
   }
 
   function drawBelow() {
+    const lowest = equity.d.reduce((low, value) => Math.min(low, value), 0);
     family.add(build("plot-drawdown", phone() ? 90 : 110, {
       cursor: shared, hooks,
       series: [{}, { stroke: () => color("bad"), width: 1, fill: () => color("bad-soft"), fillTo: 0, points: { show: false } }],
-      scales: { x: { time: true }, y: { range: (u, min) => [Math.min(min, -1e-9) * 1.08, 0] } },
-      axes: [timeAxis(false), valueAxis((value) => percent(value, Math.abs(u0(equity.d)) < 0.02 ? 1 : 0))],
+      scales: { x: { time: true }, y: { range: (u, min) => [Math.min(min || 0, -0.001) * 1.08, 0] } },
+      axes: [timeAxis(false), valueAxis((value) => percent(value, lowest > -0.02 ? 1 : 0))],
     }, [equity.t, equity.d]));
     family.add(build("plot-exposure", phone() ? 96 : 104, {
       cursor: shared, hooks,
-      series: [{}, { stroke: () => color("muted"), width: 1, fill: () => color("grid"), paths: uPlot.paths.stepped({ align: -1 }), points: { show: false } }],
+      series: [{}, { stroke: () => color("other"), width: 0.6, fill: () => color("grid"), paths: uPlot.paths.stepped({ align: -1 }), points: { show: false } }],
       scales: { x: { time: true }, y: { range: (u, min, max) => [Math.min(0, min || 0), Math.max(max || 0, 0.01) * 1.08] } },
       axes: [timeAxis(true), valueAxis((value) => percent(value, 0))],
     }, [equity.t, equity.x]));
   }
-  const u0 = (values) => values.reduce((low, value) => (value < low ? value : low), 0);
 
   function drawRolling() {
     const rolling = R.data.rolling;

@@ -59,6 +59,8 @@
     const rows = id.map((value, i) => i).filter((i) => !open[i] && mae[i] !== null && ret[i] !== null);
     if (!rows.length || rows.every((i) => mae[i] === 0)) return R.idle("plot-scatter", 200, "No trade was ever under water.");
     rows.sort((a, b) => mae[b] - mae[a]);
+    const depth = -mae[rows[rows.length - 1]];
+    const reach = rows.reduce((most, i) => Math.max(most, Math.abs(ret[i])), 0);
     const dots = (tone) => ({ stroke: () => color(tone), paths: () => null, points: { show: true, size: 4, fill: () => color(tone), width: 0, stroke: () => color(tone) } });
     R.build("plot-scatter", 226, {
       cursor: { drag: { x: false, y: false }, points: { show: false } },
@@ -75,8 +77,8 @@
       series: [{}, dots("heat-good"), dots("heat-bad")],
       scales: { x: { time: false, range: (u, min, max) => [0, (max || 0.01) * 1.04] }, y: { range: (u, min, max) => [min - (max - min || 0.01) * 0.06, max + (max - min || 0.01) * 0.06] } },
       axes: [
-        R.axis({ size: 24, gap: 4, space: 60, values: (u, splits) => splits.map((value) => (value === 0 ? "0%" : percent(-value, value < 0.02 ? 1 : 0))) }),
-        R.valueAxis((value) => percent(value, 0)),
+        R.axis({ size: 24, gap: 4, space: 60, values: (u, splits) => splits.map((value) => (value === 0 ? "0%" : percent(-value, depth < 0.002 ? 2 : depth < 0.02 ? 1 : 0))) }),
+        R.valueAxis((value) => percent(value, reach < 0.004 ? 2 : reach < 0.04 ? 1 : 0)),
       ],
     }, [rows.map((i) => -mae[i]), rows.map((i) => (pnl[i] > 0 ? ret[i] : null)), rows.map((i) => (pnl[i] > 0 ? null : ret[i]))]);
   }
