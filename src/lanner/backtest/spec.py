@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -79,6 +79,7 @@ class BacktestSpec:
     config: dict[str, object] = field(default_factory=dict)
     max_points: int = 1_000_000
     source_hash: str = ""
+    log: Callable[[int, str, str], None] | None = None
 
 
 @dataclass(slots=True, frozen=True)

@@ -21,25 +21,41 @@ if TYPE_CHECKING:
 
 
 def arrive(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int) -> None:
-    """Fill a market order at the close it was decided on, where that convention was chosen."""
-    at_close = venue.settings.fills.market_on is MarketOn.CLOSE and book.last_ticks and not order.in_bar
-    if at_close and order.kind is OrderType.MARKET:
+    """Let a new order join the bar in progress, or fill it at the close it was decided on.
+
+    An order decided before the bar began meets its open even when latency brings it a moment later: below
+    the bar's own resolution a delay cannot be told from none. One sent in answer to a fill at the open
+    works through the rest of the bar. One decided in between (by a timer) waits for the next bar, because
+    what was left of this bar cannot be known.
+    """
+    if ts < book.ts_close:
+        if order.basis_ts <= book.ts_open:
+            order.in_bar = True
+            _at_open(venue, book, order, book.open_ticks, max(book.ts_open + 1, ts))
+        elif order.basis_ts <= book.open_activity_ts:
+            order.in_bar = True
+        return
+    if venue.settings.fills.market_on is MarketOn.CLOSE and book.last_ticks and order.kind is OrderType.MARKET:
         _take(venue, book, order, book.last_ticks, ts)
 
 
 def bar_open(venue: SimVenue, book: InstrumentBook, ts_open: int, ts_close: int, open_px: int, volume: int) -> None:
-    """Let the orders that were sent before this bar began meet its opening price."""
-    book.last_ticks = open_px
+    """Begin a bar: the orders that are working meet its opening price.
+
+    The open is stamped one nanosecond after the bar's opening time, so that it follows the close of the bar
+    before.
+    """
+    book.last_ticks = book.open_ticks = open_px
     venue.account.marks[book.instrument.id] = book.mark_ticks or open_px
     book.volume_lots = volume
     share = venue.settings.fills.bar_participation
     book.volume_left = int(volume * share) if share else -1
-    book.ts_close = ts_close
+    book.ts_open, book.ts_close, book.open_activity_ts = ts_open, ts_close, ts_open
     venue.expire_due(book, ts_open)
     for order in _sorted(book):
-        if order.basis_ts <= ts_open and order.accepted_ts < ts_close:
+        if order.basis_ts <= ts_open and order.accepted_ts < ts_close and order.order_id in book.orders:
             order.in_bar = True
-            _at_open(venue, book, order, open_px, max(ts_open, order.accepted_ts))
+            _at_open(venue, book, order, open_px, max(ts_open + 1, order.accepted_ts))
 
 
 def _at_open(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts: int) -> None:
@@ -62,8 +78,10 @@ def _at_open(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts
             _make(venue, book, order, px, ts)
         else:
             _take(venue, book, order, px, ts)
-    _end_immediate(venue, book, order, ts)
+    if not order.waits_for_trigger:
+        _end_immediate(venue, book, order, ts)
     order.resting = True
+    book.open_activity_ts = max(book.open_activity_ts, *(report.ts_event for report in venue.outbox[-4:]), ts)
 
 
 def bar_range(venue: SimVenue, book: InstrumentBook, bar: Bar, high: int, low: int, close: int) -> None:
@@ -96,6 +114,7 @@ def bar_after(venue: SimVenue, book: InstrumentBook, bar: Bar, high: int, low: i
 def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> None:
     """Close the bar: orders that came during it may take part in the next one."""
     book.last_ticks = close
+    book.ts_close = 0
     venue.account.marks[book.instrument.id] = book.mark_ticks or close
     for order in book.orders.values():
         order.in_bar = False

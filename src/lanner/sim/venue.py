@@ -48,10 +48,13 @@ class InstrumentBook:
         "last_ticks",
         "mark_ticks",
         "mode",
+        "open_activity_ts",
+        "open_ticks",
         "orders",
         "taken_ask",
         "taken_bid",
         "ts_close",
+        "ts_open",
         "volume_left",
         "volume_lots",
     )
@@ -69,7 +72,8 @@ class InstrumentBook:
         self.depth_bid = self.depth_ask = 0
         self.volume_lots = 0
         self.volume_left = 0
-        self.ts_close = 0
+        self.ts_open = self.ts_close = self.open_activity_ts = 0
+        self.open_ticks = 0
 
     @property
     def has_quote(self) -> bool:
@@ -102,19 +106,19 @@ class SimVenue:
 
     # -- commands ----------------------------------------------------------------------------------
 
-    def receive(self, command: Command, ts: int, basis_ts: int, in_bar: bool = False) -> None:
+    def receive(self, command: Command, ts: int, basis_ts: int) -> None:
         """Take a command that arrives at ``ts``; ``basis_ts`` is the time of what made us send it."""
         if isinstance(command, SubmitOrder):
-            self._submit(command, ts, basis_ts, in_bar)
+            self._submit(command, ts, basis_ts)
         elif isinstance(command, CancelOrder):
             self._cancel(command, ts)
         elif isinstance(command, AmendOrder):
             self._amend(command, ts)
         elif isinstance(command, Batch):
             for one in command.commands:
-                self.receive(one, ts, basis_ts, in_bar)
+                self.receive(one, ts, basis_ts)
 
-    def _submit(self, submit: SubmitOrder, ts: int, basis_ts: int, in_bar: bool) -> None:
+    def _submit(self, submit: SubmitOrder, ts: int, basis_ts: int) -> None:
         book = self.books.get(submit.instrument_id)
         if book is None:
             self._report(OrderRejected, submit.order_id, submit.instrument_id, ts, "unknown instrument", "UNKNOWN_SYMBOL")
@@ -132,7 +136,6 @@ class SimVenue:
             self._report(OrderRejected, order.order_id, book.instrument.id, ts, refusal[1], refusal[0])
             return
         order.accepted_ts = ts
-        order.in_bar = in_bar
         if order.kind is OrderType.TRAILING_STOP and book.last_ticks:
             order.follow(book.last_ticks)
         self._orders[order.order_id] = order

@@ -1,0 +1,166 @@
+"""What a run leaves behind, gathered beside the hot loop: prices from the columns, fills from the engine.
+
+The equity curve is not sampled while the strategy runs. Prices are taken from the data's own columns as
+they pass, and the curve is computed from them and the fills afterwards: exact, at every bar, and free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanner.backtest.result import PriceSeries
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+CHART_BARS = 5_000
+_TARGET_ROWS = 400_000
+
+
+class PriceRecorder:
+    """Keep one instrument's prices, thinned to at most ``max_points`` by keeping the last of each interval."""
+
+    def __init__(self, kind: str, rows: int, start_ns: int, end_ns: int, max_points: int) -> None:
+        self.kind = kind
+        self.bucket_ns = 0 if rows <= max_points else max(1, (end_ns - start_ns) // max_points)
+        self._parts: list[tuple[Ints, Floats, Floats, Floats]] = []
+        self._done: tuple[Ints, Floats, Floats, Floats] | None = None
+
+    def pass_through(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Record the prices of every frame that passes."""
+        for frame in frames:
+            self._record(frame)
+            yield frame
+
+    def _record(self, frame: pl.DataFrame) -> None:
+        ts = frame["ts_event"].to_numpy()
+        if self.kind == "bars":
+            px, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
+        elif self.kind == "quotes":
+            px = (frame["bid_px"].to_numpy() + frame["ask_px"].to_numpy()) * 0.5
+            high = low = px
+        elif self.kind == "trades":
+            px = high = low = frame["px"].to_numpy()
+        else:
+            ts, px = _book_mids(frame)
+            high = low = px
+        good = np.isfinite(px)
+        if not good.all():
+            ts, px, high, low = ts[good], px[good], high[good], low[good]
+        if self.bucket_ns and len(ts):
+            ts, px, high, low = _thin(ts, px, high, low, self.bucket_ns)
+        self._parts.append((ts, px, high, low))
+
+    def arrays(self) -> tuple[Ints, Floats, Floats, Floats]:
+        """Return times, prices, highs and lows."""
+        if self._done is None:
+            if not self._parts:
+                empty = np.zeros(0)
+                return np.zeros(0, np.int64), empty, empty, empty
+            columns = [np.concatenate([part[i] for part in self._parts]) for i in range(4)]
+            self._done = (columns[0].astype(np.int64), columns[1], columns[2], columns[3])
+            self._parts = []
+        return self._done
+
+
+def _thin(ts: Ints, px: Floats, high: Floats, low: Floats, bucket_ns: int) -> tuple[Ints, Floats, Floats, Floats]:
+    bucket = ts // bucket_ns
+    starts = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
+    ends = np.concatenate((starts[1:], [len(ts)])) - 1
+    return ts[ends], px[ends], np.maximum.reduceat(high, starts), np.minimum.reduceat(low, starts)
+
+
+def _book_mids(frame: pl.DataFrame) -> tuple[Ints, Floats]:
+    """Return a price for each book event: the mean of the levels that were shown at its top, roughly the mid.
+
+    Only snapshots and updates of both sides tell a mid by themselves; others are skipped.
+    """
+    import polars as pl
+
+    sides = (
+        frame.filter(pl.col("qty") > 0)
+        .group_by("ts_event", maintain_order=True)
+        .agg(
+            pl.col("px").filter(pl.col("side") > 0).max().alias("bid"),
+            pl.col("px").filter(pl.col("side") < 0).min().alias("ask"),
+        )
+        .drop_nulls()
+    )
+    return sides["ts_event"].to_numpy(), (sides["bid"].to_numpy() + sides["ask"].to_numpy()) * 0.5
+
+
+class CandleRecorder:
+    """Keep the bars of one series for a chart, merged to at most ``CHART_BARS`` candles."""
+
+    def __init__(self, instrument_id: str, spec: str, rows: int) -> None:
+        self.instrument_id = instrument_id
+        self.spec = spec
+        self.step = max(1, -(-rows // CHART_BARS))
+        self._parts: list[tuple[Floats, ...]] = []
+        self._rest: tuple[Floats, ...] | None = None
+
+    def pass_through(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Record the candles of every frame that passes."""
+        for frame in frames:
+            names = ("ts_open", "open", "high", "low", "close", "volume")
+            columns = tuple(frame[name].to_numpy() for name in names)
+            if self._rest is not None:
+                columns = tuple(
+                    np.concatenate((rest, column)) for rest, column in zip(self._rest, columns, strict=True)
+                )
+            whole = len(columns[0]) // self.step * self.step
+            self._rest = tuple(column[whole:] for column in columns)
+            if whole:
+                self._parts.append(self._merge(tuple(column[:whole] for column in columns)))
+            yield frame
+
+    def _merge(self, columns: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        if self.step == 1:
+            return columns
+        starts = np.arange(0, len(columns[0]), self.step)
+        ends = np.minimum(starts + self.step, len(columns[0])) - 1
+        ts, first, high, low, close, volume = columns
+        return (
+            ts[starts],
+            first[starts],
+            np.maximum.reduceat(high, starts),
+            np.minimum.reduceat(low, starts),
+            close[ends],
+            np.add.reduceat(volume, starts),
+        )
+
+    def series(self) -> PriceSeries:
+        """Return the candles."""
+        parts = list(self._parts)
+        if self._rest is not None and len(self._rest[0]):
+            parts.append(self._merge(self._rest))
+        columns = [np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(6)]
+        return PriceSeries(self.instrument_id, self.spec, columns[0].astype(np.int64), *columns[1:])
+
+
+def candles_of_prices(instrument_id: str, ts: Ints, px: Floats, high: Floats, low: Floats) -> PriceSeries:
+    """Make chart candles from tick prices: equal intervals, about 1,000 of them."""
+    if not len(ts):
+        empty = np.zeros(0)
+        return PriceSeries(instrument_id, "", ts, empty, empty, empty, empty, empty)
+    span = max(1, int(ts[-1] - ts[0]) // 1_000)
+    bucket = (ts - ts[0]) // span
+    starts = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
+    ends = np.concatenate((starts[1:], [len(ts)])) - 1
+    return PriceSeries(
+        instrument_id,
+        "ticks",
+        ts[0] + bucket[starts] * span,
+        px[starts],
+        np.maximum.reduceat(high, starts),
+        np.minimum.reduceat(low, starts),
+        px[ends],
+        np.zeros(len(starts)),
+    )

@@ -1,0 +1,190 @@
+"""Round trips: every exit is matched with the oldest entry that is still open (first in, first out).
+
+One trip is a pair of an entry order and an exit order, so an entry that is closed in two steps makes two
+trips, and a simple in-and-out makes one. Fees, funding and slippage are shared by quantity. The trips'
+profits add up to the position's, whatever the matching.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lanner.analysis.records import RoundTrip
+from lanner.model.instruments import Instrument
+from lanner.model.orders import Order
+from lanner.model.reports import FundingPaid, OrderFilled
+
+
+@dataclass(slots=True)
+class _Open:
+    """The part of an entry fill that is not closed yet."""
+
+    order: Order
+    ts: int
+    px_ticks: int
+    lots: int
+    fee_per_lot: float
+    slip_per_lot: int
+
+
+@dataclass(slots=True)
+class _Pair:
+    """What is known of one entry order and exit order together."""
+
+    entry: Order
+    exit: Order | None
+    side: int
+    entry_ts: int
+    exit_ts: int = 0
+    lots: int = 0
+    entry_sum: int = 0
+    exit_sum: int = 0
+    fees: float = 0.0
+    slippage: int = 0
+
+
+def round_trips(
+    fills: Sequence[tuple[OrderFilled, Order]],
+    funding: Sequence[FundingPaid],
+    marks: dict[str, float],
+    prices: dict[str, tuple[Any, Any, Any, Any]],
+    end_ts: int,
+) -> list[RoundTrip]:
+    """Return the round trips of a run in the order of their exits; what is still open is valued at the mark.
+
+    ``prices`` maps an instrument to its sampled times, prices, highs and lows, for the excursions.
+    """
+    trips: list[RoundTrip] = []
+    groups: dict[tuple[str, str], list[tuple[OrderFilled, Order]]] = {}
+    for fill, order in fills:
+        groups.setdefault((order.strategy_id, order.instrument_id), []).append((fill, order))
+    for own in groups.values():
+        instrument = own[0][1].instrument
+        pairs, left = _match(own)
+        mark = marks.get(instrument.id, 0.0)
+        trips += [_trip(pair, instrument, None, end_ts) for pair in pairs]
+        trips += [_trip(pair, instrument, mark, end_ts) for pair in _still_open(left, end_ts)]
+    trips.sort(key=lambda trip: (trip.exit_ts, trip.entry_ts, trip.instrument_id, trip.strategy_id))
+    _share_funding(trips, funding)
+    for number, trip in enumerate(trips, 1):
+        trip.id = number
+        if trip.instrument_id in prices:
+            trip.mae, trip.mfe = _excursions(trip, *prices[trip.instrument_id])
+    return trips
+
+
+def _match(fills: Sequence[tuple[OrderFilled, Order]]) -> tuple[list[_Pair], deque[_Open]]:
+    waiting: deque[_Open] = deque()
+    pairs: dict[tuple[str, str], _Pair] = {}
+    for fill, order in fills:
+        side = int(fill.side)
+        lots = fill.lots
+        fee = float(fill.fee) / fill.lots
+        slip = side * (fill.px_ticks - fill.ref_ticks)
+        while lots and waiting and waiting[0].order.side != side:
+            entry = waiting[0]
+            closed = min(lots, entry.lots)
+            key = (entry.order.order_id, order.order_id)
+            pair = pairs.get(key)
+            if pair is None:
+                pair = pairs[key] = _Pair(entry.order, order, int(entry.order.side), entry.ts)
+            pair.exit_ts = fill.ts_event
+            pair.lots += closed
+            pair.entry_sum += closed * entry.px_ticks
+            pair.exit_sum += closed * fill.px_ticks
+            pair.fees += closed * (entry.fee_per_lot + fee)
+            pair.slippage += closed * (entry.slip_per_lot + slip)
+            lots -= closed
+            entry.lots -= closed
+            if not entry.lots:
+                waiting.popleft()
+        if lots:
+            waiting.append(_Open(order, fill.ts_event, fill.px_ticks, lots, fee, slip))
+    return list(pairs.values()), waiting
+
+
+def _still_open(waiting: deque[_Open], end_ts: int) -> list[_Pair]:
+    pairs: dict[str, _Pair] = {}
+    for entry in waiting:
+        pair = pairs.setdefault(
+            entry.order.order_id, _Pair(entry.order, None, int(entry.order.side), entry.ts, end_ts)
+        )
+        pair.lots += entry.lots
+        pair.entry_sum += entry.lots * entry.px_ticks
+        pair.fees += entry.lots * entry.fee_per_lot
+        pair.slippage += entry.lots * entry.slip_per_lot
+    return list(pairs.values())
+
+
+def _trip(pair: _Pair, instrument: Instrument, mark: float | None, end_ts: int) -> RoundTrip:
+    unit = float(instrument.tick * instrument.lot * instrument.multiplier)
+    tick = instrument.tick_float
+    entry_px = instrument.px_float(pair.entry_sum) / pair.lots
+    exit_px = instrument.px_float(pair.exit_sum) / pair.lots if mark is None else mark
+    exit_sum = pair.exit_sum if mark is None else pair.lots * mark / tick
+    gross = pair.side * (exit_sum - pair.entry_sum) * unit
+    cost = pair.entry_sum * unit
+    net = gross - pair.fees
+    return RoundTrip(
+        id=0,
+        instrument_id=instrument.id,
+        strategy_id=pair.entry.strategy_id,
+        side=pair.side,
+        entry_ts=pair.entry_ts,
+        exit_ts=pair.exit_ts if mark is None else end_ts,
+        entry_px=entry_px,
+        exit_px=exit_px,
+        qty=instrument.qty_float(pair.lots),
+        pnl=net,
+        pnl_gross=gross,
+        fees=pair.fees,
+        funding=0.0,
+        slippage=pair.slippage * unit,
+        return_frac=net / cost if cost else 0.0,
+        entry_reason=_reason(pair.entry),
+        exit_reason="still open" if pair.exit is None else _reason(pair.exit),
+        open=mark is not None,
+        mae=0.0,
+        mfe=0.0,
+    )
+
+
+def _reason(order: Order) -> str:
+    return order.tag or ("signal" if order.intent in ("target", "order") else order.intent)
+
+
+def _share_funding(trips: list[RoundTrip], funding: Sequence[FundingPaid]) -> None:
+    """Give each payment to the trips that were open at its time, by signed quantity."""
+    for payment in funding:
+        held = [
+            trip
+            for trip in trips
+            if trip.instrument_id == payment.instrument_id and trip.entry_ts <= payment.ts_event < trip.exit_ts
+        ]
+        net = sum(trip.side * trip.qty for trip in held)
+        if not net:
+            continue
+        for trip in held:
+            share = float(payment.amount) * trip.side * trip.qty / net
+            trip.funding += share
+            trip.pnl += share
+            cost = trip.entry_px * trip.qty
+            trip.return_frac = trip.pnl / cost if cost else 0.0
+
+
+def _excursions(trip: RoundTrip, ts: Any, px: Any, high: Any, low: Any) -> tuple[float, float]:
+    """Return the worst and best open return of a trip, from the samples between entry and exit."""
+    first = int(np.searchsorted(ts, trip.entry_ts, side="left"))
+    last = int(np.searchsorted(ts, trip.exit_ts, side="right"))
+    worst = best = trip.side * (trip.exit_px / trip.entry_px - 1)
+    if last > first:
+        highest, lowest = float(high[first:last].max()), float(low[first:last].min())
+        up, down = highest / trip.entry_px - 1, lowest / trip.entry_px - 1
+        worst = min(worst, down if trip.side > 0 else -up)
+        best = max(best, up if trip.side > 0 else -down)
+    return min(0.0, worst), max(0.0, best)
