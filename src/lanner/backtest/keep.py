@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lanner import __version__
-from lanner.backtest.assemble import Assembly, assemble
+from lanner.backtest.prepare import Prepared, prepare
 from lanner.backtest.config import BacktestConfig
 from lanner.storage.runs import CONFIG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
 
@@ -52,16 +52,16 @@ def run_and_keep(
     from lanner.backtest.run import run_backtest
 
     run_id = new_run_id(config.name or _stem(config), now)
-    assembly = assemble(config, run_id=run_id, classes=classes)
-    result = run_backtest(assembly.spec, progress)
+    prepared = prepare(config, run_id=run_id, classes=classes)
+    result = run_backtest(prepared.spec, progress)
     if store is None:
-        return Outcome(result, None, _copy_report(config, result), assembly.notes)
+        return Outcome(result, None, _copy_report(config, result), prepared.notes)
     with store.create(run_id) as draft:
-        _fill(draft, config, assembly, result, rerun_of)
+        _fill(draft, config, prepared, result, rerun_of)
     folder = store.folder(run_id)
     report = folder / REPORT
     return Outcome(
-        result, folder, _copy_report(config, result) or (report if report.exists() else None), assembly.notes
+        result, folder, _copy_report(config, result) or (report if report.exists() else None), prepared.notes
     )
 
 
@@ -102,14 +102,14 @@ def record_of(result: BacktestResult, rerun_of: str = "") -> RunRecord:
 
 
 def _fill(
-    draft: Path, config: BacktestConfig, assembly: Assembly, result: BacktestResult, rerun_of: str
+    draft: Path, config: BacktestConfig, prepared: Prepared, result: BacktestResult, rerun_of: str
 ) -> None:
     from lanner.backtest.export import save_result
 
     (draft / CONFIG).write_text(config_text(config), encoding="utf-8")
-    if assembly.sources:
+    if prepared.sources:
         (draft / SOURCE).mkdir()
-        for path in assembly.sources:
+        for path in prepared.sources:
             shutil.copyfile(path, draft / SOURCE / path.name)
     save_result(result, draft)
     if config.report is not False:

@@ -136,13 +136,13 @@ def stop_on_sigterm() -> Iterator[None]:
 
 
 def _dry_run(config: BacktestConfig, options: RunOptions) -> None:
-    from lanner.backtest.assemble import assemble
+    from lanner.backtest.prepare import prepare
 
-    assembly = assemble(config, run_id="dry-run")
+    prepared = prepare(config, run_id="dry-run")
     if options.as_json:
         print_json({"ok": True, "config": config.to_plain()})
         return
     if not options.quiet:
-        for text in assembly.notes:
+        for text in prepared.notes:
             note(f"note: {text}")
     print(config_text(config), end="")
