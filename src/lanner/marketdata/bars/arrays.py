@@ -195,7 +195,7 @@ def _insert(bars: BarColumns, opens: Ints, px: Floats, grid: TimeGrid) -> BarCol
 
 
 def _head(bars: BarColumns, rows: int) -> BarColumns:
-    return _rows(bars, slice(0, max(0, rows)))
+    return bars.cut(0, max(0, rows))
 
 
 def _rows(bars: BarColumns, keep: Any) -> BarColumns:

@@ -66,6 +66,12 @@ class BarColumns:
             *(frame[name].to_numpy() if frame[name].null_count() == 0 else None for name in optional),
         )
 
+    def cut(self, start: int, stop: int) -> BarColumns:
+        """Return the bars [start, stop)."""
+        columns: list[Any] = [getattr(self, name) for name in self.__dataclass_fields__]
+        part: list[Any] = [None if column is None else column[start:stop] for column in columns]
+        return BarColumns(*part)
+
     def to_frame(self) -> pl.DataFrame:
         """Return a frame with the catalog's bar schema."""
         import polars as pl

@@ -84,11 +84,13 @@ def check_span(since_ns: int, days: int) -> None:
 def _fine_bars(market: Market, fine: str, since_ns: int, days: int, seed: int) -> Iterator[BarColumns]:
     last_close: int | None = None
     weeks = simulate(market, seed=seed, since_ns=since_ns, days=days)
-    paths = weeks if fine == "1m" else by_second(weeks, seed)
+    paths = weeks if fine == "1m" else by_second(weeks, seed, days)
+    end = since_ns + days * DAY_NS
     for number, path in enumerate(paths):
         rng = stream(seed, 2, TIMEFRAMES_NS[fine] // SECOND_NS, number)
         columns, last_close = _chunk(market, path, rng, TIMEFRAMES_NS[fine], last_close)
-        yield columns
+        rows = int(np.searchsorted(columns.ts_open, end))
+        yield columns if rows == len(columns) else columns.cut(0, rows)
 
 
 def _chunk(

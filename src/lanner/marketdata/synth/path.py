@@ -84,9 +84,9 @@ class _State:
 
 
 def simulate(market: Market, *, seed: int, since_ns: int, days: int) -> Iterator[Path]:
-    """Yield the path in steps of a minute, a week at a time.
+    """Yield the path in steps of a minute, in whole weeks, of which the last may go beyond the span.
 
-    Every week has random streams of its own and is always drawn whole, so a shorter data set is the
+    Every week has random streams of its own and is drawn whole, so that a shorter data set is the
     beginning of a longer one.
     """
     profile = week_profile()
@@ -95,14 +95,14 @@ def simulate(market: Market, *, seed: int, since_ns: int, days: int) -> Iterator
         ts = since_ns + first * DAY_NS + np.arange(_WEEK, dtype=np.int64) * MINUTE_NS
         minute = (ts // MINUTE_NS + 3 * 1440) % len(profile)
         path, state = _week(market, stream(seed, 1, week), ts, profile[minute], state)
-        yield path.cut(0, min(7, days - first) * 1440)
+        yield path
 
 
-def by_second(weeks: Iterable[Path], seed: int) -> Iterator[Path]:
+def by_second(weeks: Iterable[Path], seed: int, days: int) -> Iterator[Path]:
     """Refine a path to steps of a second, a day at a time: a Brownian bridge fills each minute."""
     day = 0
     for week in weeks:
-        for start in range(0, len(week.ts), 1440):
+        for start in range(0, min(7, days - day) * 1440, 1440):
             yield _bridge_seconds(week.cut(start, start + 1440), stream(seed, 4, day))
             day += 1
 

@@ -78,7 +78,7 @@ def tick_days(market: Market, *, since_ns: int, days: int, seed: int = 7) -> Ite
     check_span(since_ns, days)
     weeks = simulate(market, seed=seed, since_ns=since_ns, days=days)
     seq = trade_number = 0
-    for number, path in enumerate(by_second(weeks, seed)):
+    for number, path in enumerate(by_second(weeks, seed, days)):
         rng = stream(seed, 5, number)
         start = int(path.ts[0])
         rate = _rate(market, path)
