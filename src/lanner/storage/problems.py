@@ -114,7 +114,11 @@ def _spans_saturday_noon(start_ns: int, end_ns: int) -> bool:
 
 def _rows(p: Passport) -> list[str]:
     out = []
-    if p.duplicates_conflicting:
+    if p.duplicates_conflicting and p.kind == "trades":
+        out.append(
+            f"{plural(p.duplicates_conflicting, 'trade')} under an id that another trade already has; all were kept."
+        )
+    elif p.duplicates_conflicting:
         out.append(
             f"{plural(p.duplicates_conflicting, 'row')} repeated an earlier one with other values; "
             "the first of a file was kept, a later import replaces."

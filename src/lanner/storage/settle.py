@@ -24,9 +24,10 @@ class Settled:
 def settle(frame: pl.DataFrame, kind: str) -> Settled:
     """Sort by ``ts_event`` (stable in the order of sources and arrival) and drop repetitions.
 
-    Bars are known by their open time, funding by its time, trades by their id. Of rows with the same name the
-    first of the newly imported ones stays. Rows without a name (quotes, book, mark, trades without id) are
-    dropped only when another source already brought the same row as often.
+    Bars are known by their open time and funding by its time: of rows with the same name the first of the newly
+    imported ones stays. A trade is dropped when id, time, price, quantity and side were there before; another
+    trade under a known id stays and is counted as conflicting. Rows without a name (quotes, book, mark, trades
+    without id) are dropped only when another source already brought the same row as often.
     """
     ordered = _sort(frame)
     columns = list(SCHEMAS[kind])
@@ -34,7 +35,8 @@ def settle(frame: pl.DataFrame, kind: str) -> Settled:
         name = ["ts_open"] if kind == "bars" else ["ts_event", "predicted"]
         return _by_name(ordered, name, columns)
     if kind == "trades" and (ordered["trade_id"] != "").all():
-        return _by_name(ordered, ["trade_id"], columns)
+        told = [column for column in columns if column != "ts_recv"]
+        return _count_conflicts(_by_name(ordered, told, told, keep=[*columns, "_src"]), columns)
     return Settled(_by_count(ordered, columns).select(columns))
 
 
@@ -45,10 +47,13 @@ def _sort(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(keys)
 
 
-def _by_name(frame: pl.DataFrame, name: list[str], columns: list[str]) -> Settled:
+def _by_name(
+    frame: pl.DataFrame, name: list[str], columns: list[str], keep: list[str] | None = None
+) -> Settled:
+    keep = keep or columns
     mask = frame.select(pl.struct(name).is_duplicated()).to_series()
     if not mask.any():
-        return Settled(frame.select(columns))
+        return Settled(frame.select(keep))
     indexed = frame.with_row_index("_row")
     doubtful = indexed.filter(mask).sort(pl.col("_src") == EXISTING, "_src", "_order")
     marked = doubtful.with_columns(
@@ -58,13 +63,22 @@ def _by_name(frame: pl.DataFrame, name: list[str], columns: list[str]) -> Settle
     kept = pl.concat([indexed.filter(~mask), marked.filter("_keep").select(indexed.columns)]).sort("_row")
     dropped = marked.filter(~pl.col("_keep"))
     newest = int(frame["_src"].max())  # type: ignore[arg-type]
-    settled = Settled(kept.select(columns))
+    settled = Settled(kept.select(keep))
     for source, fresh, count in dropped.group_by("_src", "_new").len().rows():
         if fresh:
             owner = newest if source == EXISTING else source
             settled.conflicting[owner] = settled.conflicting.get(owner, 0) + count
         elif source != EXISTING:
             settled.exact[source] = settled.exact.get(source, 0) + count
+    return settled
+
+
+def _count_conflicts(settled: Settled, columns: list[str]) -> Settled:
+    """Count the trades whose id an earlier trade of another price, size or time already has."""
+    again = settled.frame.filter(~pl.col("trade_id").is_first_distinct() & (pl.col("_src") != EXISTING))
+    for source, count in again.group_by("_src").len().rows():
+        settled.conflicting[source] = settled.conflicting.get(source, 0) + count
+    settled.frame = settled.frame.select(columns)
     return settled
 
 
