@@ -40,7 +40,7 @@ class Better(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Describe one metric and how to compute it from a run."""
+    """Describe one metric and how to compute it from a run; `over` says of what, where that is not all samples."""
 
     name: str
     label: str
@@ -49,12 +49,14 @@ class Metric:
     better: Better
     function: Callable[..., float | None]
     compute: Callable[[Sample], float | None]
+    over: str = ""
 
     @property
     def summary(self) -> str:
         """Return the first paragraph of the function's docstring, which says what the metric means."""
         head = re.split(r"\n\s*\n|\n(?=Formula:)", inspect.getdoc(self.function) or "")[0]
-        return " ".join(head.split()).removeprefix("Return ").capitalize()
+        text = " ".join(head.split()).removeprefix("Return ")
+        return f"{text[0].upper()}{text[1:]}" + (f" Here of {self.over}." if self.over else "")
 
     @property
     def formula(self) -> str:
@@ -159,8 +161,9 @@ def _metric(
     better: Better,
     function: Callable[..., float | None],
     compute: Callable[[Sample], float | None],
+    over: str = "",
 ) -> Metric:
-    return Metric(name, label, group, unit, better, function, compute)
+    return Metric(name, label, group, unit, better, function, compute, over)
 
 
 _ACCOUNT = [
@@ -183,14 +186,18 @@ _ACCOUNT = [
 _RETURN = [
     _metric("total_return", "Total return", "Return", _F, _UP, returns.total_return, lambda s: s.growth),
     _metric("annualized_return", "CAGR", "Return", _F, _UP, returns.annualized_return, lambda s: s.annual),
-    _metric("best_day", "Best day", "Return", _F, _UP, returns.best, _plain(returns.best, "daily")),
-    _metric("worst_day", "Worst day", "Return", _F, _UP, returns.worst, _plain(returns.worst, "daily")),
-    _metric("best_month", "Best month", "Return", _F, _UP, returns.best, _plain(returns.best, "monthly")),
-    _metric("worst_month", "Worst month", "Return", _F, _UP, returns.worst, _plain(returns.worst, "monthly")),
+    _metric("best_day", "Best day", "Return", _F, _UP, returns.best,
+            _plain(returns.best, "daily"), "the returns of UTC days"),
+    _metric("worst_day", "Worst day", "Return", _F, _UP, returns.worst,
+            _plain(returns.worst, "daily"), "the returns of UTC days"),
+    _metric("best_month", "Best month", "Return", _F, _UP, returns.best,
+            _plain(returns.best, "monthly"), "the returns of UTC months"),
+    _metric("worst_month", "Worst month", "Return", _F, _UP, returns.worst,
+            _plain(returns.worst, "monthly"), "the returns of UTC months"),
     _metric("positive_days", "Positive days", "Return", _F, _UP, returns.positive_share,
-            _plain(returns.positive_share, "daily")),
+            _plain(returns.positive_share, "daily"), "the returns of UTC days"),
     _metric("positive_months", "Positive months", "Return", _F, _UP, returns.positive_share,
-            _plain(returns.positive_share, "monthly")),
+            _plain(returns.positive_share, "monthly"), "the returns of UTC months"),
 ]  # fmt: skip
 
 _RISK = [
@@ -223,7 +230,7 @@ _RATIOS = [
             lambda s: returns.calmar(s.annual, s.worst_fall)),
     _metric("omega", "Omega", "Ratios", _R, _UP, returns.omega, _plain(returns.omega, "returns")),
     _metric("gain_to_pain", "Gain to pain", "Ratios", _R, _UP, returns.gain_to_pain,
-            _plain(returns.gain_to_pain, "daily")),
+            _plain(returns.gain_to_pain, "daily"), "the returns of UTC days"),
     _metric("tail_ratio", "Tail ratio", "Ratios", _R, _UP, returns.tail_ratio,
             _plain(returns.tail_ratio, "returns")),
     _metric("stability", "Stability R²", "Ratios", _R, _UP, returns.stability,
@@ -248,7 +255,7 @@ _TRADES = [
             _pnl(trades.payoff_ratio)),
     _metric("expectancy", "Expectancy", "Trades", _C, _UP, trades.expectancy, _pnl(trades.expectancy)),
     _metric("average_trade_return", "Average return", "Trades", _F, _UP, trades.mean_of,
-            _plain(trades.mean_of, "return_frac")),
+            _plain(trades.mean_of, "return_frac"), "the returns of closed trips on their entry cost"),
     _metric("total_profit", "Gross wins", "Wins and losses", _C, _UP, trades.total_profit, _pnl(trades.total_profit)),
     _metric("total_loss", "Gross losses", "Wins and losses", _C, _DOWN, trades.total_loss, _pnl(trades.total_loss)),
     _metric("net_profit", "Net of closed trades", "Wins and losses", _C, _UP, trades.net_profit,
@@ -267,24 +274,24 @@ _TRADES = [
     _metric("system_quality_number", "SQN", "Trades", _R, _UP, trades.system_quality_number,
             _pnl(trades.system_quality_number)),
     _metric("average_mae", "Average worst excursion", "Wins and losses", _F, _UP, trades.mean_of,
-            _plain(trades.mean_of, "mae")),
+            _plain(trades.mean_of, "mae"), "the worst unrealised return of each closed trip"),
     _metric("average_mfe", "Average best excursion", "Wins and losses", _F, _UP, trades.mean_of,
-            _plain(trades.mean_of, "mfe")),
+            _plain(trades.mean_of, "mfe"), "the best unrealised return of each closed trip"),
 ]  # fmt: skip
 
 _SIDES = [
     _metric("long_trades", "Long trades", "Long and short", _N, _ANY, _count_side,
-            lambda s: _count_side(_side(s, 1))),
+            lambda s: _count_side(_side(s, 1)), "long trips"),
     _metric("long_net_profit", "Long net", "Long and short", _C, _UP, trades.net_profit,
-            lambda s: trades.net_profit(_side(s, 1))),
+            lambda s: trades.net_profit(_side(s, 1)), "long trips"),
     _metric("long_win_rate", "Long win rate", "Long and short", _F, _UP, trades.win_rate,
-            lambda s: trades.win_rate(_side(s, 1))),
+            lambda s: trades.win_rate(_side(s, 1)), "long trips"),
     _metric("short_trades", "Short trades", "Long and short", _N, _ANY, _count_side,
-            lambda s: _count_side(_side(s, -1))),
+            lambda s: _count_side(_side(s, -1)), "short trips"),
     _metric("short_net_profit", "Short net", "Long and short", _C, _UP, trades.net_profit,
-            lambda s: trades.net_profit(_side(s, -1))),
+            lambda s: trades.net_profit(_side(s, -1)), "short trips"),
     _metric("short_win_rate", "Short win rate", "Long and short", _F, _UP, trades.win_rate,
-            lambda s: trades.win_rate(_side(s, -1))),
+            lambda s: trades.win_rate(_side(s, -1)), "short trips"),
 ]  # fmt: skip
 
 _ACTIVITY = [

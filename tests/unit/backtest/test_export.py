@@ -60,11 +60,9 @@ def test_json_without_rounding_loads_back_exactly(result: BacktestResult, tmp_pa
     same(load_result(tmp_path / "r.json"), result)
 
 
-@pytest.mark.parametrize(
-    "kwargs", [{"trades": 0, "bars": 60}, {"bars": 0, "trades": 0}], ids=["no trades", "no bars"]
-)
-def test_an_empty_run_loads_back_exactly_from_both_forms(kwargs: dict[str, int], tmp_path: Path) -> None:
-    empty = build_result(**({"trades": 0, "bars": 60} | kwargs)) if kwargs["bars"] else _without_samples()
+@pytest.mark.parametrize("bars", [60, 0])
+def test_an_empty_run_loads_back_exactly_from_both_forms(bars: int, tmp_path: Path) -> None:
+    empty = build_result(trades=0, bars=60) if bars else _without_samples()
     export_json(empty, tmp_path / "r.json", precision=None, pretty=False)
     same(load_result(tmp_path / "r.json"), empty)
     same(load_result(save_result(empty, tmp_path / "run")), empty)

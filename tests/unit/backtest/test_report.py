@@ -151,7 +151,9 @@ def test_vendored_files_are_the_ones_their_record_names() -> None:
         assert part["version"]
         assert folder.joinpath(str(part["licence_file"])).read_text()
         named.add(str(part["licence_file"]))
-        for item in part["files"]:
+        items = part["files"]
+        assert isinstance(items, list)
+        for item in items:
             content = folder.joinpath(item["file"]).read_bytes()
             assert hashlib.sha256(content).hexdigest() == item["sha256"], item["file"]
             assert b"sourceMappingURL" not in content
@@ -202,7 +204,7 @@ def test_waterfall_shows_exact_text_and_bars_that_join(result: BacktestResult, p
     for amount in (parts.price, parts.fees, parts.funding, parts.slippage, parts.total):
         assert money(amount, sign=True) in page.text
     assert f"sum to {money(parts.total, sign=True)} exactly" in page.text
-    assert all(0.0 <= bar.left and bar.left + bar.width <= 100.001 for bar in bars)
+    assert all(bar.left >= 0.0 and bar.left + bar.width <= 100.001 for bar in bars)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,7 @@ from lanner.testkit.results import build_result
 
 REPORT = Path("/home/someone/.lanner/runs/20261121-0007-dual-ma/report.html")
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "usual": {},
     "no trades": {"trades": 0, "bars": 60},
     "one trade": {"trades": 1, "bars": 400},
