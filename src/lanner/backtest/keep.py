@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lanner import __version__
-from lanner.backtest.prepare import Prepared, prepare
 from lanner.backtest.config import BacktestConfig
+from lanner.backtest.prepare import Prepared, prepare
 from lanner.storage.runs import CONFIG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
 
 if TYPE_CHECKING:

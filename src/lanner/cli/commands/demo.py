@@ -16,7 +16,7 @@ def demo(
     ] = None,
     timeframe: Annotated[str, Parameter(help="Length of the bars.")] = "1h",
     years: Annotated[int, Parameter(help="Years of data, 1 to 10.")] = 3,
-    seed: Annotated[int, Parameter(help="Another seed is another market.")] = 7,
+    seed: Annotated[int, Parameter(help="Another seed is another market.")] = 4,
     json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
     quiet: Annotated[bool, Parameter(help="Print only the id of the run.")] = False,
 ) -> None:
@@ -34,6 +34,7 @@ def demo(
     ref = make_demo_data(timeframe, years, seed)
     options = Options()
     options.put("data", "--data", [ref])
+    options.put("timeframe", "--timeframe", timeframe)
     options.put("name", "--name", "demo")
     options.add_params(
         param if param is not None else (["fast=24", "slow=120"] if strategy == "dual_ma" else [])
