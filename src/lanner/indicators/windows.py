@@ -103,17 +103,29 @@ class _Moments(Indicator):
     """Keep mean and variance of a window from sums of distances to a centre.
 
     Distances to a value near the mean keep their digits where raw squares of large prices lose them. The centre
-    moves to the newest value once per window, and at once when the variance is so small that rounding would show.
+    moves to the newest value once per window, and at once when what is left of the sums is so small that the rounding
+    errors of larger ones before would show.
     """
 
-    __slots__ = ("_centre", "_left", "_squares", "_sum", "_window", "mean", "period", "variance", "warmup")
+    __slots__ = (
+        "_centre",
+        "_left",
+        "_peak",
+        "_squares",
+        "_sum",
+        "_window",
+        "mean",
+        "period",
+        "variance",
+        "warmup",
+    )
 
     def __init__(self, name: str, period: int, least: int = 1) -> None:
         super().__init__()
         self.period = self.warmup = check_period(name, period, least)
         self._window: deque[float] = deque(maxlen=period)
         self._left = 0
-        self._centre = self._sum = self._squares = 0.0
+        self._centre = self._sum = self._squares = self._peak = 0.0
         self.mean = self.variance = NAN
 
     def advance(self, x: float) -> bool:
@@ -137,11 +149,13 @@ class _Moments(Indicator):
             self._left -= 1
             self._sum += new - old
             self._squares += new * new - old * old
+            if self._squares > self._peak:
+                self._peak = self._squares
         n = self.period
         offset = self._sum / n
         spread = self._squares / n
         self.variance = spread - offset * offset
-        if self.variance <= 1e-9 * spread:
+        if self.variance <= 1e-9 * spread or self._squares <= 1e-9 * self._peak:
             self._recentre(x)
             offset = self._sum / n
             self.variance = max(self._squares / n - offset * offset, 0.0)
@@ -152,7 +166,7 @@ class _Moments(Indicator):
         distances = [old - centre for old in self._window]
         self._centre = centre
         self._sum = sum(distances)
-        self._squares = sum(distance * distance for distance in distances)
+        self._squares = self._peak = sum([distance * distance for distance in distances])
         self._left = self.period
 
 
