@@ -16,6 +16,19 @@ from benchmarks.environments import BENCH, ROOT
 
 LANNER = Path(sys.executable).with_name("lanner")
 INSTRUMENT = "BTCUSDT-PERP.BINANCE"
+BACKTEST = (
+    "backtest",
+    "benchmarks.ours.cross:BarCross",
+    "--data",
+    f"{INSTRUMENT}@1m",
+    "--funding",
+    "assume-zero",
+    "--cash",
+    "1000000",
+    "--json",
+)
+"""The cross of `ours/cross.py` over the minute bars of a home folder; `--param` makes it quick."""
+QUICK = ("--param", "fast=10", "--param", "slow=20")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Run:
 
 def lanner(*arguments: str, home: Path | None = None) -> Run:
     """Run one command to its end; raise RuntimeError with its message when it fails."""
-    environment = {**os.environ, "LANNER_HOME": str(home or BENCH / "home"), "PYTHONHASHSEED": "0"}
+    environment = _environment(home or BENCH / "home")
     started = time.perf_counter()
     process = subprocess.Popen(
         [LANNER, *arguments],
@@ -48,18 +61,17 @@ def lanner(*arguments: str, home: Path | None = None) -> Run:
     seconds = time.perf_counter() - started
     if process.returncode:
         raise RuntimeError(
-            f"lanner {' '.join(arguments)} ended with {process.returncode}:\n{errors[-2_000:]}"
+            f"lanner {' '.join(arguments)} ended with {process.returncode}:\n{(errors or output)[-2_000:]}"
         )
     return Run(output, seconds, 0.0)
 
 
 def lanner_with_peak(*arguments: str, home: Path) -> Run:
     """Run one command and read its peak resident memory (this kernel reports kilobytes, macOS bytes)."""
-    environment = {**os.environ, "LANNER_HOME": str(home), "PYTHONHASHSEED": "0"}
     record = home / "output.json"
     started = time.perf_counter()
     with record.open("w") as output:
-        process = subprocess.Popen([LANNER, *arguments], cwd=ROOT, env=environment, stdout=output)
+        process = subprocess.Popen([LANNER, *arguments], cwd=ROOT, env=_environment(home), stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -67,6 +79,10 @@ def lanner_with_peak(*arguments: str, home: Path) -> Run:
         raise RuntimeError(f"lanner {' '.join(arguments)} ended with {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1_024
     return Run(record.read_text(), seconds, usage.ru_maxrss * unit / 1e6)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "LANNER_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
 
 
 def bars_file(rows: int) -> Path:
@@ -104,6 +120,3 @@ def home_with_bars(rows: int) -> Path:
             "data", "import", str(bars_file(rows)), "--instrument", INSTRUMENT, "--timeframe", "1m", home=home
         )
     return home
-
-
-SERIES = f"{INSTRUMENT}@1m"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks.commands import SERIES, home_with_bars, lanner
+from benchmarks.commands import BACKTEST, QUICK, home_with_bars, lanner
 from benchmarks.measure import Row, alone
 
 BARS = 10_000
@@ -17,9 +17,8 @@ def run(rounds: int) -> Iterator[Row]:
     seconds = median(lanner("--help").seconds for _ in range(max(rounds, 11)))
     yield alone("lanner --help", seconds, "s (wall)", goal="< 0.3")
     home = home_with_bars(BARS)
-    command = ("backtest", "dual_ma", "--data", SERIES, "--json")
-    first = lanner(*command, home=home).json()
-    seconds = median(lanner(*command, home=home).seconds for _ in range(rounds))
+    first = lanner(*BACKTEST, *QUICK, home=home).json()
+    seconds = median(lanner(*BACKTEST, *QUICK, home=home).seconds for _ in range(rounds))
     yield alone(
         "backtest of 10,000 bars, whole process with report",
         seconds,

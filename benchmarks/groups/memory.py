@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from benchmarks.commands import SERIES, home_with_bars, lanner_with_peak
+from benchmarks.commands import BACKTEST, QUICK, home_with_bars, lanner_with_peak
 from benchmarks.measure import Row, alone
 
 BARS = 1_000_000
-FAST, SLOW = 10, 20
 
 
 def run(rounds: int) -> Iterator[Row]:
     """Yield the median peak; memory hardly varies, so three rounds are enough."""
     home = home_with_bars(BARS)
-    command = (
-        "backtest",
-        "dual_ma",
-        "--data",
-        SERIES,
-        "--param",
-        f"fast={FAST}",
-        "--param",
-        f"slow={SLOW}",
-        "--json",
-    )
-    runs = [lanner_with_peak(*command, home=home) for _ in range(min(rounds, 3))]
+    runs = [lanner_with_peak(*BACKTEST, *QUICK, home=home) for _ in range(min(rounds, 3))]
     result = runs[-1].json()
     yield alone(
         "peak memory, 1,000,000 bars, whole process with report",
