@@ -102,6 +102,16 @@ def test_page_draws_every_chart_without_a_complaint_or_a_request(
         assert opened.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_bars_of_the_waterfall_share_one_axis(browser: Browser, usual: Path) -> None:
+    with Opened(browser, usual) as opened:
+        tracks = opened.page.eval_on_selector_all(
+            ".waterfall .track",
+            "all => all.map((t) => t.getBoundingClientRect()).map((b) => b.x + '/' + b.width)",
+        )
+        assert len(tracks) == 5
+        assert len(set(tracks)) == 1
+
+
 def column(page: Page, key: str) -> list[str]:
     index = page.evaluate(
         "(key) => [...document.querySelectorAll('#trades-table th')].findIndex((h) => h.dataset.key === key)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lanner.analysis import MonthlyRow, monthly_returns, show_fraction
-from lanner.backtest.report.view import MONTHS, facts, metric_text, money, span
+from lanner.backtest.report.view import MONTHS, cents, facts, metric_text, money, span
 from lanner.backtest.result import BacktestResult
 
 _HEADLINES = (
@@ -38,7 +38,7 @@ def markdown_summary(result: BacktestResult) -> str:
     lines = [
         f"# {title} on {escape(', '.join(result.instruments))}",
         "",
-        f"{period}, {money(result.start_equity)} → {money(result.end_equity)} {currency}",
+        f"{period}, {cents(result.start_equity)} → {cents(result.end_equity)} {currency}",
         "",
         "| Metric | Value |",
         "|---|---:|",

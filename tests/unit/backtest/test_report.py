@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanner.analysis import attribute
 from lanner.backtest.report import render_report
 from lanner.backtest.report.page import vendored
 from lanner.backtest.report.payload import EQUITY_POINTS, price_decimals
@@ -212,7 +213,9 @@ def test_waterfall_shows_exact_text_and_bars_that_join(result: BacktestResult, p
     [
         ("-1234567.10", "−1,234,567.10"),
         ("0.000000000000000001", "+0.000000000000000001"),
-        ("1E+3", "+1,000"),
+        ("1E+3", "+1,000.00"),
+        ("9398.007080410000", "+9,398.00708041"),
+        ("123456789012345678901234567890.125", "+123,456,789,012,345,678,901,234,567,890.125"),
         ("0.00", "0.00"),
         ("-0.00", "0.00"),
     ],
@@ -261,3 +264,18 @@ def test_prices_show_as_many_decimals_as_their_tick(prices: list[float], decimal
 
 def test_the_same_result_gives_the_same_page() -> None:
     assert render_report(build_result(bars=300)) == render_report(build_result(bars=300))
+
+
+def test_amounts_of_the_waterfall_share_their_decimals_so_that_they_line_up() -> None:
+    run = build_result(bars=300)
+    run.attribution = attribute(Decimal("-601.992919590000"), fees=Decimal("2387.25857159"), funding=Decimal(0),
+                                slippage=Decimal("798.029789"))  # fmt: skip
+    texts = [bar.text for bar in waterfall_bars(run)]
+    assert texts == ["+2,583.29544100", "−798.02978900", "−2,387.25857159", "0.00000000", "−601.99291959"]
+
+
+def test_days_without_a_move_do_not_dwarf_the_histogram() -> None:
+    idle = build_result(bars=4000, trades=3)
+    first = Page(render_report(idle)).json()["histograms"][0]
+    assert first["still"] > 100
+    assert sum(first["counts"]) == first["n"] < 60

@@ -12,7 +12,7 @@ from rich.console import Console
 from lanner.cli.render.summary import print_summary, render_compare, sparkline, summary_text
 from lanner.testkit.results import build_result
 
-REPORT = Path("/home/someone/.lanner/runs/20261121-0007-dual-ma/report.html")
+REPORT = Path("~/.lanner/runs/20261121-0007-dual-ma/report.html")
 
 CASES: dict[str, dict[str, Any]] = {
     "usual": {},

@@ -108,9 +108,13 @@ def _histograms(result: BacktestResult) -> list[Json]:
 
 
 def _histogram(name: str, values: Floats) -> Json | None:
-    """Count returns in bins that meet at zero; what lies beyond the outer percentiles is in the outer bins."""
-    values = values[np.isfinite(values)]
-    if values.size == 0 or not np.any(values):
+    """Count returns in bins that meet at zero; what lies beyond the outer percentiles is in the outer bins.
+
+    Samples without any move are left out of the bins, where they would dwarf the rest, and stay in mean and VaR.
+    """
+    everything = values[np.isfinite(values)]
+    values = everything[everything != 0.0]
+    if values.size == 0:
         return None
     low, high = np.percentile(values, (0.5, 99.5))
     reach = max(abs(float(low)), abs(float(high)), float(np.max(np.abs(values))) * 1e-6)
@@ -125,9 +129,10 @@ def _histogram(name: str, values: Floats) -> Json | None:
         "name": name,
         "edges": _shorts(edges[first : last + 1], 6),
         "counts": counts[first:last].tolist(),
-        "mean": short(float(np.mean(values)), 6),
-        "var": short(float(np.percentile(values, 5)), 6),
+        "mean": short(float(np.mean(everything)), 6),
+        "var": short(float(np.percentile(everything, 5)), 6),
         "n": int(values.size),
+        "still": int(everything.size - values.size),
     }
 
 

@@ -17,14 +17,23 @@ def thin_indices(series: list[Floats], limit: int) -> NDArray[np.int64]:
     size = series[0].size
     if size <= limit:
         return np.arange(size, dtype=np.int64)
-    buckets = max(1, limit // (2 + 2 * len(series)))
-    edges = np.linspace(0, size, buckets + 1).astype(np.int64)
+    # Extremes often coincide with each other or with a bucket's ends: try many small buckets first.
+    for share in range(2, 2 + 2 * len(series)):
+        kept = _keep(series, max(1, limit // share))
+        if kept.size <= limit:
+            return kept
+    return _keep(series, max(1, limit // (2 + 2 * len(series))))
+
+
+def _keep(series: list[Floats], buckets: int) -> NDArray[np.int64]:
+    size = series[0].size
+    edges = np.linspace(0, size, min(buckets, size) + 1).astype(np.int64)
     kept = [edges[:-1], edges[1:] - 1]
+    spans = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
     for values in series:
         # A sample that is not a number is never an extreme.
         low = np.where(np.isfinite(values), values, np.inf)
         high = np.where(np.isfinite(values), values, -np.inf)
-        for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            kept.append(np.array([start + int(np.argmin(low[start:stop]))]))
-            kept.append(np.array([start + int(np.argmax(high[start:stop]))]))
+        kept.append(np.array([start + int(np.argmin(low[start:stop])) for start, stop in spans]))
+        kept.append(np.array([start + int(np.argmax(high[start:stop])) for start, stop in spans]))
     return np.unique(np.concatenate(kept)).astype(np.int64)

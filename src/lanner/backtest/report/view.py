@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from lanner.analysis.periods import NS_PER_DAY
 from lanner.backtest.result import BacktestResult
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# Amounts of any size keep all their digits.
+_WIDE = Context(prec=200)
 _SIGNED = frozenset({"total_return", "annualized_return", "benchmark_return", "excess_return", "alpha"})
 
 
@@ -86,9 +88,28 @@ def span(since_ns: int, until_ns: int) -> str:
     return f"{show(since_ns)} → {show(until_ns)}"
 
 
-def money(amount: Decimal, *, sign: bool = False) -> str:
-    """Return an exact amount with thousands separators: every digit it has, and no exponent."""
-    text = f"{abs(amount):,f}"
+def places(amounts: Iterable[Decimal]) -> int:
+    """Return how many decimals show all these amounts in full, at least two."""
+    needed = 2
+    for amount in amounts:
+        exponent = amount.normalize(_WIDE).as_tuple().exponent
+        needed = max(needed, -exponent if isinstance(exponent, int) else 0)
+    return needed
+
+
+def money(amount: Decimal, *, sign: bool = False, decimals: int | None = None) -> str:
+    """Return an exact amount with thousands separators: every digit it has, two decimals at least, no exponent."""
+    # Unlike abs(), copy_abs() does not round to the context's 28 digits.
+    text = f"{amount.copy_abs():,.{places([amount]) if decimals is None else decimals}f}"
+    if amount < 0:
+        return f"−{text}"
+    return f"+{text}" if sign and amount > 0 else text
+
+
+def cents(amount: Decimal, *, sign: bool = False) -> str:
+    """Return an amount to read, not to reckon with: two decimals, or four significant digits below 0.1."""
+    size = amount.copy_abs()
+    text = f"{size:,.2f}" if size >= Decimal("0.1") else show_number(float(size))
     if amount < 0:
         return f"−{text}"
     return f"+{text}" if sign and amount > 0 else text
@@ -176,6 +197,7 @@ def waterfall_bars(result: BacktestResult) -> list[Bar]:
     steps = waterfall(result.attribution)
     levels = [0.0, *(float(step.end) for step in steps), *(float(step.start) for step in steps)]
     low, reach = min(levels), (max(levels) - min(levels)) or 1.0
+    decimals = places(step.amount for step in steps)
     bars = []
     for step in steps:
         left, right = sorted((float(step.start), float(step.end)))
@@ -183,7 +205,7 @@ def waterfall_bars(result: BacktestResult) -> list[Bar]:
         bars.append(
             Bar(
                 step.label,
-                money(step.amount, sign=True),
+                money(step.amount, sign=True, decimals=decimals),
                 round((left - low) / reach * 100, 3),
                 round((right - left) / reach * 100, 3),
                 tone,
@@ -311,8 +333,8 @@ def view(result: BacktestResult) -> dict[str, object]:
         "span": span(result.since_ns, result.until_ns),
         "length": show_minutes((result.until_ns - result.since_ns) / 60e9),
         "currency": result.currency,
-        "start": money(result.start_equity),
-        "end": money(result.end_equity),
+        "start": cents(result.start_equity),
+        "end": cents(result.end_equity),
         "params": [(name, str(value)) for name, value in result.params.items()],
         "flattering": [item for item in result.assumptions if item.flatters],
         "neutral": [item for item in result.assumptions if not item.flatters],

@@ -95,10 +95,10 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def _curve_line(result: BacktestResult) -> Text:
-    from lanner.backtest.report.view import money
+    from lanner.backtest.report.view import cents
 
     style = "green" if result.attribution.total > 0 else "red" if result.attribution.total < 0 else ""
-    start, end = money(result.start_equity), f"{money(result.end_equity)} {result.currency}"
+    start, end = cents(result.start_equity), f"{cents(result.end_equity)} {result.currency}"
     room = max(10, WIDTH - len(start) - len(end) - 6)
     return _line(
         (f"  {start} ", "dim"), (sparkline(result.equity.equity.tolist(), room), style), (f" {end}", "bold")
@@ -140,11 +140,11 @@ def _style(name: str, result: BacktestResult) -> str:
 
 
 def _money_line(result: BacktestResult) -> Text:
-    from lanner.backtest.report.view import money
+    from lanner.backtest.report.view import cents
 
     parts = result.attribution
     pieces = [
-        f"{name} {money(amount, sign=True)}"
+        f"{name} {cents(amount, sign=True)}"
         for name, amount in (
             ("price", parts.price),
             ("slippage", parts.slippage),
@@ -153,7 +153,7 @@ def _money_line(result: BacktestResult) -> Text:
         )
     ]
     return _line(
-        ("  Profit ", "dim"), (money(parts.total, sign=True), "bold"), (" = " + "  ".join(pieces), "")
+        ("  Profit ", "dim"), (cents(parts.total, sign=True), "bold"), (" = " + "  ".join(pieces), "")
     )
 
 
@@ -165,7 +165,8 @@ def _trust_lines(result: BacktestResult) -> list[Text]:
         names = "; ".join(f"{item.name.lower()}: {item.value}" for item in flattering)
         count = f"{len(flattering)} of {len(result.assumptions)} assumptions flatter"
         lines.append(_line(("  ▲ ", "yellow"), (count, "yellow"), (f"  {names}", "dim")))
-    if any(entry.get("synthetic") for entry in result.data):
+    named = any("synthetic" in f"{item.value} {item.text}" for item in flattering)
+    if not named and any(entry.get("synthetic") for entry in result.data):
         lines.append(
             _line(("  ▲ ", "yellow"), ("synthetic data", "yellow"), ("  made by a generator", "dim"))
         )

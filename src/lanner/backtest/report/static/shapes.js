@@ -13,7 +13,7 @@
     const bars = uPlot.paths.bars({ size: [0.86, 60], align: 0 });
     const side = (tone) => ({ fill: () => color(tone), stroke: () => color(tone), width: 0, paths: bars, points: { show: false } });
     const label = (i) => percent(hist.edges[i]) + " … " + percent(hist.edges[i + 1]) + "  ";
-    byId("hist-readout").textContent = hist.n.toLocaleString("en-US") + " values, mean " + percent(hist.mean) + ", VaR 95% " + percent(hist.var);
+    byId("hist-readout").textContent = hist.n.toLocaleString("en-US") + (hist.still ? " of " + (hist.n + hist.still).toLocaleString("en-US") + " moved" : " values") + ", mean " + percent(hist.mean) + ", VaR 95% " + percent(hist.var);
     const span = hist.edges[hist.edges.length - 1] - hist.edges[0];
     R.build("plot-hist", 210, {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
