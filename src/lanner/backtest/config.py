@@ -68,6 +68,12 @@ def _timeframe(value: object) -> str:
     return str(value)
 
 
+def _report(value: object) -> object:
+    if not isinstance(value, bool | str) or value == "":
+        raise refuse("true, false or the path of a file")
+    return value
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -259,7 +265,7 @@ class BacktestConfig(Model):
     funding: Literal["data", "assume-zero"] = "data"
     risk: RiskConfig = RiskConfig()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    report: bool | str = True
+    report: Annotated[bool | str, BeforeValidator(_report)] = True
     catalog: str | None = None
 
     @model_validator(mode="after")

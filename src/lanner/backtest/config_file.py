@@ -17,6 +17,15 @@ MAX_BYTES = 1_000_000
 SUFFIXES = (".yaml", ".yml")
 
 
+class _Loader(yaml.SafeLoader):
+    """Read dates as text: ``lanner.backtest.dates`` reads them, and names the key of one that is wrong."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def load_config(
     path: Path, overrides: Mapping[str, Any] | None = None, names: Mapping[str, str] | None = None
 ) -> BacktestConfig:
@@ -72,7 +81,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         raise ConfigError(
             f"{path.name}, line {line}: not legal YAML",
             expected="`key: value` lines, indented with spaces",
-            found=error.problem,
+            found=(error.problem or "").removeprefix("found "),
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}: not legal YAML", found=str(error).splitlines()[0]) from None
@@ -85,7 +94,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     lines: dict[KeyPath, int] = {}
     _walk(node, (), lines, path.name)
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path.name}: a value cannot be read", found=str(error).splitlines()[0]) from None
     for key in values:

@@ -92,6 +92,7 @@ def prepare(
     instruments = _instruments(config, datasets, notes)
     _check_instruments(entries, instruments)
     _settle_timeframes(entries, config, datasets, notes)
+    _check_leverage(config, instruments)
     currency = config.currency or _currency(config, instruments)
     spec = BacktestSpec(
         name=config.name or "+".join(dict.fromkeys(entry.strategy.id for entry in entries)),
@@ -333,8 +334,8 @@ def settle_instrument(
         perp = said.kind == "perp" or (said.kind is None and "PERP" in name.upper())
         make = Instrument.perp if perp else Instrument.spot
         base = make(name, **grid, **({"fees": base.fees} if base is not None else {}))  # type: ignore[arg-type]
-    if base.kind is InstrumentKind.LINEAR_PERP and known is not base and said.max_leverage is None:
-        changes["max_leverage"] = max(base.max_leverage, config.leverage)
+    if base.kind is InstrumentKind.LINEAR_PERP and base.max_leverage == 1 and said.max_leverage is None:
+        changes["max_leverage"] = config.leverage  # 1 is what an instrument says that does not know
     return msgspec.structs.replace(base, **changes, fees=_fees(base, said, config))
 
 
@@ -364,6 +365,15 @@ def _no_instrument(what: str, name: str, known: dict[str, Instrument]) -> NotFou
     return NotFoundError(
         what, expected=f"one of {', '.join(known)}", fix=f"Did you mean {near[0]}?" if near else None
     )
+
+
+def _check_leverage(config: BacktestConfig, instruments: dict[str, Instrument]) -> None:
+    """Refuse leverage where nothing can be bought on margin, rather than leave it without effect."""
+    if config.leverage > 1 and all(instrument.is_spot for instrument in instruments.values()):
+        raise ConfigError(
+            f"leverage {config.leverage} has no use on spot: {', '.join(instruments)}",
+            expected="leverage 1, or a perpetual such as BTC-PERP.HYPERLIQUID",
+        )
 
 
 def _check_span(spec: BacktestSpec) -> None:

@@ -15,8 +15,8 @@ SINCE_NS = 1_672_531_200_000_000_000  # 2023-01-01 UTC
 _FINEST_NS = TIMEFRAMES_NS["1m"]
 
 
-def make_demo_data(timeframe: str, years: int, seed: int) -> str:
-    """Write the demo's bars into the catalog, unless the same are there, and return their reference."""
+def check_demo(timeframe: str, years: int, seed: int) -> None:
+    """Raise ``ConfigError`` for a market that cannot be made."""
     if not 1 <= years <= 10:
         raise ConfigError("--years is out of range", expected="1 to 10", found=years)
     if not 0 <= seed < 2**63:
@@ -26,6 +26,11 @@ def make_demo_data(timeframe: str, years: int, seed: int) -> str:
         raise ConfigError(
             "--timeframe is wrong", expected=f"one of {', '.join(known)}", found=repr(timeframe)
         )
+
+
+def make_demo_data(timeframe: str, years: int, seed: int) -> str:
+    """Write the demo's bars into the catalog, unless the same are there, and return their reference."""
+    check_demo(timeframe, years, seed)
     catalog = Catalog(default_catalog())
     key = DatasetKey("bars", INSTRUMENT, timeframe)
     recipe = {"source": f"lanner demo, seed {seed}, {years} years"}

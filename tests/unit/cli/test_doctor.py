@@ -25,7 +25,9 @@ def test_a_fresh_home_is_healthy_and_says_where_data_comes_from(capsys: pytest.C
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is True
     status = {check["name"]: check["status"] for check in said["checks"]}
-    assert {status[name] for name in ("python", "packages", "clock", "home", "catalog", "runs", "cache")} == {GOOD}
+    assert {status[name] for name in ("python", "packages", "clock", "home", "catalog", "runs", "cache")} == {
+        GOOD
+    }
     assert status["stored data"] == WARN
 
 

@@ -102,7 +102,10 @@ def test_debug_shows_the_traceback(
         (["typed", "1", "--sise", "2"], "lanner typed: no option --sise. Did you mean --size?"),
         (["typed", "1", "--size"], "lanner typed: --size needs a value"),
         (["typed", "1", "2", "3"], "lanner typed: more words than the command takes; found 2 3"),
-        (["runs", "lst"], "lanner runs: no command 'lst'; expected one of compare, delete, list, rerun, show."),
+        (
+            ["runs", "lst"],
+            "lanner runs: no command 'lst'; expected one of compare, delete, list, rerun, show.",
+        ),
     ],
 )
 def test_usage_errors_have_the_house_style_and_exit_code_4(
@@ -115,7 +118,7 @@ def test_usage_errors_have_the_house_style_and_exit_code_4(
         text = f"{said['message']}; expected {said['expected']}. {said['fix']}"
     else:
         lines = [line.strip().split(maxsplit=1) for line in err.splitlines()]
-        parts = {name: value for name, value in lines[1:]}
+        parts = dict(lines[1:])
         text = lines[0][1]
         text += f"; expected {parts['expected']}" if "expected" in parts else ""
         text += f"; found {parts['found']}" if "found" in parts else ""

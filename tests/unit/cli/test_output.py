@@ -13,7 +13,14 @@ from lanner.cli.output import plain, print_json, table
 
 
 def test_json_holds_numbers_and_null_for_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"a": Decimal("1.50"), "b": float("nan"), "c": [float("inf"), np.float64(2.5), np.int64(3)], "d": Path("x")})
+    print_json(
+        {
+            "a": Decimal("1.50"),
+            "b": float("nan"),
+            "c": [float("inf"), np.float64(2.5), np.int64(3)],
+            "d": Path("x"),
+        }
+    )
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out) == {"a": 1.5, "b": None, "c": [None, 2.5, 3], "d": "x"}

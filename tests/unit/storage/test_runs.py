@@ -22,7 +22,12 @@ def store(tmp_path: Path) -> RunStore:
 
 def record(run_id: str) -> RunRecord:
     return RunRecord(
-        run_id=run_id, created_at="2026-11-21T03:18:24Z", name="n", strategy="s", lanner="0.1.0", python="3.11.0"
+        run_id=run_id,
+        created_at="2026-11-21T03:18:24Z",
+        name="n",
+        strategy="s",
+        lanner="0.1.0",
+        python="3.11.0",
     )
 
 
@@ -46,9 +51,13 @@ def test_a_kept_run_is_listed_and_loaded(store: RunStore) -> None:
 
 
 def test_nothing_is_left_of_a_run_that_fails_while_it_is_kept(store: RunStore) -> None:
-    with pytest.raises(KeyboardInterrupt), store.create("r1") as folder:
-        (folder / "half.parquet").write_bytes(b"half")
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with store.create("r1") as folder:
+            (folder / "half.parquet").write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(store.root.iterdir()) == []
 
 
@@ -74,7 +83,10 @@ def test_an_id_is_used_once(store: RunStore) -> None:
         (b"[]", "run.json lacks something"),
         (b'{"run_id": "r1"}', "run.json lacks something"),
         (msgspec.json.encode(record("other")), "run.json belongs to other"),
-        (msgspec.json.encode(msgspec.structs.replace(record("r1"), version=99)), "it was written by a newer Lanner"),
+        (
+            msgspec.json.encode(msgspec.structs.replace(record("r1"), version=99)),
+            "it was written by a newer Lanner",
+        ),
     ],
 )
 def test_a_damaged_run_is_listed_with_the_reason_and_can_be_deleted(

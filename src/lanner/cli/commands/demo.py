@@ -25,11 +25,12 @@ def demo(
     The data set goes into the catalog as BTC-USDT.DEMO, labelled synthetic, so that you can go on with it.
     """
     from lanner.cli.backtest_options import Options
-    from lanner.cli.demo_data import make_demo_data
+    from lanner.cli.demo_data import check_demo, make_demo_data
     from lanner.cli.output import note
     from lanner.cli.running import RunOptions, execute, show
 
     silent = json or quiet
+    check_demo(timeframe, years, seed)
     note("Inventing a market (synthetic data: it says nothing about real profits) …", quiet=silent)
     ref = make_demo_data(timeframe, years, seed)
     options = Options()
