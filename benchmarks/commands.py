@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import walk
-from benchmarks.environments import BENCH, ROOT
+from benchmarks.environments import BENCH, ROOT, environment
 
 LANNER = Path(sys.executable).with_name("lanner")
 INSTRUMENT = "BTCUSDT-PERP.BINANCE"
@@ -47,12 +47,12 @@ class Run:
 
 def lanner(*arguments: str, home: Path | None = None) -> Run:
     """Run one command to its end; raise RuntimeError with its message when it fails."""
-    environment = _environment(home or BENCH / "home")
+    variables = _at(home or BENCH / "home")
     started = time.perf_counter()
     process = subprocess.Popen(
         [LANNER, *arguments],
         cwd=ROOT,
-        env=environment,
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -71,7 +71,7 @@ def lanner_with_peak(*arguments: str, home: Path) -> Run:
     record = home / "output.json"
     started = time.perf_counter()
     with record.open("w") as output:
-        process = subprocess.Popen([LANNER, *arguments], cwd=ROOT, env=_environment(home), stdout=output)
+        process = subprocess.Popen([LANNER, *arguments], cwd=ROOT, env=_at(home), stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -81,8 +81,8 @@ def lanner_with_peak(*arguments: str, home: Path) -> Run:
     return Run(record.read_text(), seconds, usage.ru_maxrss * unit / 1e6)
 
 
-def _environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "LANNER_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+def _at(home: Path) -> dict[str, str]:
+    return environment(LANNER_HOME=str(home))
 
 
 def bars_file(rows: int) -> Path:

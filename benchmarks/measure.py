@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.environments import ROOT
+from benchmarks.environments import ROOT, environment
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -46,9 +46,8 @@ def alone(name: str, ours: float, unit: str, **detail: Any) -> Row:
 
 def script(python: Path | str, module: str, *arguments: str) -> dict[str, Any]:
     """Run one script of the contract and return the JSON object of its last line."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [str(python), "-m", module, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        [str(python), "-m", module, *arguments], cwd=ROOT, env=environment(), capture_output=True, text=True
     )
     if done.returncode:
         raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-2_000:]}")
