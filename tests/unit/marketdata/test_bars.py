@@ -59,10 +59,11 @@ def slow_bar(series: str, ts_open: int, ts_event: int, ts_recv: int, inside: Seq
         volume += t.qty
         quote += t.px * t.qty
         taker += t.qty if t.aggressor > 0 else 0.0
+    told = all(t.aggressor for t in inside)
     prices = [t.px for t in inside]
     return Bar(
         series, ts_event, ts_recv, ts_open, prices[0], max(prices), min(prices), prices[-1],
-        volume, quote, len(inside), taker,
+        volume, quote, len(inside), taker if told else None,
     )  # fmt: skip
 
 
@@ -191,7 +192,7 @@ def fine_bars(steps: Iterable[tuple[int, list[int], int]]) -> list[Bar]:
                 lots * 0.1,
                 lots * 0.3,
                 lots,
-                lots * 0.07,
+                lots * 0.07 if lots % 7 else None,
             )
         )
     return bars
@@ -298,6 +299,21 @@ def test_a_measurement_that_one_part_lacks_is_not_invented() -> None:
     assert bar.volume == 2.5
 
 
+def test_a_trade_that_does_not_tell_its_aggressor_leaves_the_bought_volume_untold() -> None:
+    builder = TimeBarBuilder(f"{ID}@1m")
+    for second, aggressor in enumerate((1, 0, -1, 1)):
+        builder.push(trade(T0 + second * MIN // 2, 5.0, 1.0, aggressor))
+    (later,) = builder.flush()
+    assert (later.volume, later.taker_buy_volume) == (2.0, 1.0)
+    fresh = TimeBarBuilder(f"{ID}@1m")
+    fresh.push(trade(T0, 5.0, 1.0, 1))
+    fresh.push(trade(T0 + 1, 5.0, 1.0, 0))
+    (bar,) = fresh.push(trade(T0 + MIN, 5.0, 1.0, -1))
+    assert (bar.volume, bar.taker_buy_volume) == (2.0, None)
+    (rest,) = fresh.flush()
+    assert rest.taker_buy_volume == 0.0
+
+
 def test_ten_lots_of_a_tenth_fill_a_volume_bar_of_one() -> None:
     builder = ActivityBarBuilder(f"{ID}@1vol")
     assert [len(builder.push(trade(T0 + i, 5.0, 0.1))) for i in range(11)] == [0] * 9 + [1, 0]
@@ -312,7 +328,7 @@ def test_the_trade_that_overshoots_belongs_to_the_bar_it_completes() -> None:
 
 def test_splitting_cuts_a_large_trade_into_several_bars() -> None:
     builder = ActivityBarBuilder(f"{ID}@10vol", split=True)
-    builder.push(trade(T0, 5.0, 4.0))
+    builder.push(trade(T0, 5.0, 4.0, -1))
     bars = builder.push(trade(T0 + 9, 6.0, 21.0, 1))
     assert [(b.volume, b.open, b.taker_buy_volume, b.trades) for b in bars] == [
         (10.0, 5.0, 6.0, 2),

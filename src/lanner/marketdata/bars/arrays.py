@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lanner.marketdata.bars.by_activity import reached
-from lanner.marketdata.bars.by_time import Empty, check_gap
+from lanner.marketdata.bars.by_time import UNTOLD, Empty, check_gap
 from lanner.marketdata.bars.columns import BarColumns, TradeColumns
 from lanner.marketdata.bars.grid import TimeGrid, check_divides, time_grid
 from lanner.model.timeframes import TIMEFRAMES_NS, parse_activity
@@ -120,7 +120,9 @@ def _reduce_trades(trades: TradeColumns, starts: Ints) -> BarColumns:
         volume=sums.of(qty),
         quote_volume=sums.of(px * qty),
         trades=(last + 1 - starts).astype(np.int64),
-        taker_buy_volume=sums.of(np.where(trades.aggressor > 0, qty, 0.0)),
+        taker_buy_volume=sums.of(
+            np.where(trades.aggressor > 0, qty, np.where(trades.aggressor == 0, UNTOLD, 0.0))
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lanner.core.errors import ConfigError
-from lanner.marketdata.bars.by_time import NO_BARS
+from lanner.marketdata.bars.by_time import NO_BARS, UNTOLD, told
 from lanner.model.market import Bar, Trade
 from lanner.model.timeframes import parse_activity, split_series
 
@@ -103,8 +103,11 @@ class ActivityBarBuilder:
         self._recv = trade.ts_recv
         self._volume += qty
         self._quote += px * qty
-        if trade.aggressor > 0:
+        aggressor = trade.aggressor
+        if aggressor > 0:
             self._taker += qty
+        elif not aggressor:
+            self._taker = UNTOLD
         self._count += 1
 
     def _finish(self) -> Bar:
@@ -116,5 +119,5 @@ class ActivityBarBuilder:
     def _bar(self) -> Bar:
         return Bar(
             self.series, self._ts, self._recv, self._start, self._open, self._high, self._low, self._close,
-            self._volume, self._quote, self._count, self._taker,
+            self._volume, self._quote, self._count, told(self._taker),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,9 @@ from lanner.model.timeframes import split_series
 
 Empty = Literal["none", "flat"]
 NO_BARS: Sequence[Bar] = ()
+UNTOLD = math.nan
+"""A sum that one part is missing from; adding to it leaves it so, and the bar shows None."""
+
 MAX_FLAT_BARS = 1_000_000
 """More empty bars than this in one gap are a fault of the data, not of the market."""
 
@@ -43,6 +47,11 @@ class _GapFiller:
         return bars
 
 
+def told(total: float) -> float | None:
+    """Return the sum, or None when a part of it was not told."""
+    return None if math.isnan(total) else total
+
+
 def check_gap(series: str, first: int, stop: int, step_ns: int) -> None:
     """Raise ``DataError`` when a gap is too long to be filled with flat bars."""
     if (stop - first) // step_ns > MAX_FLAT_BARS:
@@ -60,7 +69,8 @@ class TimeBarBuilder:
     ``push`` and ``advance`` return the bars that this input proved complete, oldest first: a trade at
     or after the close does, and so does the clock. A trade before the open of the current bar is late:
     its bar was published and cannot change, so it is left out and counted in ``late``. A bar that
-    holds no trade is left out, or with ``empty="flat"`` repeats the last close with volume 0.
+    holds no trade is left out, or with ``empty="flat"`` repeats the last close with volume 0. The volume
+    bought by takers is None as soon as one trade does not tell its aggressor.
     """
 
     __slots__ = (
@@ -93,8 +103,11 @@ class TimeBarBuilder:
             self._low = px
         self._volume += qty
         self._quote += px * qty
-        if trade.aggressor > 0:
+        aggressor = trade.aggressor
+        if aggressor > 0:
             self._taker += qty
+        elif not aggressor:
+            self._taker = UNTOLD
         self._count += 1
         self._last = trade
         return NO_BARS
@@ -131,7 +144,7 @@ class TimeBarBuilder:
         self._open = self._high = self._low = px
         self._volume = qty
         self._quote = px * qty
-        self._taker = qty if trade.aggressor > 0 else 0.0
+        self._taker = qty if trade.aggressor > 0 else 0.0 if trade.aggressor else UNTOLD
         self._count = 1
         self._last = trade
         return bars
@@ -150,7 +163,7 @@ class TimeBarBuilder:
         assert last is not None
         return Bar(
             self.series, self._end, max(self._end, last.ts_recv), self._start, self._open, self._high,
-            self._low, last.px, self._volume, self._quote, self._count, self._taker,
+            self._low, last.px, self._volume, self._quote, self._count, told(self._taker),
         )  # fmt: skip
 
 

@@ -42,7 +42,10 @@ class TradeColumns:
 
 @dataclass(frozen=True, slots=True)
 class BarColumns:
-    """Bars in time order; the last three measurements are None when the source does not tell them."""
+    """Bars in time order; the last three measurements are None when the source does not tell them.
+
+    Where only some bars lack a float measurement, it is NaN there and null in a frame.
+    """
 
     ts_open: Ints
     ts_event: Ints
@@ -58,13 +61,13 @@ class BarColumns:
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame) -> BarColumns:
-        """Take the columns of a bars frame of the catalog; an optional column with nulls counts as untold."""
-        plain = ("ts_open", "ts_event", "ts_recv", "open", "high", "low", "close", "volume")
-        optional = ("quote_volume", "trades", "taker_buy_volume")
-        return cls(
-            *(frame[name].to_numpy() for name in plain),
-            *(frame[name].to_numpy() if frame[name].null_count() == 0 else None for name in optional),
-        )
+        """Take the columns of a bars frame of the catalog; trade counts with a null count as untold."""
+        columns: list[Any] = [frame[name].to_numpy() for name in cls.__dataclass_fields__]
+        for place, name in ((8, "quote_volume"), (9, "trades"), (10, "taker_buy_volume")):
+            nulls = frame[name].null_count()
+            if nulls and (name == "trades" or nulls == frame.height):
+                columns[place] = None
+        return cls(*columns)
 
     def cut(self, start: int, stop: int) -> BarColumns:
         """Return the bars [start, stop)."""
@@ -82,7 +85,7 @@ class BarColumns:
         rows = len(self)
         return pl.DataFrame(
             [
-                pl.Series(name, column, dtype=pl.Int64 if name in ints else pl.Float64)
+                pl.Series(name, column, dtype=pl.Int64 if name in ints else pl.Float64, nan_to_null=True)
                 if column is not None
                 else pl.Series(name, [None] * rows, dtype=pl.Int64 if name in ints else pl.Float64)
                 for name, column in wide.items()
