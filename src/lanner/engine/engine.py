@@ -44,7 +44,7 @@ from lanner.model.reports import (
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
-from lanner.strategy.errors import strategy_error
+from lanner.strategy.errors import moment, strategy_error
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
 Step = Callable[[Any], list[Command]]
@@ -475,4 +475,5 @@ class Engine:
         strategy = getattr(handler, "__self__", None)
         if not isinstance(strategy, Strategy):
             return error
-        return strategy_error(error, strategy, f"{handler.__name__} at {self.clock.now}", list(inputs)[-5:])
+        where = f"in {handler.__name__} at {moment(self.clock.now)}"
+        return strategy_error(error, strategy, where, list(inputs)[-5:])

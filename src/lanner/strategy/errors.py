@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError, StrategyError
+from lanner.model.market import Bar, Quote, Trade
 
 if TYPE_CHECKING:
     from lanner.strategy.base import Strategy
@@ -24,21 +26,17 @@ def strategy_error(
 ) -> StrategyError:
     """Turn an exception from a handler into a message that shows the user's own code.
 
-    ``where`` is the place in the data, e.g. ``bar 1,234 of BTC-USDT.BINANCE@1h at 2024-03-01 12:00``. An error
-    that has been rendered already is returned as it is.
+    ``where`` continues "strategy X failed", e.g. ``in on_bar at 2024-03-01 12:00:00 UTC``; a bare place such as
+    ``bar 1,234 of …`` is introduced with "at". An error that has been rendered already is returned as it is.
     """
     if isinstance(error, StrategyError) and getattr(error, "rendered", False):
         return error
-    handler = _handler(error)
-    head = (
-        f"strategy {strategy.id} failed"
-        + (f" in {handler}" if handler else "")
-        + (f", {where}" if where else "")
-    )
+    lead = "" if not where or where.startswith(("in ", "at ", "while ")) else "at "
+    head = f"strategy {strategy.id} failed {lead}{where}".rstrip()
     lines = [head, *user_lines(error), describe(error)]
     if last_inputs:
-        lines.append("Last inputs:")
-        lines += [f"  {_short(item)}" for item in last_inputs[-_LAST_INPUTS:]]
+        lines.append("Last inputs, the newest below:")
+        lines += [f"  {show_input(item)}" for item in last_inputs[-_LAST_INPUTS:]]
     return rendered("\n".join(lines), error)
 
 
@@ -88,13 +86,26 @@ def is_user_file(filename: str) -> bool:
     return not path.is_relative_to(_STDLIB)
 
 
-def _handler(error: BaseException) -> str:
-    for frame in traceback.extract_tb(error.__traceback__):
-        if is_user_file(frame.filename):
-            return frame.name
-    return ""
-
-
-def _short(item: object) -> str:
+def show_input(item: object) -> str:
+    """Return a market data message, order or fill in one short line."""
+    if isinstance(item, Bar):
+        fields = ("open", "high", "low", "close", "volume")
+        values = "  ".join(f"{name} {getattr(item, name):.10g}" for name in fields)
+        return f"{moment(item.ts_event)}  {item.series}  {values}"
+    if isinstance(item, Quote):
+        bid, ask = f"{item.bid_px:.10g} × {item.bid_qty:.10g}", f"{item.ask_px:.10g} × {item.ask_qty:.10g}"
+        return f"{moment(item.ts_event)}  {item.instrument_id}  bid {bid}  ask {ask}"
+    if isinstance(item, Trade):
+        side = {1: "buyer", -1: "seller"}.get(item.aggressor, "unknown")
+        return (
+            f"{moment(item.ts_event)}  {item.instrument_id}  {item.qty:.10g} at {item.px:.10g}, taker: {side}"
+        )
     text = repr(item)
     return text if len(text) <= _INPUT_WIDTH else f"{text[: _INPUT_WIDTH - 1]}…"
+
+
+def moment(ns: int) -> str:
+    """Return a time in UNIX nanoseconds as text, to the second where it is whole, else to the last digit."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{text}.{rest:09d} UTC" if rest else f"{text} UTC"

@@ -45,7 +45,7 @@ class Grid(Strategy):
         require(
             self.upper > 0 and self.lower > 0,
             "grid needs its range",
-            "upper and lower",
+            "upper and lower as prices, e.g. --param upper=70000 --param lower=60000",
             f"{self.upper:g}, {self.lower:g}",
         )
         require(
