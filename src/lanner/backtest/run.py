@@ -375,8 +375,16 @@ def _code_hash(spec: BacktestSpec) -> str:
     """Return a hash of the strategies' source files."""
     digest = hashlib.blake2b(digest_size=16)
     for entry in spec.strategies:
-        path = getattr(type(entry.strategy), "source_file", None) or inspect.getsourcefile(type(entry.strategy))
+        path = _source_path(type(entry.strategy))
         if path and Path(path).is_file():
             digest.update(Path(path).read_bytes())
     digest.update(spec.source_hash.encode())
     return digest.hexdigest()
+
+
+def _source_path(cls: type[Any]) -> str | None:
+    """Return the file that a class was written in; None for one from a notebook cell or a prompt."""
+    try:
+        return getattr(cls, "source_file", None) or inspect.getsourcefile(cls)
+    except (OSError, TypeError):
+        return None
