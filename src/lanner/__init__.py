@@ -3,8 +3,6 @@
 ``import lanner as ln`` is cheap: every public name is imported when it is first used.
 """
 
-# ruff: noqa: F401 - the imports below tell type checkers what __getattr__ finds
-
 from __future__ import annotations
 
 from importlib import import_module
@@ -41,7 +39,36 @@ _HOMES = {
     "where": "lanner.strategy.expression",
 }
 
-__all__ = ["__version__", "backtest", *sorted(_HOMES)]  # noqa: PLE0604 - names are resolved by __getattr__
+__all__ = [
+    "Backtest",
+    "Bar",
+    "BookUpdate",
+    "Catalog",
+    "ConfigError",
+    "DataError",
+    "Fill",
+    "FundingRate",
+    "Instrument",
+    "LannerError",
+    "NotFoundError",
+    "OrderStatus",
+    "OrderType",
+    "OrderView",
+    "Param",
+    "Quote",
+    "RiskRefusedError",
+    "Side",
+    "Strategy",
+    "StrategyError",
+    "TimeInForce",
+    "Trade",
+    "__version__",
+    "backtest",
+    "require",
+    "signal",
+    "signal_array",
+    "where",
+]
 
 if TYPE_CHECKING:
     from lanner.backtest.notebook import Backtest, backtest
