@@ -59,16 +59,18 @@ def _by_name(
     marked = doubtful.with_columns(
         (pl.int_range(pl.len()).over(name) == 0).alias("_keep"),
         (pl.int_range(pl.len()).over(columns) == 0).alias("_new"),
+        (pl.col("_src") == pl.col("_src").first().over(columns)).alias("_inside"),
     )
     kept = pl.concat([indexed.filter(~mask), marked.filter("_keep").select(indexed.columns)]).sort("_row")
     dropped = marked.filter(~pl.col("_keep"))
     newest = int(frame["_src"].max())  # type: ignore[arg-type]
     settled = Settled(kept.select(keep))
-    for source, fresh, count in dropped.group_by("_src", "_new").len().rows():
+    for source, fresh, inside, count in dropped.group_by("_src", "_new", "_inside").len().rows():
         if fresh:
             owner = newest if source == EXISTING else source
             settled.conflicting[owner] = settled.conflicting.get(owner, 0) + count
-        elif source != EXISTING:
+        elif inside and source != EXISTING:
+            # A row that another file brought too is an overlap of the files, not a fault of this one.
             settled.exact[source] = settled.exact.get(source, 0) + count
     return settled
 

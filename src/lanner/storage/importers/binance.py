@@ -61,6 +61,10 @@ def read_klines(source: SourceFile, intake: Intake, namer: Namer, options: Optio
     """Import an archive file of klines (12 columns)."""
     dialect = _dialect(source, (_KLINES,))
     namer.venue = namer.venue or "BINANCE"
+    if not (namer.given or namer.perp):
+        intake.note(
+            "klines look the same for spot and futures; taken as spot (else name it with --instrument)"
+        )
     read_csv_table(source, dialect, Mapping("bars", dict(_KLINE_ROLES)), intake, namer, options)
 
 

@@ -9,7 +9,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "time": (
         "opentime", "timestamp", "timestampms", "unixtimestamp", "unix", "opentimestamp", "starttime", "start", "ts",
         "tsevent", "tsopen", "time", "datetime", "date", "tradetime", "localtime", "gmttime", "t", "dt", "createdat",
-        "timems", "epoch", "bucket", "snapped", "unnamed0", "index", "",
+        "timems", "epoch", "calctime", "transactiontime", "eventtime", "bucket", "snapped", "unnamed0", "index", "",
     ),
     "close_time": ("closetime", "endtime", "closetimestamp"),
     "recv": ("localtimestamp", "tsrecv", "receivetime", "recvts", "receivedat", "localts", "tsinit"),

@@ -6,7 +6,7 @@ import re
 
 from lanner.core.errors import DataError
 from lanner.storage.importers import hyperliquid, lean, tardis
-from lanner.storage.importers.columns import fold, guess_kind
+from lanner.storage.importers.columns import REQUIRED, fold, guess_kind, missing_roles, roles_of
 from lanner.storage.importers.dialect import Dialect, sniff, text_head
 from lanner.storage.importers.source import SourceFile
 
@@ -81,12 +81,26 @@ def _detect_table(source: SourceFile, dialect: Dialect) -> str:
     kind = guess_kind(names)
     if kind is not None:
         return _BY_KIND[kind]
+    _raise_nearly(source, names)
     raise DataError(
         f"{source.name}: cannot tell what the columns are",
         expected="e.g. time, open, high, low, close, volume, or time, price, quantity",
         found=", ".join(repr(name) for name in names[:20]),
         fix="Rename the columns in the header, or name the type of the file with --format.",
     )
+
+
+def _raise_nearly(source: SourceFile, names: list[str]) -> None:
+    """Name the columns that lack when most of those of a kind are there."""
+    for kind in ("bars", "quotes", "trades"):
+        absent = missing_roles(roles_of([name for name in names if len(fold(name)) > 1], kind))
+        if len(REQUIRED[kind]) - len(absent) >= (4 if kind == "bars" else 2):
+            raise DataError(
+                f"{source.name}: no column for {', '.join(absent)}",
+                expected=f"columns for {', '.join(REQUIRED[kind])}",
+                found=", ".join(repr(name) for name in names[:20]),
+                fix="Rename the columns in the header, or name the type of the file with --format.",
+            )
 
 
 def _headerless(source: SourceFile, dialect: Dialect) -> str:

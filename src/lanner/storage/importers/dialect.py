@@ -59,6 +59,12 @@ def text_head(source: SourceFile) -> str:
         raise DataError(f"{source.name} is empty", expected="rows of data", found="only white space")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{source.name} is UTF-16 text", expected="UTF-8", fix="Save the file as UTF-8 CSV.")
+    if b"\r" in head and b"\n" not in head:
+        raise DataError(
+            f"{source.name} ends its lines like an old Macintosh (CR)",
+            expected="LF or CR LF",
+            fix="Save it with LF.",
+        )
     odd = sum(byte < 9 or 13 < byte < 32 for byte in head[:4096])
     if b"\x00" in head[:4096] or odd > 8:
         raise DataError(
@@ -178,14 +184,17 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts most lines into the same number of parts (at least two)."""
+    """Return the separator that cuts most lines into the same number of parts (at least two).
+
+    The comma comes last: between semicolons it is a decimal comma.
+    """
     best, score = "", 0
     body = lines[len(lines) // 4 :]
-    for separator in (",", ";", "\t", "|"):
+    for separator in (";", "\t", "|", ","):
         widths = [len(_cells(line, separator)) for line in body]
         usual = max(set(widths), key=widths.count)
-        if usual > 1 and widths.count(usual) * usual > score:
-            best, score = separator, widths.count(usual) * usual
+        if usual > 1 and widths.count(usual) > max(score, 0.5 * len(body)):
+            best, score = separator, widths.count(usual)
     return best
 
 

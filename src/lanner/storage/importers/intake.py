@@ -90,6 +90,7 @@ class Intake:
             )
         for stream in self._streams.values():
             record = stream.record
+            self._source_rejections.sort(key=lambda item: item.line)
             record.rejected, record.reasons = refused, dict(self._reasons)
             record.rejections = list(self._source_rejections)
             record.ohlc_violations = sum(
@@ -212,7 +213,8 @@ class Intake:
         return self.source.name if self.source is not None else ""
 
     def _shown(self) -> str:
-        listed = [f"line {item.line}: {item.reason}" for item in self._source_rejections[:_SHOWN]]
+        first = sorted(self._source_rejections, key=lambda item: item.line)[:_SHOWN]
+        listed = [f"line {item.line}: {item.reason}" for item in first]
         return "; ".join(listed)
 
     def _checked(self, frame: pl.DataFrame, kind: str, text: LineText | None) -> pl.DataFrame:

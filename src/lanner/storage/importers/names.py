@@ -43,6 +43,9 @@ _NOISE_WORDS = (
     "sample", "ticks", "tick", "perpetual",
 )  # fmt: skip
 _NOISE = frozenset(_NOISE_WORDS)
+_ARCHIVE = re.compile(
+    r"^[A-Z0-9_]+-(\d+[smhdwM]o?|trades|aggTrades|bookTicker|fundingRate)-\d{4}-\d{2}(-\d{2})?\b"
+)
 _MARKETS = {
     "binance-futures": ("BINANCE", True), "binance-delivery": ("BINANCE", True), "binance-us": ("BINANCEUS", False),
     "bitmex": ("BITMEX", True), "deribit": ("DERIBIT", True), "bybit": ("BYBIT", True), "bybit-spot": ("BYBIT", False),
@@ -118,6 +121,8 @@ def namer_for(path: Path, inner_name: str, given: str) -> Namer:
         namer.venue = namer.venue or VENUES.get(token.lower(), "")
         namer.timeframe = namer.timeframe or timeframe_word(token)
     namer.symbol = _symbol_in(tokens)
+    if _ARCHIVE.match(inner_name):
+        namer.venue = namer.venue or "BINANCE"
     name = inner_name.lower()
     namer.perp = bool(
         re.search(r"(?<![a-z])(perp|perpetual|swap|usdm|futures)(?![a-z])", f"{path.parent.name}/{name}")

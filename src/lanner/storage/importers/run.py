@@ -19,7 +19,7 @@ from lanner.storage.importers.names import Namer, namer_for
 from lanner.storage.importers.registry import format_named
 from lanner.storage.importers.source import SourceFile, open_sources
 from lanner.storage.importers.table import Options
-from lanner.storage.passport import Passport, Rejection
+from lanner.storage.passport import Passport, Rejection, SourceRecord
 from lanner.storage.schema import DatasetKey
 from lanner.storage.staging import Staging
 
@@ -98,8 +98,23 @@ def import_files(
                 for item in commit(catalog, staging, additions, replace=replace, instruments=instruments)
             ]
     return ImportResult(
-        done, formats, intake.rows, intake.rejected_total, intake.rejected, intake.notes, instruments, dry_run
+        datasets=done,
+        formats=formats,
+        rows_read=intake.rows,
+        rejected=intake.rejected_total,
+        rejections=[row for record in _one_record_each(intake) for row in record.rejections],
+        notes=intake.notes,
+        instruments=instruments,
+        dry_run=dry_run,
     )
+
+
+def _one_record_each(intake: Intake) -> list[SourceRecord]:
+    """Return one record for each source: rejected rows are the same in all data sets of a source."""
+    by_source: dict[int, SourceRecord] = {}
+    for records in intake.records.values():
+        by_source |= {number: record for number, record in records.items() if number not in by_source}
+    return [by_source[number] for number in sorted(by_source)]
 
 
 def _check(options: Options) -> None:

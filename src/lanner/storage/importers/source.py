@@ -18,7 +18,13 @@ from lanner.core.errors import DataError, NotFoundError
 
 BLOCK_BYTES = 8 << 20
 _HEAD_BYTES = 128 << 10
-_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+}
 _SUFFIXES = (".gz", ".zip", ".bz2", ".xz")
 
 

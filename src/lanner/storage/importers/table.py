@@ -15,7 +15,7 @@ from lanner.storage.importers.dialect import Dialect, read_batches
 from lanner.storage.importers.intake import Intake, LineText
 from lanner.storage.importers.names import Namer
 from lanner.storage.importers.source import SourceFile
-from lanner.storage.importers.times import TimeReader, fit_time, number_to_ns
+from lanner.storage.importers.times import TimeReader, fit_time, number_to_ns, unit_of
 from lanner.storage.schema import DatasetKey
 
 _TEXT_ROLES = frozenset({"side", "buyer_maker", "id", "symbol"})
@@ -47,6 +47,7 @@ class Table:
     options: Options
     specs: dict[str, str] = field(default_factory=dict)
     venue_perp: tuple[str, bool] | None = None
+    unit: str = ""
 
 
 def read_csv_table(
@@ -109,12 +110,33 @@ def take(table: Table, frame: pl.DataFrame, intake: Intake, text: LineText | Non
         venue, perp = table.venue_perp or ("", None)
         instrument_id = table.namer.id_of(symbol, venue=venue, perp=perp)
         rows = normalise(part, table)
+        _note_units(table, part, intake)
+        if table.mapping.kind == "quotes" and table.mapping.get("bid_qty") is None:
+            intake.warn(
+                DatasetKey("quotes", instrument_id), "The source tells no sizes: bid and ask quantity are 0."
+            )
         if table.mapping.kind != "bars":
             intake.add(DatasetKey(table.mapping.kind, instrument_id), rows, text)
             continue
         spec = table.specs.get(symbol) or _settle_spec(rows, table, intake, instrument_id)
         table.specs[symbol] = spec
         intake.add(DatasetKey("bars", instrument_id, spec), stamp_bars(rows, spec, table.options.stamp), text)
+
+
+def _note_units(table: Table, frame: pl.DataFrame, intake: Intake) -> None:
+    """Tell the user when the numbers of the time column change their unit."""
+    reader = table.times["time"]
+    if reader is None or reader.form != "number":
+        return
+    column = frame[table.mapping.columns["time"]].cast(pl.Int64, strict=False).drop_nulls()
+    for value in (column.first(), column.last()) if len(column) else ():
+        assert isinstance(value, int)
+        unit = unit_of(abs(value))
+        if table.unit and unit != table.unit:
+            intake.note(
+                f"the time column changes from {table.unit} to {unit}; each number was read by its size"
+            )
+        table.unit = unit
 
 
 def normalise(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -180,7 +202,7 @@ def _settle_spec(rows: pl.DataFrame, table: Table, intake: Intake, instrument_id
         found = spec_of_opens(opens, where)
     except DataError:
         named = given or table.namer.timeframe
-        if len(np.unique(opens)) > 1 or not named:
+        if not named or not _on_grid(opens, named):
             raise
         found = named
     if given and given != found and not table.options.timeframe_is_hint:
@@ -193,6 +215,11 @@ def _settle_spec(rows: pl.DataFrame, table: Table, intake: Intake, instrument_id
     if given != found:
         intake.infer(DatasetKey("bars", instrument_id, found), "timeframe", found)
     return found
+
+
+def _on_grid(opens: np.ndarray, spec: str) -> bool:
+    """Tell whether all open times lie whole bars apart, as in a file in wild order or with many gaps."""
+    return bool((np.diff(np.unique(opens)) % TIMEFRAMES_NS[spec] == 0).all())
 
 
 def _by_symbol(frame: pl.DataFrame, column: str | None) -> Iterator[tuple[str, pl.DataFrame]]:
