@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from typing import Literal, get_args, get_origin
 
 from cyclopts import exceptions as fault
 
@@ -91,6 +92,8 @@ def _positional(error: fault.CycloptsError) -> bool:
 
 
 def _target(error: fault.CoercionError) -> str:
+    if get_origin(error.target_type) is Literal:
+        return f"one of {', '.join(map(str, get_args(error.target_type)))}"
     name = getattr(error.target_type, "__name__", str(error.target_type))
     return _WORDS.get(name, name)
 

@@ -134,7 +134,7 @@ def test_options_win_over_the_file_and_their_mistakes_name_the_option(tmp_path: 
     path = written(tmp_path, "strategy: dual_ma\ndata: A-B.C@1h\nfees: {maker: 0.1, taker: 0.001}\ncash: 1\n")
     config = load_config(path, {"fees": {"maker": 0}, "cash": 7})
     assert config.fees is not None
-    assert (config.fees.maker, config.fees.taker) == (0, Decimal("0.001"))
+    assert (config.fees.maker, config.fees.taker) == (Decimal(0), Decimal("0.001"))
     assert config.cash == {"": {"": Decimal(7)}}
     with pytest.raises(ConfigError, match=r"^run\.yaml: --cash is wrong; expected a number; found 'x'$"):
         load_config(path, {"cash": "x"}, {"cash": "--cash"})

@@ -1,0 +1,141 @@
+"""``lanner runs``: what was kept can be listed, shown, compared, repeated and deleted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.conftest import CROSS, Run, prices
+
+ARGS = ("backtest", "cross.py", "--data", "btc.csv", "--instrument", "BTC-USDT.TEST")
+
+
+@pytest.fixture
+def kept(work: Path, lanner: Run) -> str:
+    """Run once; return the id."""
+    return lanner(*ARGS, "--quiet")[1].strip()
+
+
+def spoken(lanner: Run, *words: str, code: int = 0) -> dict[str, object]:
+    done = lanner(*words, "--json")
+    assert done[0] == code, done
+    found: dict[str, object] = json.loads(done[1])
+    return found
+
+
+def test_a_runs_folder_holds_settings_source_result_and_report(kept: str, own_home: Path) -> None:
+    folder = own_home / "runs" / kept
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"run.json", "config.yaml", "report.html", "result.json", "source/cross.py"} <= names
+    assert "fills.parquet" in names
+    assert (folder / "source" / "cross.py").read_text() == CROSS
+
+
+def test_list_shows_the_newest_first_and_filters(kept: str, lanner: Run) -> None:
+    other = lanner(*ARGS, "--name", "other", "--quiet")[1].strip()
+    assert lanner("runs", "list", "--quiet")[1].split() == sorted([kept, other], reverse=True)
+    assert lanner("runs", "list", "--strategy", "other", "--quiet")[1].split() == [other]
+    code, out, err = lanner("runs", "list", "--limit", "1")
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    assert "… and 1 older" in err
+    found = spoken(lanner, "runs", "list")
+    assert found["total"] == 2
+
+
+def test_show_prints_the_summary_of_the_run_again(kept: str, lanner: Run) -> None:
+    code, out, err = lanner("runs", "show")
+    assert code == 0
+    assert kept in out
+    assert "Total return" in out
+    assert err.startswith("Files: ")
+    assert lanner("runs", "show", kept[:15], "--quiet")[1].strip().endswith(kept)
+    found = spoken(lanner, "runs", "show", kept)
+    assert found["run_id"] == kept
+    assert str(found["report"]).endswith("report.html")
+
+
+def test_compare_shows_the_difference_side_by_side(kept: str, lanner: Run) -> None:
+    other = lanner(*ARGS, "--param", "fast=9", "--quiet")[1].strip()
+    code, out, _ = lanner("runs", "compare", kept, other)
+    assert code == 0
+    assert "Total return" in out
+    found = spoken(lanner, "runs", "compare", kept, other)
+    assert found["runs"] == [kept, other]
+    settings = found["settings"]
+    assert isinstance(settings, dict)
+    assert settings["param fast"] == ["5", "9"]
+    assert spoken(lanner, "runs", "compare", kept, kept, code=4)["message"] == "there is nothing to compare"
+
+
+def test_rerun_gives_the_same_state(kept: str, lanner: Run) -> None:
+    code, out, _ = lanner("runs", "rerun", kept)
+    assert code == 0
+    assert out.startswith("The same result: ")
+    found = spoken(lanner, "runs", "rerun")
+    assert (found["same"], found["changed"]) == (True, {})
+
+
+def test_rerun_says_that_the_code_changed_and_can_use_what_was_kept(
+    kept: str, work: Path, lanner: Run
+) -> None:
+    (work / "cross.py").write_text(CROSS.replace("self.target(0.9", "self.target(0.5"))
+    code, out, _ = lanner("runs", "rerun", kept)
+    assert code == 1
+    assert out.startswith("Another result: ")
+    assert "the strategy's code changed" in out
+    assert "the data changed" not in out
+    assert spoken(lanner, "runs", "rerun", kept, "--stored-code")["same"] is True
+    (work / "cross.py").unlink()
+    code, out, err = lanner("runs", "rerun", kept)
+    assert code == 0, err
+    assert "is gone; using the copy that the run kept" in err
+
+
+def test_rerun_says_that_the_data_changed(kept: str, work: Path, lanner: Run) -> None:
+    (work / "btc.csv").write_text(prices(step=0.5))
+    found = spoken(lanner, "runs", "rerun", kept, code=1)
+    assert found["same"] is False
+    assert list(found["changed"]) == ["data_hash"]  # type: ignore[call-overload]
+
+
+def test_a_changed_comment_in_the_code_is_named_but_harmless(kept: str, work: Path, lanner: Run) -> None:
+    (work / "cross.py").write_text(CROSS + "# a remark\n")
+    code, out, _ = lanner("runs", "rerun", kept)
+    assert code == 0
+    assert "the strategy's code changed, without effect" in out
+
+
+def test_damaged_runs_are_listed_as_such_and_never_a_traceback(
+    kept: str, own_home: Path, lanner: Run
+) -> None:
+    folder = own_home / "runs" / kept
+    (folder / "run.json").write_text('{"run_id":')
+    (own_home / "runs" / "20200101-000000-empty-0000").mkdir()
+    code, out, _ = lanner("runs", "list")
+    assert code == 0
+    assert f"{kept}  damaged: run.json is not JSON" in out
+    assert "20200101-000000-empty-0000  damaged: there is no run.json" in out
+    for words in (("show",), ("rerun",), ("compare", "20200101")):
+        code, _, err = lanner("runs", words[0], kept, *words[1:])
+        assert (code, err.split(":")[0]) == (1, "error")
+    assert lanner("runs", "delete", kept, "20200101-000000-empty-0000")[0] == 0
+    assert spoken(lanner, "runs", "list") == {"runs": [], "total": 0}
+
+
+@pytest.mark.parametrize("name", ["result.json", "fills.parquet", "config.yaml"])
+def test_a_run_that_lost_a_file_says_which(name: str, kept: str, own_home: Path, lanner: Run) -> None:
+    (own_home / "runs" / kept / name).unlink()
+    code, _, err = lanner("runs", "rerun" if name == "config.yaml" else "show", kept)
+    assert code in (1, 2)
+    assert name in err
+    assert err.startswith("error: ")
+
+
+def test_delete_removes_nothing_when_one_of_the_runs_does_not_exist(kept: str, lanner: Run) -> None:
+    assert lanner("runs", "delete", kept, "nothing")[0] == 2
+    assert lanner("runs", "list", "--quiet")[1].split() == [kept]
+    assert spoken(lanner, "runs", "delete", kept)["deleted"] == [kept]
+    assert lanner("runs", "list")[1] == ""
