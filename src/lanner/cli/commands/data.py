@@ -20,7 +20,7 @@ _SHOWN_REJECTIONS = 5
 _SHOWN_NOTES = 12
 
 app = App(name="data", help="Import, describe, list, export and synthesise market data.")
-app.command("lanner.cli.commands.data_synth:synth", name="synth")
+app.command("lanner.cli.commands.data_synth:synth", name="synth", help="Make seeded synthetic market data.")
 
 CatalogFolder = Annotated[Path | None, Parameter(help="Folder of the catalog; default $LANNER_HOME/catalog.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]

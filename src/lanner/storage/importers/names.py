@@ -164,7 +164,9 @@ def split_symbol(symbol: str) -> tuple[str, str]:
         if found and base and quote:
             return base, re.split(r"[-/_:]", quote)[0]
     for quote in QUOTES:
-        if text.endswith(quote) and len(text) > len(quote) + 1:
+        # XBTUSD is XBT in USD, not XB in TUSD; BTCTUSD is BTC in TUSD.
+        shortest = 3 if quote == "TUSD" else 2
+        if text.endswith(quote) and len(text) >= len(quote) + shortest and text != "USDTUSD":
             return text[: -len(quote)], quote
     return text, ""
 
