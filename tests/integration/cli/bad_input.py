@@ -1,6 +1,6 @@
 """What users get wrong, and exactly what they are told: one row a mistake, checked by ``test_bad_input.py``.
 
-``…`` in a message stands for any text; ``{work}`` is the folder of the command, ``{home}`` Lanner's home.
+``{work}`` in a message is the folder of the command, ``{home}`` Lanner's home.
 """
 
 # ruff: noqa: E501 - messages stand here as they are printed
@@ -1052,7 +1052,7 @@ ValueError: not like this
         MINE,
         1,
         """\
-strategy Mine failed in on_start, …
+strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.sma = self.closes.sma(3)
 AttributeError: 'Mine' object has no attribute 'closes'
@@ -1064,12 +1064,16 @@ AttributeError: 'Mine' object has no attribute 'closes'
         MINE,
         1,
         """\
-strategy Mine failed in on_bar, …
+strategy Mine failed in on_bar at 2024-01-01 05:00:00 UTC
   {work}/mine.py:10 in on_bar
       raise RuntimeError('too dear')
 RuntimeError: too dear
-Last inputs:
-…
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
+  2024-01-01 02:00:00 UTC  BTC-USDT.TEST@1h  open 105  high 115  low 95  close 110  volume 2
+  2024-01-01 03:00:00 UTC  BTC-USDT.TEST@1h  open 110  high 120  low 100  close 115  volume 3
+  2024-01-01 04:00:00 UTC  BTC-USDT.TEST@1h  open 115  high 125  low 105  close 120  volume 4
+  2024-01-01 05:00:00 UTC  BTC-USDT.TEST@1h  open 120  high 130  low 110  close 125  volume 5
 """,
         code(
             "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        if bar.close > 120:\n            raise RuntimeError('too dear')\n"
@@ -1080,12 +1084,12 @@ Last inputs:
         MINE,
         1,
         """\
-strategy Mine failed in on_bar, …
+strategy Mine failed in on_bar at 2024-01-01 01:00:00 UTC
   {work}/mine.py:9 in on_bar
       self.buy(float('nan'))
 BTC-USDT.TEST: the quantity is not finite; expected a finite number; found nan
-Last inputs:
-…
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
 """,
         code(
             "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        self.buy(float('nan'))\n"
@@ -1096,12 +1100,12 @@ Last inputs:
         MINE,
         1,
         """\
-strategy Mine failed in on_bar, …
+strategy Mine failed in on_bar at 2024-01-01 01:00:00 UTC
   {work}/mine.py:9 in on_bar
       self.buy(1e-12)
 BTC-USDT.TEST: the quantity is too small; expected at least 0.001 (steps of 0.001); found 1e-12. Order more, or use an instrument with a smaller lot.
-Last inputs:
-…
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
 """,
         code(
             "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        self.buy(1e-12)\n"
@@ -1112,12 +1116,12 @@ Last inputs:
         MINE,
         1,
         """\
-strategy Mine failed in on_bar, …
+strategy Mine failed in on_bar at 2024-01-01 01:00:00 UTC
   {work}/mine.py:9 in on_bar
       self.buy(1, 'cheap')
 price is not a number; expected a number; found 'cheap'
-Last inputs:
-…
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
 """,
         code(
             "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        self.buy(1, 'cheap')\n"
@@ -1128,12 +1132,12 @@ Last inputs:
         MINE,
         1,
         """\
-strategy Mine failed in on_bar, …
+strategy Mine failed in on_bar at 2024-01-01 01:00:00 UTC
   {work}/mine.py:9 in on_bar
       self.target(0.5, stop='five')
 not a distance; expected text like "2%" or "50bps", or a price as a number; found 'five'
-Last inputs:
-…
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
 """,
         code(
             "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        self.target(0.5, stop='five')\n"
@@ -1144,7 +1148,7 @@ Last inputs:
         MINE,
         1,
         """\
-strategy Mine failed in on_start, …
+strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.bars('1m')
 there are no 1m bars of BTC-USDT.TEST, and nothing to build them from; expected data with 1m bars, finer bars that divide it, or trades; found 1h. Add such data with --data, or change the strategy's timeframe.
@@ -1156,7 +1160,7 @@ there are no 1m bars of BTC-USDT.TEST, and nothing to build them from; expected 
         MINE,
         1,
         """\
-strategy Mine failed in on_start, …
+strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.bars('1h').sma(0)
 sma: bad period; expected a whole number >= 1; found 0
@@ -1168,7 +1172,7 @@ sma: bad period; expected a whole number >= 1; found 0
         MINE,
         1,
         """\
-strategy Mine failed in on_start, …
+strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.set_timer('t', every='soon')
 unknown timeframe 'soon'; expected one of 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w, 1M or e.g. 100tick, 50vol, 1000000usd. Check the spelling: 1m is a minute, 1M a month.

@@ -11,30 +11,11 @@ import lanner as ln
 from tests.integration.cli.conftest import CROSS, Run, prices
 
 ARGS = ("backtest", "cross.py", "--data", "btc.csv", "--instrument", "BTC-USDT.TEST")
-KEYS = [
-    "run_id",
-    "strategy",
-    "events",
-    "seconds",
-    "events_per_second",
-    "orders",
-    "fills",
-    "trades",
-    "start_equity",
-    "end_equity",
-    "fees",
-    "funding",
-    "total_return",
-    "max_drawdown",
-    "sharpe",
-    "sortino",
-    "calmar",
-    "win_rate",
-    "profit_factor",
-    "report",
-    "state_hash",
-    "warnings",
-]
+KEYS = (
+    *("run_id", "strategy", "events", "seconds", "events_per_second", "orders", "fills", "trades"),
+    *("start_equity", "end_equity", "fees", "funding", "total_return", "max_drawdown", "sharpe", "sortino"),
+    *("calmar", "win_rate", "profit_factor", "report", "state_hash", "warnings"),
+)
 
 
 def ran(lanner: Run, *words: str) -> dict[str, object]:

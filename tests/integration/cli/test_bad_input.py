@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -46,10 +45,6 @@ def said(text: str, work: Path, home: Path) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("note:"))
 
 
-def pattern(message: str) -> re.Pattern[str]:
-    return re.compile("error: " + re.escape(message).replace("…", "(?s:.*?)"))
-
-
 def test_the_table_is_long_and_names_every_case_once() -> None:
     assert len(CASES) >= 60
     assert len({case.name for case in CASES}) == len(CASES)
@@ -62,8 +57,7 @@ def test_a_mistake_gets_its_message_and_exit_code(
     lay(case, work)
     code = main(shlex.split(case.words))
     out, err = capsys.readouterr()
-    printed = said(err, work, own_home)
-    assert pattern(case.message).fullmatch(printed), printed
+    assert said(err, work, own_home) == "error: " + case.message
     assert code == case.code
     assert out == ""
     assert "Traceback" not in err
@@ -79,7 +73,7 @@ def test_a_process_says_the_same_and_its_json_is_one_object(case: Case, work: Pa
     command = [sys.executable, "-m", "lanner", *shlex.split(case.words)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
     assert done.returncode == case.code
-    assert pattern(case.message).fullmatch(said(done.stderr, work, own_home)), done.stderr
+    assert said(done.stderr, work, own_home) == "error: " + case.message
     spoken = subprocess.run(
         [*command, "--json"], capture_output=True, text=True, timeout=60, env=dict(os.environ)
     )
