@@ -10,6 +10,7 @@ from lanner.model.timeframes import MINUTE_NS
 from lanner.strategy.base import Strategy, as_fraction, require
 from lanner.strategy.parameters import Param
 
+WORKING = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
 Slot = tuple[Side, int]
 """Which side of the grid and which level."""
 
@@ -20,9 +21,8 @@ class Grid(Strategy):
     The levels divide lower … upper into ``grid_count`` equal steps. A level that holds nothing and lies below the
     price has a resting buy of ``order_size``, so it fills when the price crosses the level downwards; the nearest
     levels come first, as far as ``max_position`` allows if all of them filled. What fills, also part of an order, is
-    protected at once: a limit ``take_profit_pct`` above and a stop 10 % below. When it is sold the level is free
-    again. The short side mirrors this above the price. When the whole position is worth leaving by the ROI table,
-    the grid is closed and starts afresh.
+    protected at once: a limit ``take_profit_pct`` above (less, where the ROI table asks for less by then) and a stop
+    10 % below. When it is sold the level is free again. The short side mirrors this above the price.
     """
 
     name = "grid"
@@ -77,14 +77,11 @@ class Grid(Strategy):
                 del self.entries[slot]
 
     def on_bar(self, bar: Bar) -> None:
-        if self.position and self.position.return_frac >= self.roi_now():
-            self.close(tag="roi")
-            self.entries.clear()
-            return
         for slot, entry in list(self.entries.items()):
             if entry.is_final and not self.refused(entry) and self.held(entry) <= 0:
                 del self.entries[slot]
                 self.exits.pop(entry.order_id, None)
+        self.lower_targets()
         for side in self.sides:
             self.place(side, bar.close)
 
@@ -107,10 +104,25 @@ class Grid(Strategy):
                     side,
                     self.size,
                     self.levels[index],
-                    take=f"{self.take_profit_pct}%",
+                    take=f"{self.profit(0):%}",
                     stop=self.stop_loss,
                     tag=f"level {index}",
                 )
+
+    def lower_targets(self) -> None:
+        """Move the targets of old entries down to what the ROI table asks for by now."""
+        for (side, _), entry in self.entries.items():
+            age = (self.now - entry.ts_last) // MINUTE_NS
+            for order in self.exits.get(entry.order_id, {}).values():
+                if order.px is not None and order.status in WORKING:
+                    target = float(entry.avg_px) * (1 + side * self.profit(age))
+                    if (float(order.px) - target) * side > self.instrument.tick_float:
+                        self.amend(order, px=target)
+
+    def profit(self, age: int) -> float:
+        """Return the profit (a fraction) at which a piece of this age in minutes is sold."""
+        stages = [float(as_fraction(profit)) for after, profit in sorted(self.roi.items()) if after <= age]
+        return min([self.take_profit_pct / 100, *stages[-1:]])
 
     def held(self, entry: OrderView) -> float:
         """Return what an entry has bought (or sold short) and not given back."""
@@ -120,8 +132,3 @@ class Grid(Strategy):
     def refused(self, entry: OrderView) -> bool:
         """Tell whether nothing came of an entry because it was not allowed."""
         return entry.status in (OrderStatus.DENIED, OrderStatus.REJECTED)
-
-    def roi_now(self) -> float:
-        """Return the profit at which the whole position is left, by its age."""
-        age = (self.now - self.position.opened_at) // MINUTE_NS
-        return float(as_fraction([profit for after, profit in sorted(self.roi.items()) if after <= age][-1]))
