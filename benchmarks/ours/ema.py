@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,27 +11,15 @@ import polars as pl
 from benchmarks import contract, walk
 from benchmarks.ours.cross import BarCross, QuoteCross
 from lanner import __version__
+from lanner.backtest.memory import memory_stream
 from lanner.backtest.run import run_backtest
-from lanner.backtest.spec import BacktestSpec, ChunkSource, StrategyEntry, Stream
+from lanner.backtest.spec import BacktestSpec, StrategyEntry
+from lanner.marketdata.merge import Stream, merge
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.sim.settings import FundingMode, VenueSettings
 from lanner.storage.schema import SCHEMAS
 
 INSTRUMENT_ID = "BTCUSDT-PERP.BINANCE"
-CHUNK_ROWS = 65_536
-
-
-class Frames(ChunkSource):
-    """Hand out one frame in chunks, as the catalog would."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame
-
-    def __call__(self, since_ns: int | None, until_ns: int | None) -> Iterator[pl.DataFrame]:
-        """Return the chunks of [since, until)."""
-        ts = pl.col("ts_event")
-        chosen = self.frame.filter(ts.is_between(since_ns or 0, until_ns or 2**62, closed="left"))
-        yield from chosen.iter_slices(CHUNK_ROWS)
 
 
 def load(path: Path, kind: str) -> pl.DataFrame:
@@ -57,19 +45,7 @@ def specification(frame: pl.DataFrame, kind: str, fast: int, slow: int) -> Backt
     """Return the run: one perpetual, fees charged, no funding, a margin account of the usual size."""
     fees = FeeSchedule(maker=Decimal(contract.MAKER_FEE), taker=Decimal(contract.TAKER_FEE))
     instrument = Instrument.perp(INSTRUMENT_ID, tick="0.01", lot="0.001", fees=fees, max_leverage=Decimal(20))
-    ts = frame["ts_event"]
-    stream = Stream(
-        kind=kind,
-        instrument_id=INSTRUMENT_ID,
-        spec="1m" if kind == "bars" else "",
-        rows=len(frame),
-        start_ns=int(ts[0]),
-        end_ns=int(ts[-1]),
-        content_hash="",
-        synthetic=True,
-        passport=None,
-        chunks=Frames(frame),
-    )
+    stream = memory_stream(kind, INSTRUMENT_ID, frame, "1m" if kind == "bars" else "", synthetic=True)
     strategy = (BarCross if kind == "bars" else QuoteCross)(fast=fast, slow=slow)
     venue = VenueSettings(
         name=instrument.venue,
@@ -86,6 +62,15 @@ def specification(frame: pl.DataFrame, kind: str, fast: int, slow: int) -> Backt
         venues={instrument.venue: venue},
         currency="USDT",
     )
+
+
+def reading_seconds(spec: BacktestSpec) -> float:
+    """Return the CPU time of turning the columns into messages, which a run does as it goes."""
+    streams = [Stream(s.kind, s.instrument_id, s.chunks(None, None), s.spec) for s in spec.streams]
+    started = time.process_time()
+    for _batch in merge(streams, by="ts_event"):
+        pass
+    return time.process_time() - started
 
 
 def main() -> None:

@@ -39,22 +39,19 @@ def test_the_quotes_of_the_walk_are_sound() -> None:
 
 
 def test_a_row_says_how_many_times_faster_we_are_and_whether_the_work_was_the_same() -> None:
-    def sample(seconds: float, orders: int, version: str) -> dict[str, Any]:
-        return {
-            "events": 1_000,
-            "cpu_seconds": seconds,
-            "orders": orders,
-            "fills": orders,
-            "version": version,
-        }
+    def sample(seconds: float, orders: int, version: str, reading: float = 0.0) -> dict[str, Any]:
+        figures = {"events": 1_000, "cpu_seconds": seconds, "reading_seconds": reading}
+        return {**figures, "orders": orders, "fills": orders, "version": version}
 
     samples = {
-        OURS: [sample(1.0, 100, "ours")],
+        OURS: [sample(1.0, 100, "ours", reading=0.5)],
         "peer": [sample(4.0, 101, "9.9")],
         "idle": [sample(2.0, 50, "1.0")],
     }
     same, other = rows_of("bars", samples)
     assert (same.ours, same.peer, same.ratio, same.peer_version) == (1_000.0, 250.0, 4.0, "9.9")
+    assert same.detail["engine_only"] == 2_000.0
+    assert same.detail["ratio_engine_only"] == 8.0
     assert same.detail["same_work"]
     assert not other.detail["same_work"]
 
