@@ -78,10 +78,11 @@ def main() -> None:
     args = contract.arguments()
     frame = load(args.data, args.kind)
     run_backtest(specification(frame.head(contract.WARM_UP_ROWS), args.kind, args.fast, args.slow))
-    result = run_backtest(specification(frame, args.kind, args.fast, args.slow))
-    contract.Measured(
-        result.events, result.seconds, len(result.orders), len(result.fills), __version__
-    ).emit()
+    spec = specification(frame, args.kind, args.fast, args.slow)
+    reading = reading_seconds(spec)
+    result = run_backtest(spec)
+    orders, fills = len(result.orders), len(result.fills)
+    contract.Measured(result.events, result.seconds, orders, fills, __version__, reading).emit()
 
 
 if __name__ == "__main__":
