@@ -133,7 +133,11 @@ def list_datasets(
 
 
 @app.command
-def formats(*, json: AsJson = False) -> int:
+def formats(
+    *,
+    json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
+) -> int:
     """List the file formats that can be imported."""
     from lanner.cli.output import print_json, table
     from lanner.storage.importers.registry import FORMATS

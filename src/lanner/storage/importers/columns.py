@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "time": (
-        "opentime", "timestamp", "timestampms", "unixtimestamp", "unix", "opentimestamp", "starttime", "start", "ts",
-        "tsevent", "tsopen", "time", "datetime", "date", "tradetime", "localtime", "gmttime", "t", "dt", "createdat",
+        "tsopen", "opentime", "timestamp", "timestampms", "unixtimestamp", "unix", "opentimestamp", "starttime",
+        "start", "ts", "tsevent", "time", "datetime", "date", "tradetime", "localtime", "gmttime", "t", "dt", "createdat",
         "timems", "epoch", "calctime", "transactiontime", "eventtime", "bucket", "snapped", "unnamed0", "index", "",
     ),
     "close_time": ("closetime", "endtime", "closetimestamp"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
+
 from lanner.core.errors import ConfigError, DataError, LannerError
 from lanner.model.enums import InstrumentKind
 from lanner.model.instruments import Instrument, check_instrument_id, to_decimal
@@ -149,7 +151,7 @@ def _read_one(
         format_named(name).reader()(source, intake, namer, options)
     except LannerError:
         raise
-    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+    except (ValueError, ArithmeticError, LookupError, TypeError, pl.exceptions.PolarsError) as error:
         raise DataError(
             f"{source.name} cannot be read as {name}",
             found=f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}",
