@@ -51,7 +51,7 @@ def backtest(
     ] = None,
     timeframe: Annotated[
         str | None,
-        Parameter(group=_WHAT, help="Timeframe of a data file, or the one to pick of an instrument."),
+        Parameter(group=_WHAT, help="Timeframe to run on; also tells what a data file holds."),
     ] = None,
     format: Annotated[
         str | None, Parameter(group=_WHAT, help="Format of files; see `lanner data formats`.")
