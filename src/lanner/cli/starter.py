@@ -142,5 +142,5 @@ def _class_name(name: str) -> str:
 def _suggestion(name: str) -> str:
     kept = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in name).strip("_").lower()
     if not kept.isidentifier() or keyword.iskeyword(kept):
-        kept = f"my_{kept}".rstrip("_")
+        kept = f"my_{kept or 'strategy'}"
     return kept if kept.isidentifier() else "my_strategy"

@@ -66,7 +66,9 @@ def _overview(known: dict[str, type[Strategy]]) -> str:
 
 
 def _detail(name: str, cls: type[Strategy]) -> str:
-    lines = [f"{name}: {cls.description or _first_line(cls)}", ""]
+    import textwrap
+
+    lines = [*textwrap.wrap(f"{name}: {cls.description or _first_line(cls)}", _WIDTH), ""]
     facts = [
         ("kind", cls.kind),
         ("version", cls.version),
