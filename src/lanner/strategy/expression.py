@@ -8,31 +8,26 @@ from typing import Any, ClassVar, NoReturn
 from lanner.core.errors import StrategyError
 from lanner.indicators import (
     ADX,
-    ATR,
-    CCI,
     EMA,
     MACD,
-    OBV,
     RMA,
     ROC,
     RSI,
     SMA,
-    VWAP,
     WMA,
     Bollinger,
-    Donchian,
     Highest,
     Lowest,
     Shift,
     StdDev,
     Stochastic,
     Sum,
-    TrueRange,
-    WilliamsR,
     ZScore,
 )
 from lanner.indicators.base import Lines
-from lanner.strategy.graph import Graph, Latch
+from lanner.strategy.graph import UFUNCS, Graph, Latch
+from lanner.strategy.operators import Operators
+from lanner.strategy.rolling import Rolling
 
 
 class Declares:
@@ -115,7 +110,7 @@ class Declares:
         )
 
 
-class Expr(Declares):
+class Expr(Operators, Declares):
     """A value per bar that is known when the bar closes. Combine it; it has no value while you write it down."""
 
     __slots__ = ("_node",)
@@ -267,103 +262,20 @@ class Expr(Declares):
         left, right = self._logical(sign, self._node), self._logical(sign, self._operand(other))
         return Expr(self._graph, self._graph.apply(op, left, right))
 
-    def __add__(self, other: object) -> Expr:
-        return self._apply("add", other)
-
-    def __radd__(self, other: object) -> Expr:
-        return self._swapped("add", other)
-
-    def __sub__(self, other: object) -> Expr:
-        return self._apply("subtract", other)
-
-    def __rsub__(self, other: object) -> Expr:
-        return self._swapped("subtract", other)
-
-    def __mul__(self, other: object) -> Expr:
-        return self._apply("multiply", other)
-
-    def __rmul__(self, other: object) -> Expr:
-        return self._swapped("multiply", other)
-
-    def __truediv__(self, other: object) -> Expr:
-        return self._apply("divide", other)
-
-    def __rtruediv__(self, other: object) -> Expr:
-        return self._swapped("divide", other)
-
-    def __floordiv__(self, other: object) -> Expr:
-        return self._apply("floor_divide", other)
-
-    def __rfloordiv__(self, other: object) -> Expr:
-        return self._swapped("floor_divide", other)
-
-    def __mod__(self, other: object) -> Expr:
-        return self._apply("modulo", other)
-
-    def __rmod__(self, other: object) -> Expr:
-        return self._swapped("modulo", other)
-
-    def __pow__(self, other: object) -> Expr:
-        return self._apply("power", other)
-
-    def __rpow__(self, other: object) -> Expr:
-        return self._swapped("power", other)
-
-    def __neg__(self) -> Expr:
-        return self._apply("negative")
+    def __invert__(self) -> Expr:
+        return Expr(self._graph, self._graph.apply("not", self._logical("~", self._node)))
 
     def __pos__(self) -> Expr:
         return self
 
-    def __abs__(self) -> Expr:
-        return self._apply("absolute")
-
-    def __gt__(self, other: object) -> Expr:
-        return self._apply("greater", other)
-
-    def __ge__(self, other: object) -> Expr:
-        return self._apply("greater_equal", other)
-
-    def __lt__(self, other: object) -> Expr:
-        return self._apply("less", other)
-
-    def __le__(self, other: object) -> Expr:
-        return self._apply("less_equal", other)
-
-    def __eq__(self, other: object) -> Expr:  # type: ignore[override]
-        return self._apply("equal", other)
-
-    def __ne__(self, other: object) -> Expr:  # type: ignore[override]
-        return self._apply("not_equal", other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __and__(self, other: object) -> Expr:
-        return self._join("&", "and", other)
-
-    __rand__ = __and__
-
-    def __or__(self, other: object) -> Expr:
-        return self._join("|", "or", other)
-
-    __ror__ = __or__
-
-    def __xor__(self, other: object) -> Expr:
-        return self._join("^", "not_equal", other)
-
-    __rxor__ = __xor__
-
-    def __invert__(self) -> Expr:
-        return Expr(self._graph, self._graph.apply("not", self._logical("~", self._node)))
-
     # -- numpy -----------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: object, **options: object) -> Expr:
-        name = _UFUNCS.get(ufunc.__name__)
+        name = UFUNCS.get(ufunc.__name__)
         if name is None or method != "__call__" or options:
             raise StrategyError(
                 f"numpy.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} does not work bar by bar",
-                expected=f"one of {', '.join(sorted(_UFUNCS))}",
+                expected=f"one of {', '.join(sorted(UFUNCS))}",
             )
         if name in ("and", "or", "not"):
             for node in inputs:
@@ -383,52 +295,6 @@ class Expr(Declares):
             expected="methods of the expression, which work bar by bar",
             fix="For example .rolling(20).mean(), .highest(20), .shift(1), lanner.where(condition, a, b).",
         )
-
-    def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise self._refusal(
-            "be turned into an array", "Use the expression itself; numpy's log, abs, maximum … take it."
-        )
-
-    # -- what it cannot do -----------------------------------------------------------------------------
-
-    def __bool__(self) -> bool:
-        raise self._refusal(
-            "be used in `if`, `and`, `or`, `not`, `a < b < c`, max() or min()",
-            "Write (a > b) & (c > d), | for or, ~ for not, lanner.where(condition, x, y) instead of if, "
-            "a.maximum(b) instead of max(a, b); conditions on parameters (plain numbers) may use if.",
-        )
-
-    def __len__(self) -> int:
-        raise self._refusal("tell its length", "It grows with each bar; count with (condition).sum(20).")
-
-    def __iter__(self) -> NoReturn:
-        raise self._refusal(
-            "be looped over or unpacked", "Write the rule for one bar; .shift(1) is the bar before."
-        )
-
-    def __contains__(self, item: object) -> bool:
-        raise self._refusal("be searched with `in`", "Compare: (a == 1) | (a == 2).")
-
-    def __getitem__(self, index: object) -> NoReturn:
-        back = -index - 1 if isinstance(index, int) and index < 0 else 1
-        raise self._refusal(
-            "be indexed", f"The bar before is .shift(1); [{index!r}] is .shift({back}) or has no meaning."
-        )
-
-    def __float__(self) -> float:
-        raise self._refusal("become a plain number", "Instead of math.log(x) write numpy.log(x) or x.log().")
-
-    def __int__(self) -> int:
-        raise self._refusal(
-            "become a plain number", "Parameters (plain numbers) can; expressions are values per bar."
-        )
-
-    __index__ = __int__
-    __round__ = __int__
-    __trunc__ = __int__
-
-    def _refusal(self, what: str, fix: str) -> StrategyError:
-        return StrategyError(f"an expression has no value yet, so it cannot {what}", fix=fix)
 
     def __repr__(self) -> str:
         return "a condition" if self._graph.nodes[self._node].logical else "an expression"
@@ -488,129 +354,6 @@ class AdxExpr(LinesExpr):
     minus_di = property(lambda self: self._line("minus_di"))
 
 
-class Rolling:
-    """The last so many values of an expression."""
-
-    __slots__ = ("_expr", "_periods")
-
-    def __init__(self, expr: Expr, periods: int) -> None:
-        self._expr = expr
-        self._periods = periods
-
-    def mean(self) -> Expr:
-        """Return their average."""
-        return self._expr.sma(self._periods)
-
-    def max(self) -> Expr:
-        """Return the highest."""
-        return self._expr.highest(self._periods)
-
-    def min(self) -> Expr:
-        """Return the lowest."""
-        return self._expr.lowest(self._periods)
-
-    def sum(self) -> Expr:
-        """Return their sum."""
-        return self._expr.sum(self._periods)
-
-    def std(self, ddof: int = 1) -> Expr:
-        """Return their standard deviation: the sample's as pandas has it, or the population's with ``ddof`` 0."""
-        if ddof not in (0, 1):
-            raise StrategyError("std: bad ddof", expected="0 (population) or 1 (sample)", found=ddof)
-        return self._expr.stddev(self._periods, ddof == 1)
-
-
-class BarFrame(Declares):
-    """The bars of a signal function: fields, indicators of whole bars, and indicators of the close."""
-
-    __slots__ = ()
-
-    def _bars(self, kind: type[Lines], *params: object) -> Expr:
-        return Expr(self._graph, declare(self._graph, kind, params))
-
-    def _field(self, name: str) -> Expr:
-        return Expr(self._graph, self._graph.field(name))
-
-    @property
-    def open(self) -> Expr:
-        """Return the first price."""
-        return self._field("open")
-
-    @property
-    def high(self) -> Expr:
-        """Return the highest price."""
-        return self._field("high")
-
-    @property
-    def low(self) -> Expr:
-        """Return the lowest price."""
-        return self._field("low")
-
-    @property
-    def close(self) -> Expr:
-        """Return the last price."""
-        return self._field("close")
-
-    @property
-    def volume(self) -> Expr:
-        """Return the volume in base currency."""
-        return self._field("volume")
-
-    @property
-    def typical(self) -> Expr:
-        """Return (high + low + close) / 3."""
-        return (self.high + self.low + self.close) / 3.0
-
-    def of(self, field: str) -> Expr:
-        """Return a field by name."""
-        if field not in ("open", "high", "low", "close", "volume"):
-            raise StrategyError(
-                "unknown bar field", expected="open, high, low, close, volume", found=repr(field)
-            )
-        return self._field(field)
-
-    __getitem__ = of
-
-    def atr(self, period: int = 14) -> Expr:
-        """Return the average true range."""
-        return self._bars(ATR, period)
-
-    def true_range(self) -> Expr:
-        """Return the true range."""
-        return self._bars(TrueRange)
-
-    def donchian(self, period: int = 20) -> BandsExpr:
-        """Return the channel of highs and lows with the lines ``middle``, ``upper`` and ``lower``."""
-        return BandsExpr(self._graph, declare(self._graph, Donchian, (period,)))
-
-    def stochastic(self, period: int = 14, smooth: int = 3, signal: int = 3) -> StochasticExpr:
-        """Return the stochastic oscillator with the lines ``k`` and ``d``, 0 to 100."""
-        return StochasticExpr(self._graph, declare(self._graph, Stochastic, (period, smooth, signal)))
-
-    def williams_r(self, period: int = 14) -> Expr:
-        """Return Williams %R, −100 to 0."""
-        return self._bars(WilliamsR, period)
-
-    def cci(self, period: int = 20) -> Expr:
-        """Return the commodity channel index."""
-        return self._bars(CCI, period)
-
-    def adx(self, period: int = 14) -> AdxExpr:
-        """Return the directional index with the lines ``adx``, ``plus_di`` and ``minus_di``."""
-        return AdxExpr(self._graph, declare(self._graph, ADX, (period,)))
-
-    def obv(self) -> Expr:
-        """Return the on-balance volume."""
-        return self._bars(OBV)
-
-    def vwap(self, reset_daily: bool = False) -> Expr:
-        """Return the volume-weighted average price since the start, or since midnight UTC."""
-        return self._bars(VWAP, reset_daily)
-
-    def __repr__(self) -> str:
-        return "bars"
-
-
 def where(condition: Expr | bool, value: Expr | float, otherwise: Expr | float) -> Expr:
     """Choose per bar: ``value`` where the condition holds, ``otherwise`` where it does not."""
     source = next((item for item in (condition, value, otherwise) if isinstance(item, Expr)), None)
@@ -646,7 +389,7 @@ def operand(graph: Graph, value: object) -> int:
     plain = item() if callable(item) and getattr(value, "ndim", None) == 0 else value
     if isinstance(plain, bool | int | float):
         return graph.constant(plain)
-    if isinstance(value, BarFrame):
+    if isinstance(value, Declares):
         raise StrategyError(
             "bars are not one number each", expected="a field or an indicator", fix="Say bars.close."
         )
@@ -654,41 +397,3 @@ def operand(graph: Graph, value: object) -> int:
         "an expression can only be joined with expressions and plain numbers",
         found=f"{type(value).__name__} {value!r:.60}",
     )
-
-
-_UFUNCS = {
-    "add": "add",
-    "subtract": "subtract",
-    "multiply": "multiply",
-    "divide": "divide",
-    "true_divide": "divide",
-    "floor_divide": "floor_divide",
-    "remainder": "modulo",
-    "power": "power",
-    "negative": "negative",
-    "absolute": "absolute",
-    "fabs": "absolute",
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "sign": "sign",
-    "log": "log",
-    "log1p": "log1p",
-    "exp": "exp",
-    "sqrt": "sqrt",
-    "tanh": "tanh",
-    "floor": "floor",
-    "ceil": "ceil",
-    "greater": "greater",
-    "greater_equal": "greater_equal",
-    "less": "less",
-    "less_equal": "less_equal",
-    "equal": "equal",
-    "not_equal": "not_equal",
-    "logical_and": "and",
-    "bitwise_and": "and",
-    "logical_or": "or",
-    "bitwise_or": "or",
-    "logical_not": "not",
-    "invert": "not",
-    "isnan": "isnan",
-}

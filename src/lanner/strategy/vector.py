@@ -22,7 +22,8 @@ from lanner.model.market import Bar
 from lanner.model.timeframes import timeframe_ns
 from lanner.strategy.base import Strategy, as_fraction
 from lanner.strategy.errors import strategy_error
-from lanner.strategy.expression import BarFrame, Expr, where
+from lanner.strategy.expression import Expr, where
+from lanner.strategy.frame import BarFrame
 from lanner.strategy.graph import Graph, SignalLine
 from lanner.strategy.parameters import Param
 

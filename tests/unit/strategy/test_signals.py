@@ -17,7 +17,8 @@ import lanner as ln
 from lanner.core.errors import ConfigError, LannerError, StrategyError
 from lanner.indicators import ADX, EMA, MACD, SMA, Bollinger, StdDev, Stochastic
 from lanner.strategy.base import Strategy
-from lanner.strategy.expression import BarFrame, Expr
+from lanner.strategy.expression import Expr
+from lanner.strategy.frame import BarFrame
 from lanner.strategy.series import BarSeries, ScalarSeries
 from lanner.strategy.vector import SignalStrategy, signal, signal_array
 from tests.unit.strategy.play import PERP, SPOT, Ohlc, play, trips

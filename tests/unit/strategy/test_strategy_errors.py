@@ -52,7 +52,8 @@ def test_message_has_own_lines_place_and_last_inputs() -> None:
     assert lines[7] == "ValueError: no such thing"
     assert lines[8:] == [
         "Last inputs, the newest below:",
-        "  2024-03-01 12:00:00 UTC  BTC-USDT.BINANCE@1h  open 62000.5  high 62100  low 61900.25  close 62050  volume 12.5",
+        "  2024-03-01 12:00:00 UTC  BTC-USDT.BINANCE@1h  "
+        "open 62000.5  high 62100  low 61900.25  close 62050  volume 12.5",
     ]
     assert json.dumps(error.as_dict())
 
@@ -81,15 +82,10 @@ def test_a_rendered_error_is_not_rendered_again() -> None:
 
 def test_causes_and_empty_messages_are_named() -> None:
     strategy = Failing()
-    try:
-        try:
-            raise KeyError("level")
-        except KeyError as cause:
-            raise RuntimeError("lookup failed") from cause
-    except RuntimeError as error:
-        assert "RuntimeError: lookup failed (caused by KeyError: 'level')" in str(
-            strategy_error(error, strategy, "", [])
-        )
+    error = RuntimeError("lookup failed")
+    error.__cause__ = KeyError("level")
+    text = str(strategy_error(error, strategy, "", []))
+    assert "RuntimeError: lookup failed (caused by KeyError: 'level')" in text
     assert (
         str(strategy_error(AssertionError(), strategy, "", [])) == "strategy failing failed\nAssertionError"
     )
