@@ -18,7 +18,7 @@ import polars as pl
 
 from lanner.core.errors import DataError, NotFoundError
 from lanner.model.instruments import Instrument
-from lanner.storage.files import write_atomic
+from lanner.storage.files import told_as_data_error, write_atomic
 from lanner.storage.passport import PASSPORT_VERSION, PartitionStats, Passport
 from lanner.storage.schema import DatasetKey, check_kind, conform
 from lanner.storage.staging import Staging
@@ -206,7 +206,7 @@ class Catalog:
         from lanner.storage.commit import Addition, commit
 
         key = DatasetKey(check_kind(kind), instrument_id, spec)
-        with Staging(self.root) as staging:
+        with told_as_data_error(self.root), Staging(self.root) as staging:
             order = 0
             for frame in frames:
                 rows = conform(frame, kind)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lanner.core.errors import DataError
+
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
@@ -52,6 +54,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def told_as_data_error(folder: Path) -> Iterator[None]:
+    """Turn faults of the disk (full, read-only, no permission) into a message for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {folder}",
+            found=f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}",
+            fix="Check free space and permissions, or name another folder with --catalog. Nothing was changed.",
+        ) from error
 
 
 @contextmanager

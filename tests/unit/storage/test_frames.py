@@ -13,6 +13,7 @@ import pytest
 from lanner.storage.catalog import Catalog
 from lanner.storage.importers.funding import FundingTracker
 from lanner.storage.importers.run import ImportResult, import_files
+from lanner.storage.importers.table import Options
 
 MS = 1_000_000
 T0 = 1_700_000_000_000
@@ -359,6 +360,25 @@ def test_the_time_of_receipt_is_read_in_any_unit(head: str, tmp_path: Path) -> N
     import_files([path], catalog)
     [row] = next(iter(catalog.scan("trades", "BTC-USDT.BINANCE"))).rows(named=True)
     assert row["ts_recv"] == T0 * MS
+
+
+def test_one_symbol_of_many_is_taken_when_asked(capture: Capture) -> None:
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        capture.say({"u": 5, "s": symbol, "b": "99", "B": "1", "a": "101", "A": "2"})
+        capture.say(
+            bybit(
+                "publicTrade.X",
+                "snapshot",
+                [{"T": T0, "s": symbol, "S": "Buy", "v": "1", "p": "9", "i": "a"}],
+            )
+        )
+    path = capture.folder / "capture.txt"
+    path.write_text("\n".join(capture.lines) + "\n")
+    import_files([path], capture.catalog, options=Options(symbol="ethusdt"))
+    assert {info.ref for info in capture.catalog.datasets()} == {
+        "ETH-USDT.BINANCE@quotes",
+        "ETHUSDT-PERP.BYBIT@trades",
+    }
 
 
 def test_a_line_that_was_cut_off_is_left_out_with_its_number(capture: Capture) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 ALIASES: dict[str, tuple[str, ...]] = {
     "time": (
         "tsopen", "opentime", "timestamp", "timestampms", "unixtimestamp", "unix", "opentimestamp", "starttime",
-        "start", "ts", "tsevent", "time", "datetime", "date", "tradetime", "localtime", "gmttime", "t", "dt", "createdat",
-        "timems", "epoch", "calctime", "transactiontime", "eventtime", "bucket", "snapped", "unnamed0", "index", "",
+        "start", "ts", "tsevent", "time", "datetime", "date", "tradetime", "localtime", "gmttime", "t", "dt",
+        "createdat", "timems", "epoch", "calctime", "transactiontime", "eventtime", "bucket", "snapped",
+        "unnamed0", "index", "",
     ),
     "close_time": ("closetime", "endtime", "closetimestamp"),
     "recv": ("localtimestamp", "tsrecv", "receivetime", "recvts", "receivedat", "localts", "tsinit"),

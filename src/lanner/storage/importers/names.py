@@ -77,12 +77,15 @@ class Namer:
     notes: list[str] = field(default_factory=list)
     inverse: set[str] = field(default_factory=set)
     seen: dict[str, str] = field(default_factory=dict)
+    only: str = ""
 
     def id_of(self, symbol: str = "", *, venue: str = "", perp: bool | None = None) -> str:
         """Return the instrument id for a symbol as the file writes it (empty: the file has none)."""
         known = self.seen.get(symbol)
         if known is not None:
             return known
+        if self.unwanted(symbol):
+            return ""
         if self.given:
             if self.seen:
                 raise DataError(
@@ -106,6 +109,10 @@ class Namer:
             self.inverse.add(named.id)
         self.seen[symbol] = named.id
         return named.id
+
+    def unwanted(self, symbol: str) -> bool:
+        """Tell whether the user asked for another symbol only; such rows have the empty id and are dropped."""
+        return bool(self.only) and symbol.upper() != self.only.upper()
 
     def note_text(self, instrument_id: str) -> str:
         """Return how the name was concluded, for the user."""

@@ -15,6 +15,7 @@ from lanner.model.instruments import Instrument, check_instrument_id, to_decimal
 from lanner.model.timeframes import TIMEFRAMES_NS
 from lanner.storage.catalog import Catalog
 from lanner.storage.commit import Addition, commit
+from lanner.storage.files import told_as_data_error
 from lanner.storage.importers.detect import detect
 from lanner.storage.importers.intake import Intake
 from lanner.storage.importers.names import Namer, namer_for
@@ -80,7 +81,7 @@ def import_files(
     if format != "auto":
         format_named(format)
     sources = [source for path in paths for source in open_sources(path)]
-    with Staging(catalog.root) as staging:
+    with told_as_data_error(catalog.root), Staging(catalog.root) as staging:
         intake = Intake(staging, strict=strict, on_reject=watcher.on_reject)
         formats: dict[str, str] = {}
         inverse: set[str] = set()

@@ -124,6 +124,8 @@ class BybitFrames:
         """Name an instrument; the same symbol may be spot and perpetual in one capture."""
         perp = hint != "spot" and "spot" not in hint
         known = out.namer.seen.get(f"{symbol}|{hint}")
+        if known is None and out.namer.unwanted(symbol):
+            return ""
         if known is None:
             from lanner.storage.importers.names import name_instrument
 

@@ -110,7 +110,8 @@ class Collector:
     def flush(self) -> None:
         """Hand all rows over."""
         for key, tracker in self._funding.items():
-            self.intake.add(key, tracker.take())
+            if key.instrument_id:
+                self.intake.add(key, tracker.take())
         for key, rows in self._rows.items():
             if key.kind == "book":
                 rows.sort(key=itemgetter(-1))
@@ -124,6 +125,8 @@ class Collector:
         return self.recv or ts
 
     def _add(self, key: DatasetKey, row: tuple[Any, ...], order: int | None = None) -> None:
+        if not key.instrument_id:
+            return
         place = (self.line << ORDER_SHIFT) + (self._count & 0x7FFFF) if order is None else order
         self._rows[key].append((*row, self.line, place))
         self._count += 1

@@ -46,8 +46,9 @@ def interpreters(intake: Intake) -> list[Interpreter]:
     return made
 
 
-def read(source: SourceFile, intake: Intake, namer: Namer, _options: Options) -> None:
+def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> None:
     """Import a file of captured frames."""
+    namer.only = options.symbol
     out = Collector(intake, namer)
     known = interpreters(intake)
     decoder = msgspec.json.Decoder()
