@@ -50,11 +50,12 @@ def test_message_has_own_lines_place_and_last_inputs() -> None:
     assert lines[4].strip() == "self.go_wrong(bar)"
     assert lines[6].strip() == 'raise ValueError("no such thing")'
     assert lines[7] == "ValueError: no such thing"
-    assert lines[8:] == [
-        "Last inputs, the newest below:",
-        "  2024-03-01 12:00:00 UTC  BTC-USDT.BINANCE@1h  "
-        "open 62000.5  high 62100  low 61900.25  close 62050  volume 12.5",
-    ]
+    assert lines[8] == "Last inputs, the newest below:"
+    when, values = (
+        "  2024-03-01 12:00:00 UTC  ",
+        "  open 62000.5  high 62100  low 61900.25  close 62050  volume 12.5",
+    )
+    assert lines[9:] == [f"{when}BTC-USDT.BINANCE@1h{values}"]
     assert json.dumps(error.as_dict())
 
 
