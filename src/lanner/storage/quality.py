@@ -148,7 +148,7 @@ def silences(times: Ints) -> dict[str, Any]:
     return {"gaps": ledger, "gap_count": len(where)}
 
 
-COUNTED_IDS = frozenset({"BINANCE", "OKX", "COINBASE"})
+COUNTED_IDS = frozenset({"BINANCE", "COINBASE"})
 """Venues that number the public trades of an instrument 1, 2, 3 …"""
 
 

@@ -27,6 +27,7 @@ RECORD = "run.json"
 CONFIG = "config.yaml"
 REPORT = "report.html"
 SOURCE = "source"
+LOG = "log.txt"
 RECORD_VERSION = 1
 
 _LEGAL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
