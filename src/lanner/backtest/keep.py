@@ -15,14 +15,16 @@ import yaml
 
 from lanner import __version__
 from lanner.backtest.config import BacktestConfig
+from lanner.backtest.dates import format_time
 from lanner.backtest.prepare import Prepared, prepare
-from lanner.storage.runs import CONFIG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
+from lanner.storage.runs import CONFIG, LOG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
 
 if TYPE_CHECKING:
     from lanner.backtest.result import BacktestResult
     from lanner.backtest.spec import Progress
     from lanner.strategy.base import Strategy
 
+MAX_LOG_LINES = 100_000
 ProgressHandler = Callable[["Progress"], None]
 
 
@@ -34,6 +36,25 @@ class Outcome:
     folder: Path | None
     report: Path | None
     notes: list[str] = field(default_factory=list)
+
+
+class RunLog:
+    """Collect what strategies log, at most ``MAX_LOG_LINES`` lines, each stamped with the run's own time."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, ts: int, strategy_id: str, text: str) -> None:
+        """Take one line."""
+        if len(self.lines) < MAX_LOG_LINES:
+            self.lines.append(f"{format_time(ts)}  {strategy_id}  {text}")
+        elif len(self.lines) == MAX_LOG_LINES:
+            self.lines.append(f"(cut: a run keeps {MAX_LOG_LINES:,} lines)")
+
+    def write(self, path: Path) -> None:
+        """Write the lines to a file; without any there is none."""
+        if self.lines:
+            path.write_text("\n".join(self.lines) + "\n", encoding="utf-8")
 
 
 def run_and_keep(
@@ -52,13 +73,20 @@ def run_and_keep(
     from lanner.backtest.run import run_backtest
 
     run_id = new_run_id(config.name or _stem(config), now)
+    _tell(progress, "read")
     prepared = prepare(config, run_id=run_id, classes=classes)
+    log = RunLog()
+    prepared.spec.log = log
     result = run_backtest(prepared.spec, progress)
+    _tell(progress, "write")
     if store is None:
         return Outcome(result, None, _copy_report(config, result), prepared.notes)
     with store.create(run_id) as draft:
         _fill(draft, config, prepared, result, rerun_of)
+        log.write(draft / LOG)
     folder = store.folder(run_id)
+    if log.lines:
+        prepared.notes.append(f"{len(log.lines)} lines of the strategy's log are in {folder / LOG}")
     report = folder / REPORT
     return Outcome(
         result, folder, _copy_report(config, result) or (report if report.exists() else None), prepared.notes
@@ -99,6 +127,14 @@ def record_of(result: BacktestResult, rerun_of: str = "") -> RunRecord:
         warnings=list(result.warnings),
         rerun_of=rerun_of,
     )
+
+
+def _tell(progress: ProgressHandler | None, phase: str) -> None:
+    """Report a phase whose length nobody knows."""
+    if progress is not None:
+        from lanner.backtest.spec import Progress
+
+        progress(Progress(phase, 0, 0, 0))
 
 
 def _fill(

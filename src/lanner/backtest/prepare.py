@@ -304,9 +304,13 @@ def _instruments(config: BacktestConfig, datasets: list[Dataset], notes: list[st
             found[name] = settle_instrument(
                 name, dataset.instrument, config.instruments.get(name, InstrumentConfig()), config
             )
-            if config.fees is None and (dataset.instrument is None or dataset.instrument.fees == FeeSchedule()):
+            if config.fees is None and (
+                dataset.instrument is None or dataset.instrument.fees == FeeSchedule()
+            ):
                 fees = found[name].fees
-                notes.append(f"{name}: fees are not known; assumed {fees.maker:f} maker, {fees.taker:f} taker")
+                notes.append(
+                    f"{name}: fees are not known; assumed {fees.maker:f} maker, {fees.taker:f} taker"
+                )
     for name in config.instruments:
         if name not in found:
             raise _no_instrument(f"instruments: there are settings for {name}, but no data", name, found)

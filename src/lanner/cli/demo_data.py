@@ -38,7 +38,9 @@ def make_demo_data(timeframe: str, years: int, seed: int) -> str:
     if found is not None and found.inferred == recipe:
         return key.ref
     market = Market(start_price=16_500.0, vol=0.55, drift=0.1)
-    catalog.save_instrument(Instrument.spot(INSTRUMENT, tick=market.tick, lot=market.lot, maker="0.001", taker="0.001"))
+    catalog.save_instrument(
+        Instrument.spot(INSTRUMENT, tick=market.tick, lot=market.lot, maker="0.001", taker="0.001")
+    )
     passport = Passport(
         kind="bars", instrument_id=INSTRUMENT, spec=timeframe, synthetic=True, inferred=recipe
     )

@@ -139,3 +139,18 @@ def test_delete_removes_nothing_when_one_of_the_runs_does_not_exist(kept: str, l
     assert lanner("runs", "list", "--quiet")[1].split() == [kept]
     assert spoken(lanner, "runs", "delete", kept)["deleted"] == [kept]
     assert lanner("runs", "list")[1] == ""
+
+
+def test_what_a_strategy_logs_is_kept_with_the_runs_own_time(work: Path, lanner: Run, own_home: Path) -> None:
+    (work / "cross.py").write_text(
+        CROSS.replace("self.target(0)", 'self.target(0)\n            self.log("out")')
+    )
+    code, out, err = lanner(*ARGS)
+    assert code == 0
+    [log] = (own_home / "runs").glob("*/log.txt")
+    lines = log.read_text().splitlines()
+    assert len(lines) >= 3
+    assert lines[0].startswith("2024-01-0")
+    assert lines[0].endswith("  Cross  out")
+    assert f"{len(lines)} lines of the strategy's log are in {log}" in err
+    assert "Traceback" not in out

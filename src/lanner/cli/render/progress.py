@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lanner.backtest.spec import Progress
 
-_PHASES = {"load": "Loading", "run": "Running", "measure": "Measuring"}
+_PHASES = {"read": "Reading", "backtest": "Running", "write": "Writing"}
 
 
 @contextmanager
@@ -38,15 +38,16 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
         task = bar.add_task("Starting", total=None, date="", speed="")
 
         def show(progress: Progress) -> None:
-            seconds = max(time.monotonic() - started, 1e-9)
-            bar.update(
-                task,
-                description=_PHASES.get(progress.phase, progress.phase.capitalize()),
-                completed=progress.done,
-                total=progress.total or None,
-                date=_date(progress.ts),
-                speed=f"{progress.done / seconds:,.0f} ev/s",
-            )
+            bar.update(task, description=_PHASES.get(progress.phase, progress.phase.capitalize()))
+            if progress.total:
+                seconds = max(time.monotonic() - started, 1e-9)
+                bar.update(
+                    task,
+                    completed=progress.done,
+                    total=progress.total,
+                    date=_date(progress.ts),
+                    speed=f"{progress.done / seconds:,.0f} ev/s",
+                )
 
         yield show
 
