@@ -70,11 +70,11 @@ def commit(
             with uninterrupted():
                 for draft, path in drafts:
                     draft.replace(path)
+                for instrument in instruments:
+                    catalog.save_instrument(instrument)
         except BaseException:
             _undo(catalog, additions, written)
             raise
-        for instrument in instruments:
-            catalog.save_instrument(instrument)
         if drafts:
             sync_folder(drafts[0][1].parent)
         for done in prepared:
