@@ -80,14 +80,18 @@ class Graph:
 
 
 class SignalLine(BarIndicator):
-    """A compiled graph; conditions give 1 or 0, everything is NaN during warm-up."""
+    """A compiled graph; conditions give 1 or 0, everything is NaN during warm-up.
 
-    __slots__ = ("_left", "_step", "source", "warmup")
+    ``followed`` is the value that whoever trades it acted on last.
+    """
+
+    __slots__ = ("_left", "_step", "followed", "source", "warmup")
 
     def __init__(self, graph: Graph, output: int) -> None:
         super().__init__()
         self.warmup = max(1, graph.nodes[output].warmup)
         self._left = self.warmup - 1
+        self.followed = 0.0
         self.source, names = _source(graph, output)
         exec(compile(self.source, "<lanner signal>", "exec"), names)
         self._step: Callable[[BarLike], float] = names["step"]

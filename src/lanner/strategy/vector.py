@@ -60,17 +60,16 @@ class SignalStrategy(Strategy):
 
     def on_start(self) -> None:
         self._lines: dict[str, SignalLine] = {}
-        self._wanted: dict[str, float] = {}
         self._least = -1.0 if self.allow_short else 0.0
         self._share = 1.0 / len(self.instruments)
         for instrument in self.instruments:
             series = self.bars(self.timeframe, instrument.id)
             self._lines[series.series] = series.add_bars(self.line())
-            self._wanted[series.series] = 0.0
 
     def on_bar(self, bar: Bar) -> None:
-        weight = self._lines[bar.series].value
-        if weight == self._wanted[bar.series] or weight != weight:
+        line = self._lines[bar.series]
+        weight = line.value
+        if weight == line.followed or weight != weight:
             return
         if not -1.0 <= weight <= 1.0:
             raise StrategyError(
@@ -79,7 +78,7 @@ class SignalStrategy(Strategy):
                 found=f"{weight:g}",
                 fix="Scale it, or hold it between bounds with .clip(-1, 1).",
             )
-        self._wanted[bar.series] = weight
+        line.followed = weight
         spot = next(item for item in self.instruments if item.id == bar.instrument_id).is_spot
         held = max(weight, 0.0 if spot else self._least)
         self.target(
