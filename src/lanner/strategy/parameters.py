@@ -7,7 +7,10 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from lanner.core.errors import ConfigError
 
-T = TypeVar("T", int, float, bool, str)
+YES = ("true", "yes", "on", "1")
+NO = ("false", "no", "off", "0")
+
+T = TypeVar("T", bound=int | float | bool | str)
 
 
 class Param(Generic[T]):
@@ -25,7 +28,7 @@ class Param(Generic[T]):
         *,
         step: T | None = None,
         choices: tuple[T, ...] | None = None,
-        help: str = "",  # noqa: A002 - reads best at the point of use
+        help: str = "",
     ) -> None:
         self.default = default
         self.low = low
@@ -40,7 +43,9 @@ class Param(Generic[T]):
         try:
             self.parse(self.default)
         except ConfigError as error:
-            raise ConfigError(f"{owner.__name__}.{name}: the default does not fit its own range: {error}") from None
+            raise ConfigError(
+                f"{owner.__name__}.{name}: the default does not fit its own range: {error}"
+            ) from None
 
     @overload
     def __get__(self, instance: None, owner: type) -> Param[T]: ...
@@ -72,7 +77,7 @@ class Param(Generic[T]):
 
     def parse(self, value: object) -> T:
         """Turn text or a value into the parameter's type and check its range."""
-        parsed = self._convert(value)
+        parsed: Any = self._convert(value)
         if (
             parsed != parsed
             or (self.low is not None and parsed < self.low)
@@ -80,24 +85,22 @@ class Param(Generic[T]):
             or (self.choices is not None and parsed not in self.choices)
         ):
             raise self._refuse(value)
-        return parsed
+        return cast(T, parsed)
 
     def _convert(self, value: object) -> T:
         kind = self.type
         if kind is bool:
-            known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-            if isinstance(value, bool):
-                return cast(T, value)
-            if str(value).strip().lower() in known:
-                return cast(T, known[str(value).strip().lower()])
-            raise self._refuse(value)
+            word = str(value).strip().lower()
+            if word not in YES and word not in NO:
+                raise self._refuse(value)
+            return cast(T, word in YES)
         if isinstance(value, bool):
             raise self._refuse(value)
         if kind is str:
             return cast(T, str(value))
         try:
-            number = float(value) if not isinstance(value, int) else value  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+            number = value if isinstance(value, int) and kind is int else float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
             raise self._refuse(value) from None
         if kind is int:
             if number != number or number in (float("inf"), float("-inf")) or int(number) != number:
@@ -108,7 +111,9 @@ class Param(Generic[T]):
         return cast(T, float(number))
 
     def _refuse(self, value: object) -> ConfigError:
-        return ConfigError(f"parameter {self.name!r} is not legal", expected=self.describe(), found=repr(value))
+        return ConfigError(
+            f"parameter {self.name!r} is not legal", expected=self.describe(), found=repr(value)
+        )
 
 
 def declared(cls: type) -> dict[str, Param[Any]]:
