@@ -14,7 +14,8 @@ from lanner.backtest.mistakes import validate
 from lanner.core.errors import ConfigError, NotFoundError
 
 MAX_BYTES = 1_000_000
-SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml", ".json")
+"""What a settings file is called; JSON is YAML, too."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -155,6 +156,9 @@ def _anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     data = [values["data"]] if isinstance(values.get("data"), str) else values.get("data")
     if isinstance(data, list):
         anchored["data"] = [_anchor(entry, folder) for entry in data]
+    for key in ("catalog", "report"):
+        if isinstance(values.get(key), str) and values[key]:
+            anchored[key] = str((folder / Path(values[key]).expanduser()).resolve())
     if "strategy" in values:
         anchored["strategy"] = _anchor(values["strategy"], folder)
     if isinstance(values.get("strategies"), list):

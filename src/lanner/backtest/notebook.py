@@ -105,6 +105,9 @@ def backtest(
     if doubly:
         raise ConfigError(f"parameter {doubly[0]!r} is given twice", expected="every parameter once")
     values = {name: value for name, value in settings.items() if name in known}
+    for name in ("catalog", "report"):
+        if isinstance(values.get(name), str | Path) and values[name] != "":
+            values[name] = str(Path(values[name]).expanduser().resolve())
     refs = [data] if isinstance(data, str | Path) else list(data)
     times = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     config = make_config(

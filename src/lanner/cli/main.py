@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader went away (`lanner runs list | head`): no message, and none at interpreter exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CLOSED_PIPE
+    except OSError as error:
+        return _report(_from_system(error), as_json, debug)
     except Exception as error:  # noqa: BLE001 - the outermost wall: record, say so, leave
         return _report(_unexpected(error), as_json, debug)
 
@@ -106,6 +109,26 @@ def _interrupted(as_json: bool) -> int:
     else:
         print("\ninterrupted: nothing half-finished was kept", file=sys.stderr)
     return EXIT_INTERRUPTED
+
+
+def _from_system(error: OSError) -> LannerError:
+    """Say what the operating system refused: a folder that cannot be written, a full disk."""
+    if error.filename is None:
+        return _unexpected(error)
+    fixes = {
+        errno.EACCES: "Check who may read and write there, or set LANNER_HOME to another folder.",
+        errno.EROFS: "Choose a place that can be written, or set LANNER_HOME to another folder.",
+        errno.ENOSPC: "Free some space, or set LANNER_HOME to another disk.",
+        errno.ENOTDIR: "A part of that path is a file; choose another one.",
+        errno.EEXIST: "Something else is there already; choose another path.",
+        errno.EISDIR: "That is a folder; name a file in it.",
+    }
+    name = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename)
+    fault = LannerError(
+        f"cannot use {name}", found=(error.strerror or str(error)).lower(), fix=fixes.get(error.errno or 0)
+    )
+    fault.__cause__ = error
+    return fault
 
 
 def _unexpected(error: Exception) -> InternalFaultError:

@@ -14,6 +14,7 @@ from lanner.backtest.config import BacktestConfig
 from lanner.backtest.keep import Outcome, config_text, run_and_keep
 from lanner.cli.output import note, print_json
 from lanner.cli.render.progress import progress_bar
+from lanner.core.errors import ConfigError
 from lanner.storage.runs import RunStore, default_runs
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class RunOptions:
 
 def run(config: BacktestConfig, options: RunOptions) -> None:
     """Run a backtest, keep it and print what came out."""
+    if options.output is not None and options.output.expanduser().is_file():
+        raise ConfigError(
+            f"--output {options.output} is a file", expected="a folder, or a name for a new one"
+        )
     if options.dry_run:
         _dry_run(config, options)
         return

@@ -131,6 +131,32 @@ def test_output_holds_json_csv_parquet_and_markdown(work: Path, lanner: Run) -> 
     } <= names
 
 
+def test_an_output_folder_that_is_a_file_is_refused_before_the_run(
+    work: Path, lanner: Run, own_home: Path
+) -> None:
+    code, _, err = lanner(*ARGS, "--output", "btc.csv")
+    assert code == 4
+    assert err.startswith("error: --output btc.csv is a file\n")
+    assert not (own_home / "runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(work: Path, lanner: Run) -> None:
+    code, _, err = lanner(*ARGS, "--report", "btc.csv/report.html")
+    assert code == 1
+    assert err.splitlines()[-3].startswith(f"error: cannot use {work}/btc.csv")
+
+
+def test_a_settings_file_may_be_json(work: Path, lanner: Run) -> None:
+    settings = {
+        "strategy": "cross.py",
+        "data": "btc.csv",
+        "instrument": "BTC-USDT.TEST",
+        "report": "own.html",
+    }
+    (work / "run.json").write_text(json.dumps(settings))
+    assert ran(lanner, "backtest", "run.json")["report"] == str(work / "own.html")
+
+
 def test_a_dry_run_checks_everything_and_keeps_nothing(work: Path, lanner: Run, own_home: Path) -> None:
     code, out, _ = lanner(*ARGS, "--dry-run", "--cash", "123")
     assert code == 0

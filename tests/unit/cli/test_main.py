@@ -82,6 +82,19 @@ def test_the_crash_file_goes_to_the_temporary_folder_when_home_cannot_be_written
     assert f"{tmp_path}/lanner-crash-" in capsys.readouterr().err
 
 
+def test_a_home_that_is_a_file_is_the_users_mistake_not_a_crash(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("LANNER_HOME", str(blocked))
+    assert wall.main(["demo", "--quiet"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: cannot use {blocked}")
+    assert "  fix       " in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("how", ["flag", "environment"])
 def test_debug_shows_the_traceback(
     how: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
