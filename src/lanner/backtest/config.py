@@ -74,6 +74,12 @@ def _report(value: object) -> object:
     return value
 
 
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or not all(part.isalnum() for part in value.split(".")):
+        raise refuse("a currency, e.g. USDT")
+    return value.upper()
+
+
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -93,6 +99,9 @@ Time = Annotated[int, BeforeValidator(_time), PlainSerializer(format_time, when_
 InstrumentName = Annotated[str, BeforeValidator(_instrument_id)]
 Timeframe = Annotated[str, BeforeValidator(_timeframe)]
 Texts = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_one_or_many)]
+Money = Annotated[Amount, Field(ge=0, le=10**15)]
+Currency = Annotated[str, BeforeValidator(_currency)]
+CurrencyOrNone = Annotated[str, BeforeValidator(lambda value: value if value == "" else _currency(value))]
 Millis = Annotated[Amount, Field(ge=0, le=3_600_000)]
 Params = dict[str, bool | int | float | str]
 
@@ -254,9 +263,9 @@ class BacktestConfig(Model):
     instruments: dict[InstrumentName, InstrumentConfig] = {}
     since: Time | None = None
     until: Time | None = None
-    cash: Annotated[dict[str, dict[str, NotNegative]], BeforeValidator(_cash)] = {"": {"": DEFAULT_CASH}}
-    currency: str | None = None
-    rates: dict[str, Positive] = {}
+    cash: Annotated[dict[str, dict[CurrencyOrNone, Money]], BeforeValidator(_cash)] = {"": {"": DEFAULT_CASH}}
+    currency: Currency | None = None
+    rates: dict[Currency, Positive] = {}
     fees: Annotated[FeesConfig, BeforeValidator(_fees)] | None = None
     slippage: Annotated[SlippageConfig, BeforeValidator(_slippage)] = SlippageConfig()
     latency: Annotated[LatencyConfig, BeforeValidator(_latency)] = LatencyConfig()

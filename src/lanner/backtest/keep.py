@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import yaml
 
 from lanner import __version__
@@ -143,16 +144,27 @@ def _fill(
     from lanner.backtest.export import save_result
 
     (draft / CONFIG).write_text(config_text(config), encoding="utf-8")
-    if prepared.sources:
-        (draft / SOURCE).mkdir()
-        for path in prepared.sources:
-            shutil.copyfile(path, draft / SOURCE / path.name)
+    sources = _keep_sources(draft, prepared.sources)
     save_result(result, draft)
     if config.report is not False:
         from lanner.backtest.report import write_report
 
         write_report(result, draft / REPORT)
-    write_record(draft, record_of(result, rerun_of))
+    record = record_of(result, rerun_of)
+    write_record(draft, msgspec.structs.replace(record, sources=sources, notes=list(prepared.notes)))
+
+
+def _keep_sources(draft: Path, files: Sequence[Path]) -> dict[str, str]:
+    """Copy the strategies' files and return under which name each was kept; equal names are numbered."""
+    kept: dict[str, str] = {}
+    for path in files:
+        name, number = path.name, 2
+        while name in kept.values():
+            name, number = f"{path.stem}-{number}{path.suffix}", number + 1
+        (draft / SOURCE).mkdir(exist_ok=True)
+        shutil.copyfile(path, draft / SOURCE / name)
+        kept[str(path)] = name
+    return kept
 
 
 def config_text(config: BacktestConfig) -> str:

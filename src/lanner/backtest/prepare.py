@@ -27,7 +27,7 @@ from lanner.backtest.spec import BacktestSpec, ChunkSource, StrategyEntry, Strea
 from lanner.core.errors import ConfigError, LannerError, NotFoundError
 from lanner.model.enums import InstrumentKind
 from lanner.model.instruments import FeeSchedule, Instrument
-from lanner.model.timeframes import timeframe_ns
+from lanner.model.timeframes import TIMEFRAMES_NS, timeframe_ns
 from lanner.risk.checks import RiskLimits
 from lanner.sim.settings import (
     FillSettings,
@@ -94,6 +94,7 @@ def prepare(
     _settle_timeframes(entries, config, datasets, notes)
     _check_leverage(config, instruments)
     currency = config.currency or _currency(config, instruments)
+    _check_rates(config, instruments, currency)
     spec = BacktestSpec(
         name=config.name or "+".join(dict.fromkeys(entry.strategy.id for entry in entries)),
         run_id=run_id,
@@ -220,7 +221,7 @@ def _open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
             ref,
             catalog=catalog,
             instrument=config.instrument,
-            timeframe=config.timeframe,
+            timeframe=config.timeframe if config.timeframe in TIMEFRAMES_NS else None,
             format=config.format or "auto",
             cache_dir=default_home() / "cache",
         )
@@ -403,6 +404,19 @@ def _currency(config: BacktestConfig, instruments: dict[str, Instrument]) -> str
     named = list(dict.fromkeys(name for amounts in config.cash.values() for name in amounts if name))
     settles = [instrument.settle for instrument in instruments.values()]
     return next((name for name in settles if name in named), named[0] if len(named) == 1 else settles[0])
+
+
+def _check_rates(config: BacktestConfig, instruments: dict[str, Instrument], currency: str) -> None:
+    """Refuse money whose worth in the run's currency nobody has told."""
+    held = [name for amounts in config.cash.values() for name in amounts if name]
+    settled = [instrument.settle for instrument in instruments.values()]
+    for name in dict.fromkeys([*settled, *held]):
+        if name != currency and name not in config.rates:
+            raise ConfigError(
+                f"nothing says what {name} is worth in {currency}, the currency of the run",
+                expected=f"a rate for {name}",
+                fix=f"Add it to the settings, e.g. `rates: {{{name}: 1}}`, or use one currency.",
+            )
 
 
 def _venues(

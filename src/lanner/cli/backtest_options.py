@@ -26,6 +26,8 @@ class Options:
         if value is None:
             return
         *folders, last = path.split(".")
+        if folders[:1] == ["instruments"] and len(folders) > 2:  # ids have dots of their own
+            folders = ["instruments", ".".join(folders[1:])]
         place = self.values
         for step in folders:
             place = place.setdefault(step, {})

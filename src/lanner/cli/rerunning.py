@@ -51,21 +51,21 @@ def _config(folder: Path, old: RunRecord, *, stored_code: bool, quiet: bool) -> 
     config = config.model_copy(update={"report": config.report is not False})
     if config.strategies is not None:
         entries = [
-            entry.model_copy(update={"strategy": _code(entry.strategy, folder, stored_code, quiet)})
+            entry.model_copy(update={"strategy": _code(entry.strategy, folder, old, stored_code, quiet)})
             for entry in config.strategies
         ]
         return config.model_copy(update={"strategies": entries})
     assert config.strategy is not None
-    return config.model_copy(update={"strategy": _code(config.strategy, folder, stored_code, quiet)})
+    return config.model_copy(update={"strategy": _code(config.strategy, folder, old, stored_code, quiet)})
 
 
-def _code(ref: str, folder: Path, stored_code: bool, quiet: bool) -> str:
+def _code(ref: str, folder: Path, old: RunRecord, stored_code: bool, quiet: bool) -> str:
     """Return the strategy reference to use: the file as it is today, or the copy that the run kept."""
     if not looks_like_path(ref):
         return ref
     stem, colon, cls = ref.partition(".py:")
     today = Path(f"{stem}.py" if colon else ref)
-    kept = folder / SOURCE / today.name
+    kept = folder / SOURCE / old.sources.get(str(today), today.name)
     if today.is_file() and not stored_code:
         return ref
     if not kept.is_file():

@@ -78,7 +78,7 @@ def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "") -> Outco
 def show(outcome: Outcome, options: RunOptions) -> None:
     """Print a finished run: one JSON object, its id, or the summary for people."""
     if options.as_json:
-        print_json(result_json(outcome.result, outcome.report))
+        print_json({**result_json(outcome.result, outcome.report), "notes": outcome.notes})
     elif options.quiet:
         print(outcome.result.run_id)
     else:

@@ -35,7 +35,10 @@ _STALE_S = 86_400
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
-    """What is remembered of a run. Money is text in ``currency``; ``metrics`` and ``counts`` are plain numbers."""
+    """What is remembered of a run. Money is text in ``currency``; ``metrics`` and ``counts`` are plain numbers.
+
+    ``notes`` is what Lanner had to assume; ``sources`` maps a strategy's file to the name of its kept copy.
+    """
 
     run_id: str
     created_at: str
@@ -62,6 +65,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     counts: dict[str, int] = {}
     metrics: dict[str, float | None] = {}
     warnings: list[str] = []
+    notes: list[str] = []
+    sources: dict[str, str] = {}
     rerun_of: str = ""
 
 

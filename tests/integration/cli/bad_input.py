@@ -1379,4 +1379,54 @@ run.yaml, line 4: instruments.BTC-USDT.TEST.kind is wrong
 """,
         yaml("instruments: {BTC-USDT.TEST: {kind: future}}\n"),
     ),
+    Case(
+        "a currency without a rate",
+        RUN + " --set currency=EUR",
+        4,
+        """\
+nothing says what USDT is worth in EUR, the currency of the run
+  expected  a rate for USDT
+  fix       Add it to the settings, e.g. `rates: {USDT: 1}`, or use one currency.
+""",
+    ),
+    Case(
+        "more cash than there is",
+        RUN + " --cash 1e400",
+        4,
+        """\
+--cash is out of range
+  expected  at most 1000000000000000
+  found     '1e400'
+""",
+    ),
+    Case(
+        "a currency that is no name",
+        Y,
+        4,
+        """\
+run.yaml, line 4: cash.us dollars is wrong
+  expected  a currency, e.g. USDT
+  found     'us dollars'
+""",
+        yaml("cash: {us dollars: 5}\n"),
+    ),
+    Case(
+        "an instrument setting that does not exist",
+        RUN + " --set instruments.BTC-USDT.TEST.tik=0.1",
+        4,
+        """\
+--set instruments.BTC-USDT.TEST.tik is not a known key
+  expected  one of kind, lot, maintenance_margin, maker, max_leverage, max_qty, min_notional, min_qty, multiplier, taker, tick
+  fix       Did you mean tick?
+""",
+    ),
+    Case(
+        "an output folder that is a file",
+        RUN + " --output btc.csv",
+        4,
+        """\
+--output btc.csv is a file
+  expected  a folder, or a name for a new one
+""",
+    ),
 ]

@@ -141,6 +141,28 @@ def test_delete_removes_nothing_when_one_of_the_runs_does_not_exist(kept: str, l
     assert lanner("runs", "list")[1] == ""
 
 
+def test_two_files_of_one_name_are_both_kept_and_found_again(work: Path, lanner: Run, own_home: Path) -> None:
+    for name, text in (("a", CROSS), ("b", CROSS.replace("0.9", "0.4"))):
+        (work / name).mkdir()
+        (work / name / "cross.py").write_text(text)
+    (work / "two.yaml").write_text(
+        "strategies:\n  - {strategy: a/cross.py, id: a}\n  - {strategy: b/cross.py, id: b}\n"
+        "data: btc.csv\ninstrument: BTC-USDT.TEST\n"
+    )
+    run_id = lanner("backtest", "two.yaml", "--quiet")[1].strip()
+    kept = {path.name: path.read_text() for path in (own_home / "runs" / run_id / "source").iterdir()}
+    assert sorted(kept) == ["cross-2.py", "cross.py"]
+    for name in ("a", "b"):
+        (work / name / "cross.py").write_text("changed = True\n")
+    assert spoken(lanner, "runs", "rerun", run_id, "--stored-code")["same"] is True
+
+
+def test_what_was_assumed_is_in_the_json_and_in_the_record(work: Path, lanner: Run) -> None:
+    notes = ["BTC-USDT.TEST: fees are not known; assumed 0.001 maker, 0.001 taker"]
+    assert spoken(lanner, *ARGS)["notes"] == notes
+    assert spoken(lanner, "runs", "show")["notes"] == notes
+
+
 def test_what_a_strategy_logs_is_kept_with_the_runs_own_time(work: Path, lanner: Run, own_home: Path) -> None:
     (work / "cross.py").write_text(
         CROSS.replace("self.target(0)", 'self.target(0)\n            self.log("out")')

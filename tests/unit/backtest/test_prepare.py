@@ -119,6 +119,14 @@ def test_what_does_not_fit_the_data_is_refused(catalog: Path, settings: dict[str
     assert isinstance(caught.value, ConfigError | NotFoundError)
 
 
+def test_money_of_another_currency_needs_a_rate(catalog: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing says what BTC is worth in USDT"):
+        made(catalog, cash={"USDT": 1, "BTC": 1})
+    with pytest.raises(ConfigError, match="nothing says what USDT is worth in EUR"):
+        made(catalog, currency="eur")
+    assert made(catalog, currency="EUR", rates={"usdt": "0.9"}).spec.rates == {"USDT": Decimal("0.9")}
+
+
 def test_funding_and_detail_bars_come_along_from_the_catalog(catalog: Path) -> None:
     kinds = [(s.kind, s.spec) for s in made(catalog, f"{PERP}@1h").spec.streams]
     assert kinds == [("bars", "1h"), ("funding", "")]
