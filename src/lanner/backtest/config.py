@@ -1,7 +1,7 @@
 """The settings of a backtest, as people write them: YAML keys, command line options, keyword arguments.
 
 Every model refuses unknown keys; ``mistakes.py`` turns what pydantic finds into messages that name the key, the
-line, what was expected and what was found. ``prepare.py`` makes a ``BacktestSpec`` from the result.
+line, what was expected and what was found. ``prepare.py`` makes a ``BacktestSpec`` of the result.
 """
 
 from __future__ import annotations

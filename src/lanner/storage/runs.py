@@ -85,7 +85,7 @@ def default_runs() -> Path:
 
 def new_run_id(name: str, now: datetime) -> str:
     """Return an id that sorts by time and says what ran: ``20261121-031824-dual_ma-3f9c``."""
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:40] or "run"
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:40] or "run"
     return f"{now:%Y%m%d-%H%M%S}-{stem}-{os.urandom(2).hex()}"
 
 
