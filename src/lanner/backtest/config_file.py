@@ -14,6 +14,8 @@ from lanner.backtest.mistakes import validate
 from lanner.core.errors import ConfigError, NotFoundError
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+MAX_KEYS = 20_000
 SUFFIXES = (".yaml", ".yml", ".json")
 """What a settings file is called; JSON is YAML, too."""
 
@@ -86,6 +88,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}: not legal YAML", found=str(error).splitlines()[0]) from None
+    except RecursionError:
+        raise _too_deep(path.name) from None
     if node is None:
         raise ConfigError(f"{path.name} is empty", expected="at least `strategy:` and `data:`")
     if not isinstance(node, yaml.MappingNode):
@@ -129,7 +133,12 @@ def _read(path: Path) -> str:
 
 
 def _walk(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str) -> None:
-    """Note the line of every key and refuse keys that are given twice."""
+    """Note the line of every key and refuse keys that are given twice.
+
+    Aliases can make a small file deep without end, or wide beyond reason; both are refused.
+    """
+    if len(path) > MAX_DEPTH or len(lines) > MAX_KEYS:
+        raise _too_deep(name)
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -148,6 +157,12 @@ def _walk(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: str) 
         for index, value in enumerate(node.value):
             lines[*path, index] = value.start_mark.line + 1
             _walk(value, (*path, index), lines, name)
+
+
+def _too_deep(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name} is nested too deeply", expected=f"at most {MAX_DEPTH} levels and {MAX_KEYS:,} entries"
+    )
 
 
 def _anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
