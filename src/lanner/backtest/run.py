@@ -119,8 +119,10 @@ def _check(spec: BacktestSpec) -> None:
 
 def _bounds(spec: BacktestSpec) -> tuple[int, int]:
     """Return the run's span: what was asked for, within what the data cover."""
-    first = min(stream.start_ns for stream in spec.streams)
-    last = max(stream.end_ns for stream in spec.streams) + 1
+    # Funding and marks go with a market; a longer history of them must not stretch the run.
+    market = [stream for stream in spec.streams if stream.kind not in ("funding", "mark")] or spec.streams
+    first = min(stream.start_ns for stream in market)
+    last = max(stream.end_ns for stream in market) + 1
     since = max(first, spec.since_ns) if spec.since_ns is not None else first
     until = min(last, spec.until_ns) if spec.until_ns is not None else last
     if since >= until:

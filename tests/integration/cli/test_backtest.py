@@ -215,6 +215,14 @@ def test_detail_bars_are_taken_from_the_catalog(work: Path, lanner: Run) -> None
     assert fine["events"] == 5 * int(str(plain["events"]))
 
 
+def test_a_longer_funding_history_does_not_stretch_the_run(work: Path, lanner: Run) -> None:
+    for words in (("bars", "--timeframe", "1h", "--days", "10"), ("funding", "--days", "40")):
+        assert lanner("data", "synth", *words, "--instrument", "BTC-PERP.DEMO", "--quiet")[0] == 0
+    found = ran(lanner, "backtest", "cross.py", "--data", "BTC-PERP.DEMO@1h")
+    assert found["until_ns"] == 1_704_067_200_000_000_000 + 10 * 86_400_000_000_000 + 1
+    assert found["funding"] != 0
+
+
 def test_a_strategy_without_a_timeframe_of_the_data_runs_on_the_datas(work: Path, lanner: Run) -> None:
     code, _, err = lanner("backtest", "dual_ma", *ARGS[2:])
     assert code == 0
