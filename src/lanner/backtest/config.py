@@ -228,7 +228,9 @@ def _cash(value: object) -> object:
 
 
 def _slippage(value: object) -> object:
-    """Accept a bare number of basis points."""
+    """Accept a bare number of basis points, or the bare name of a model."""
+    if isinstance(value, str):
+        return {"model": value}
     return (
         {"value": value}
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool)

@@ -71,6 +71,14 @@ def test_a_bare_number_sets_both_fees_slippage_in_bps_and_three_delays() -> None
     ]
 
 
+def test_a_bare_word_names_the_slippage_model() -> None:
+    assert make_config({**BASE, "slippage": "none"}).slippage.model == "none"
+    [text] = mistakes_of({"slippage": "bpz"})
+    assert (
+        text == "slippage is wrong; expected one of none, bps, ticks, volume; found 'bpz'. Did you mean bps?"
+    )
+
+
 def test_settings_written_as_yaml_read_back_as_the_same_settings() -> None:
     config = make_config(
         {
