@@ -34,7 +34,7 @@ class Stream:
     content_hash: str
     synthetic: bool
     passport: Passport | None
-    chunks: "ChunkSource"
+    chunks: ChunkSource
     label: str = ""
 
 
