@@ -32,7 +32,9 @@ def assumptions(spec: BacktestSpec, venues: dict[str, SimVenue]) -> list[Assumpt
     if any(stream.synthetic for stream in spec.streams):
         found.append(Assumption("data", "synthetic", True, "The market data were generated, not recorded."))
     if spec.detail:
-        found.append(Assumption("detail", spec.detail, False, f"Fills inside a bar are decided on {spec.detail} bars."))
+        found.append(
+            Assumption("detail", spec.detail, False, f"Fills inside a bar are decided on {spec.detail} bars.")
+        )
     return found
 
 
@@ -76,7 +78,10 @@ def _of_venue(spec: BacktestSpec, settings: VenueSettings, modes: set[str]) -> l
     if fills.gap_fill is GapFill.OPEN:
         rows.append(
             Assumption(
-                "gaps", "open price", True, "A resting limit order over which the market opens gets the better open."
+                "gaps",
+                "open price",
+                True,
+                "A resting limit order over which the market opens gets the better open.",
             )
         )
     if modes & {"quotes"}:
@@ -113,27 +118,46 @@ def _fees(prefix: str, schedules: set[FeeSchedule]) -> Assumption:
     texts = [f"maker {s.maker * 10_000:f} bps, taker {s.taker * 10_000:f} bps" for s in schedules]
     free = any(s.taker <= 0 for s in schedules)
     text = "Fees are charged on the notional of every fill."
-    return Assumption(f"{prefix}fees", "; ".join(sorted(texts)), free, "Taking costs nothing." if free else text)
+    return Assumption(
+        f"{prefix}fees", "; ".join(sorted(texts)), free, "Taking costs nothing." if free else text
+    )
 
 
 def _slippage(settings: VenueSettings, modes: set[str]) -> Assumption:
     slippage = settings.slippage
     if modes == {"quotes"}:
-        return Assumption("slippage", "from the quotes", False, "Takers walk the displayed quantity; nothing is added.")
+        return Assumption(
+            "slippage", "from the quotes", False, "Takers walk the displayed quantity; nothing is added."
+        )
     none = slippage.model is SlippageModel.NONE or not slippage.value
-    unit = {SlippageModel.BPS: "bps", SlippageModel.TICKS: "ticks", SlippageModel.VOLUME: "x sqrt(size/volume)"}
+    unit = {
+        SlippageModel.BPS: "bps",
+        SlippageModel.TICKS: "ticks",
+        SlippageModel.VOLUME: "x sqrt(size/volume)",
+    }
     value = "none" if none else f"{slippage.value.normalize():f} {unit[slippage.model]}"
     text = (
-        "Takers trade at exactly the price they saw." if none else "Taker fills are moved against us by this much."
+        "Takers trade at exactly the price they saw."
+        if none
+        else "Taker fills are moved against us by this much."
     )
     return Assumption("slippage", value, none, text)
 
 
 def _latency(settings: VenueSettings, modes: set[str]) -> Assumption:
     latency = settings.latency
-    parts = {"feed": latency.feed, "entry": latency.entry, "exchange": latency.exchange, "response": latency.response}
+    parts = {
+        "feed": latency.feed,
+        "entry": latency.entry,
+        "exchange": latency.exchange,
+        "response": latency.response,
+    }
     none = all(part.is_zero for part in parts.values())
-    value = "none" if none else ", ".join(f"{name} {_delay(part)}" for name, part in parts.items() if not part.is_zero)
+    value = (
+        "none"
+        if none
+        else ", ".join(f"{name} {_delay(part)}" for name, part in parts.items() if not part.is_zero)
+    )
     if none:
         text = "Orders reach the venue the moment they are decided."
     elif modes == {"bars"}:
@@ -156,4 +180,8 @@ def _funding(spec: BacktestSpec, settings: VenueSettings) -> list[Assumption]:
         return []
     if settings.funding is FundingMode.ASSUME_ZERO:
         return [Assumption("funding", "assumed zero", True, "Funding of perpetuals was left out on request.")]
-    return [Assumption("funding", "from data", False, "Funding is settled from recorded rates at the last mark price.")]
+    return [
+        Assumption(
+            "funding", "from data", False, "Funding is settled from recorded rates at the last mark price."
+        )
+    ]

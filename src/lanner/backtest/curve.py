@@ -75,9 +75,7 @@ def _flows(entry: Prices, fills: Sequence[OrderFilled], ts: Ints) -> tuple[Float
     instrument = entry.instrument
     unit = instrument.tick * instrument.lot * instrument.multiplier
     lots = [int(fill.side) * fill.lots for fill in fills]
-    cash = [
-        float(-unit * (int(fill.side) * fill.lots * fill.px_ticks) - fill.fee) for fill in fills
-    ]
+    cash = [float(-unit * (int(fill.side) * fill.lots * fill.px_ticks) - fill.fee) for fill in fills]
     times = [fill.ts_event for fill in fills]
     per_lot = float(instrument.lot * instrument.multiplier)
     return _steps(ts, times, lots) * per_lot, _steps(ts, times, cash)

@@ -70,7 +70,9 @@ class PriceRecorder:
         return self._done
 
 
-def _thin(ts: Ints, px: Floats, high: Floats, low: Floats, bucket_ns: int) -> tuple[Ints, Floats, Floats, Floats]:
+def _thin(
+    ts: Ints, px: Floats, high: Floats, low: Floats, bucket_ns: int
+) -> tuple[Ints, Floats, Floats, Floats]:
     bucket = ts // bucket_ns
     starts = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
     ends = np.concatenate((starts[1:], [len(ts)])) - 1

@@ -101,14 +101,18 @@ def _check(spec: BacktestSpec) -> None:
     shares = sum(entry.allocation for entry in spec.strategies)
     if shares > 1 + 1e-9 or any(entry.allocation <= 0 for entry in spec.strategies):
         raise ConfigError(
-            "the strategies' allocations do not fit", expected="positive shares that add up to at most 1", found=shares
+            "the strategies' allocations do not fit",
+            expected="positive shares that add up to at most 1",
+            found=shares,
         )
     for stream in spec.streams:
         if stream.instrument_id not in spec.instruments:
             raise ConfigError(f"no instrument definition for {stream.instrument_id}")
     for instrument in spec.instruments.values():
         if instrument.venue not in spec.venues:
-            raise ConfigError(f"no venue settings for {instrument.venue}", expected=f"money at {instrument.venue}")
+            raise ConfigError(
+                f"no venue settings for {instrument.venue}", expected=f"money at {instrument.venue}"
+            )
     if spec.detail and not any(_is_detail(spec, stream) for stream in spec.streams):
         raise ConfigError(
             f"there is no {spec.detail} data to resolve fills with",
@@ -147,7 +151,11 @@ def _check_funding(spec: BacktestSpec, since: int, until: int) -> None:
             continue
         own = [s for s in spec.streams if s.kind == "funding" and s.instrument_id == instrument.id]
         slack = 2 * (instrument.funding_interval_ns or timeframe_ns("8h"))
-        if not own or min(s.start_ns for s in own) > since + slack or max(s.end_ns for s in own) < until - slack:
+        if (
+            not own
+            or min(s.start_ns for s in own) > since + slack
+            or max(s.end_ns for s in own) < until - slack
+        ):
             raise DataError(
                 f"{instrument.id}: the funding history is missing or does not cover the run",
                 expected=f"funding rates from {_day(since)} to {_day(until)}",
@@ -354,7 +362,11 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
         reach = since - length * (2 * needed + 10)
         bars: list[Any] = []
         for batch in merge(
-            [MergeStream("bars", stream.instrument_id, _on_venue_time(stream.chunks(reach, since)), stream.spec)]
+            [
+                MergeStream(
+                    "bars", stream.instrument_id, _on_venue_time(stream.chunks(reach, since)), stream.spec
+                )
+            ]
         ):
             bars = (bars + batch)[-needed:]
         for bar in bars:
@@ -368,7 +380,9 @@ def _bars_needed(engine: Engine, series: str) -> int:
         return 0
     needed = max((declared.bars_to_warm for _, declared in route.owners), default=0)
     for aggregator in route.aggregators:
-        ratio = timeframe_ns(aggregator.series.rpartition("@")[2]) // max(1, timeframe_ns(series.rpartition("@")[2]))
+        ratio = timeframe_ns(aggregator.series.rpartition("@")[2]) // max(
+            1, timeframe_ns(series.rpartition("@")[2])
+        )
         needed = max(needed, (_bars_needed(engine, aggregator.series) + 1) * ratio)
     return needed
 

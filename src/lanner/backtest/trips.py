@@ -164,7 +164,8 @@ def _share_funding(trips: list[RoundTrip], funding: Sequence[FundingPaid]) -> No
         held = [
             trip
             for trip in trips
-            if trip.instrument_id == payment.instrument_id and trip.entry_ts <= payment.ts_event < trip.exit_ts
+            if trip.instrument_id == payment.instrument_id
+            and trip.entry_ts <= payment.ts_event < trip.exit_ts
         ]
         net = sum(trip.side * trip.qty for trip in held)
         if not net:

@@ -48,7 +48,17 @@ class MessageBus:
     tells whether anybody listens at all, so that a hot path can skip making events for nobody.
     """
 
-    __slots__ = ("_command", "_endpoints", "_exact", "_on_fault", "_prefix", "_routes", "_stats", "active", "on_change")
+    __slots__ = (
+        "_command",
+        "_endpoints",
+        "_exact",
+        "_on_fault",
+        "_prefix",
+        "_routes",
+        "_stats",
+        "active",
+        "on_change",
+    )
 
     def __init__(self, on_fault: FaultHandler | None = None) -> None:
         self._exact: dict[str, list[Handler]] = {}
@@ -132,7 +142,9 @@ class MessageBus:
         """Answer requests on an endpoint; a second registration is refused."""
         _check_topic(endpoint)
         if endpoint in self._endpoints:
-            raise EndpointTakenError(f"endpoint {endpoint!r} is already registered", expected="one handler an endpoint")
+            raise EndpointTakenError(
+                f"endpoint {endpoint!r} is already registered", expected="one handler an endpoint"
+            )
         self._endpoints[endpoint] = handler
         self._stats.endpoints_count += 1
 

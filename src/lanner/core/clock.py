@@ -67,7 +67,12 @@ class LogicalClock:
                 continue
             if event.period_ns:
                 again = TimerEvent(
-                    event.ts + event.period_ns, event.sequence, event.name, event.owner, event.period_ns, event.count + 1
+                    event.ts + event.period_ns,
+                    event.sequence,
+                    event.name,
+                    event.owner,
+                    event.period_ns,
+                    event.count + 1,
                 )
                 heapq.heappush(self._heap, again)
             else:
@@ -84,6 +89,8 @@ class LogicalClock:
         return [(e.owner, e.name, e.ts, e.period_ns) for e in sorted(live)]
 
     def _refresh(self) -> None:
-        while self._heap and self._live.get((self._heap[0].owner, self._heap[0].name)) != self._heap[0].sequence:
+        while (
+            self._heap and self._live.get((self._heap[0].owner, self._heap[0].name)) != self._heap[0].sequence
+        ):
             heapq.heappop(self._heap)
         self.next_due = self._heap[0].ts if self._heap else NEVER

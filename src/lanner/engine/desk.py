@@ -78,7 +78,7 @@ class Desk:
         qty: Number,
         px: Number | None,
         *,
-        type: OrderType | None,  # noqa: A002
+        type: OrderType | None,
         stop_px: Number | None,
         trail: Distance | None,
         tif: TimeInForce,
@@ -93,7 +93,7 @@ class Desk:
     ) -> OrderView:
         traded = self._instrument(instrument)
         side = Side(side)
-        type = type or _type_of(px, stop_px, trail)  # noqa: A001
+        type = type or _type_of(px, stop_px, trail)
         _check_shape(type, px, stop_px, trail, tif, expire, post_only)
         trail_frac, trail_ticks = self._trail(traded, trail)
         order = Order(
@@ -132,7 +132,9 @@ class Desk:
         traded = self._instrument(instrument)
         weight = float(weight)
         if not math.isfinite(weight):
-            raise InvalidOrderError("a target weight is not a number", expected="a fraction of equity", found=weight)
+            raise InvalidOrderError(
+                "a target weight is not a number", expected="a fraction of equity", found=weight
+            )
         if weight == 0:
             return self._to_lots(traded, 0, px, stop, take, trail, tag)
         price = float(px) if px is not None else self.engine.cache.price(traded.id)
@@ -210,7 +212,9 @@ class Desk:
         found = [self.engine.execution.find(view) for view in orders]
         if len(found) < 2 or len({order.instrument_id for order in found}) != 1:
             raise InvalidOrderError(
-                "these orders cannot be joined", expected="two or more orders of one instrument", found=len(found)
+                "these orders cannot be joined",
+                expected="two or more orders of one instrument",
+                found=len(found),
             )
         self.engine.execution.join(found, self.engine.ids.next("g"), GroupKind.OCO)
 
@@ -239,14 +243,18 @@ class Desk:
 
     def set_timer(self, name: str, *, every: str | None, at: int | None) -> None:
         if (every is None) == (at is None):
-            raise ConfigError(f"timer {name!r}: say either every or at", expected='every="5m" or at=<UNIX ns>')
+            raise ConfigError(
+                f"timer {name!r}: say either every or at", expected='every="5m" or at=<UNIX ns>'
+            )
         if at is not None:
             self.engine.clock.set_timer(self.strategy_id, name, at)
             return
         assert every is not None
         period = timeframe_ns(every)
         if not period:
-            raise ConfigError(f"timer {name!r}: not a length of time", expected="e.g. 30s, 5m, 1h", found=every)
+            raise ConfigError(
+                f"timer {name!r}: not a length of time", expected="e.g. 30s, 5m, 1h", found=every
+            )
         first = (self.now // period + 1) * period
         self.engine.clock.set_timer(self.strategy_id, name, first, period)
 
@@ -279,7 +287,9 @@ class Desk:
         if isinstance(trail, str):
             fraction = as_fraction(trail)
             if not 0 < fraction < 1:
-                raise InvalidOrderError("the trailing distance is out of range", expected="between 0 % and 100 %", found=trail)
+                raise InvalidOrderError(
+                    "the trailing distance is out of range", expected="between 0 % and 100 %", found=trail
+                )
             return float(fraction), None
         return None, traded.quantise_px(trail)
 
@@ -325,7 +335,7 @@ def _type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) 
 
 
 def _check_shape(
-    type: OrderType,  # noqa: A002
+    type: OrderType,
     px: Number | None,
     stop_px: Number | None,
     trail: Distance | None,
@@ -337,12 +347,18 @@ def _check_shape(
     needs_px = type in PRICED_TYPES
     needs_stop = type in TAKE_TYPES or type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
     if needs_px != (px is not None):
-        raise InvalidOrderError(f"a {type.name} order", expected="a limit price px" if needs_px else "no px", found=px)
+        raise InvalidOrderError(
+            f"a {type.name} order", expected="a limit price px" if needs_px else "no px", found=px
+        )
     if needs_stop != (stop_px is not None):
-        raise InvalidOrderError(f"a {type.name} order", expected="a stop_px" if needs_stop else "no stop_px", found=stop_px)
+        raise InvalidOrderError(
+            f"a {type.name} order", expected="a stop_px" if needs_stop else "no stop_px", found=stop_px
+        )
     if (type is OrderType.TRAILING_STOP) != (trail is not None):
         raise InvalidOrderError(f"a {type.name} order", expected="trail with TRAILING_STOP only", found=trail)
     if (tif is TimeInForce.GTD) != (expire is not None):
         raise InvalidOrderError("time in force", expected="expire with GTD, and only then", found=tif.name)
     if post_only and (type is not OrderType.LIMIT or tif in (TimeInForce.IOC, TimeInForce.FOK)):
-        raise InvalidOrderError("a post-only order", expected="a resting LIMIT order", found=f"{type.name} {tif.name}")
+        raise InvalidOrderError(
+            "a post-only order", expected="a resting LIMIT order", found=f"{type.name} {tif.name}"
+        )

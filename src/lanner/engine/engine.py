@@ -28,7 +28,6 @@ from lanner.model.orders import OrderView
 from lanner.model.reports import (
     AmendRejected,
     CancelRejected,
-    Fill,
     FundingPaid,
     OrderAccepted,
     OrderAmended,
@@ -144,7 +143,9 @@ class Engine:
             self._subscribe_overridden(strategy)
         self.subscriptions.seal()
         ticks = self.subscriptions.source_ticks
-        self._quotes_from_book = {name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds}
+        self._quotes_from_book = {
+            name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds
+        }
         self.bus.on_change = self._watch
         self._watch(self.bus.active)
         self.started = True
@@ -191,7 +192,8 @@ class Engine:
     def _not_started(self, what: str) -> None:
         if self.started:
             raise ConfigError(
-                f"{what} must be declared in on_start", fix="Move the call there; indicators need to be warmed up."
+                f"{what} must be declared in on_start",
+                fix="Move the call there; indicators need to be warmed up.",
             )
 
     # -- the road ----------------------------------------------------------------------------------

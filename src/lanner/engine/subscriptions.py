@@ -64,7 +64,9 @@ class BarRoute:
             for field, series in declared.fields.items():
                 bar_updates += [_field_update(field, indicator.update) for indicator in series.indicators]
         self.updates, self.bar_updates = tuple(updates), tuple(bar_updates)
-        self.waiting = [(declared, strategy) for strategy, declared in self.owners if strategy.overrides("on_bar")]
+        self.waiting = [
+            (declared, strategy) for strategy, declared in self.owners if strategy.overrides("on_bar")
+        ]
         self.warm(0)
 
     def warm(self, inputs: int = 1) -> None:
@@ -73,7 +75,9 @@ class BarRoute:
         seen = [entry for entry in self.waiting if entry[0].bars_to_warm <= self.seen]
         if seen:
             self.waiting = [entry for entry in self.waiting if entry not in seen]
-            ready = [strategy for strategy, declared in self.owners if (declared, strategy) not in self.waiting]
+            ready = [
+                strategy for strategy, declared in self.owners if (declared, strategy) not in self.waiting
+            ]
             unique = dict.fromkeys(strategy for strategy in ready if strategy.overrides("on_bar"))
             self.handlers = tuple(strategy.on_bar for strategy in unique)
         self.busy = bool(self.bar_updates or self.waiting or self.aggregators or self.watched)
@@ -94,7 +98,9 @@ class QuoteRoute:
     def seal(self) -> None:
         """Gather what was declared."""
         self.updates = tuple(i.update for _, series in self.owners for i in series.indicators)
-        self.waiting = [(series, strategy) for strategy, series in self.owners if strategy.overrides("on_quote")]
+        self.waiting = [
+            (series, strategy) for strategy, series in self.owners if strategy.overrides("on_quote")
+        ]
         self.warm(0)
 
     def warm(self, inputs: int = 1) -> None:
@@ -124,7 +130,9 @@ class TradeRoute:
     def seal(self) -> None:
         """Gather what was declared."""
         self.updates = tuple(i.update for _, series in self.owners for i in series.indicators)
-        self.waiting = [(series, strategy) for strategy, series in self.owners if strategy.overrides("on_trade")]
+        self.waiting = [
+            (series, strategy) for strategy, series in self.owners if strategy.overrides("on_trade")
+        ]
         self.warm(0)
 
     def warm(self, inputs: int = 1) -> None:

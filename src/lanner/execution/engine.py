@@ -102,11 +102,15 @@ class ExecutionEngine:
         """Ask for a change of a working order."""
         if not order.is_open or order.status is OrderStatus.PENDING_CANCEL:
             raise InvalidOrderError(
-                f"order {order.order_id} cannot be amended", expected="a working order", found=order.status.name
+                f"order {order.order_id} cannot be amended",
+                expected="a working order",
+                found=order.status.name,
             )
         move(order, OrderStatus.PENDING_AMEND, self.clock.now)
         self.intents += 1
-        self.out.append(AmendOrder(order.order_id, order.instrument_id, self.clock.now, lots, px_ticks, stop_ticks))
+        self.out.append(
+            AmendOrder(order.order_id, order.instrument_id, self.clock.now, lots, px_ticks, stop_ticks)
+        )
 
     def join(self, orders: list[Order], group_id: str, kind: GroupKind) -> None:
         """Join working orders so that the fill of one cancels the others.

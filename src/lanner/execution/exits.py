@@ -64,21 +64,35 @@ class Guard:
 def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:
     """Refuse a stop or target on the wrong side of the reference price."""
     direction = int(side)
-    if plan.stop is not None and plan.stop.ticks is not None and (reference - plan.stop.ticks) * direction <= 0:
+    if (
+        plan.stop is not None
+        and plan.stop.ticks is not None
+        and (reference - plan.stop.ticks) * direction <= 0
+    ):
         raise InvalidOrderError(
             "the stop is on the wrong side",
             expected=f"a price {'below' if direction > 0 else 'above'} the entry for a {side.name}",
             found=f"{plan.stop.ticks} ticks with the price at {reference} ticks",
         )
-    if plan.take is not None and plan.take.ticks is not None and (plan.take.ticks - reference) * direction <= 0:
+    if (
+        plan.take is not None
+        and plan.take.ticks is not None
+        and (plan.take.ticks - reference) * direction <= 0
+    ):
         raise InvalidOrderError(
             "the target is on the wrong side",
             expected=f"a price {'above' if direction > 0 else 'below'} the entry for a {side.name}",
             found=f"{plan.take.ticks} ticks with the price at {reference} ticks",
         )
     if plan.stop is not None and plan.stop.fraction is not None and not 0 < plan.stop.fraction < 1:
-        raise InvalidOrderError("the stop distance is out of range", expected="between 0 % and 100 %", found=plan.stop.fraction)
-    if plan.take is not None and plan.take.fraction is not None and (
-        plan.take.fraction <= 0 or (direction < 0 and plan.take.fraction >= 1)
+        raise InvalidOrderError(
+            "the stop distance is out of range", expected="between 0 % and 100 %", found=plan.stop.fraction
+        )
+    if (
+        plan.take is not None
+        and plan.take.fraction is not None
+        and (plan.take.fraction <= 0 or (direction < 0 and plan.take.fraction >= 1))
     ):
-        raise InvalidOrderError("the target distance is out of range", expected="more than 0 %", found=plan.take.fraction)
+        raise InvalidOrderError(
+            "the target distance is out of range", expected="more than 0 %", found=plan.take.fraction
+        )

@@ -55,7 +55,11 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
             **_ENDS,
         },
         _S.ACCEPTED: {**_WORKING, **_ENDS},
-        _S.TRIGGERED: {**{k: v for k, v in _WORKING.items() if k is not _S.TRIGGERED}, **_ENDS, _S.REJECTED: "rejected"},
+        _S.TRIGGERED: {
+            **{k: v for k, v in _WORKING.items() if k is not _S.TRIGGERED},
+            **_ENDS,
+            _S.REJECTED: "rejected",
+        },
         _S.PARTIALLY_FILLED: {
             _S.PENDING_CANCEL: "cancel sent",
             _S.PENDING_AMEND: "amend sent",

@@ -96,7 +96,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         for name in ("min_qty", "min_notional", "maintenance_margin"):
             value = getattr(self, name)
             if not value.is_finite() or value < 0:
-                raise ConfigError(f"{self.id}: {name} must not be negative", expected="a number >= 0", found=value)
+                raise ConfigError(
+                    f"{self.id}: {name} must not be negative", expected="a number >= 0", found=value
+                )
 
     @classmethod
     def spot(cls, instrument_id: str, *, tick: Number, lot: Number, **more: object) -> Instrument:
@@ -195,7 +197,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         numerator, denominator = self._lot_ratio
         lots = _to_steps(qty, self.lot_float, numerator, denominator, Rounding.DOWN, "quantity", self.id)
         if lots < 0:
-            raise InvalidOrderError(f"{self.id}: a quantity cannot be negative", expected="a number > 0", found=qty)
+            raise InvalidOrderError(
+                f"{self.id}: a quantity cannot be negative", expected="a number > 0", found=qty
+            )
         return lots
 
     def _to_significant(self, ticks: int, rounding: Rounding) -> int:
@@ -297,7 +301,9 @@ def _to_steps(
     if isinstance(value, float):
         quotient = value / step
         if not math.isfinite(quotient):
-            raise InvalidOrderError(f"{owner}: the {what} is not finite", expected="a finite number", found=value)
+            raise InvalidOrderError(
+                f"{owner}: the {what} is not finite", expected="a finite number", found=value
+            )
         nearest = round(quotient)
         if rounding is Rounding.NEAREST or abs(quotient - nearest) <= 1e-9 * max(1.0, abs(quotient)):
             return nearest

@@ -82,7 +82,7 @@ class Order:
         strategy_id: str,
         instrument: Instrument,
         side: Side,
-        type: OrderType,  # noqa: A002 - FIX calls it the order's type
+        type: OrderType,
         lots: int,
         ts_init: int,
         *,
@@ -201,7 +201,9 @@ class OrderView:
         return getattr(object.__getattribute__(self, "_order"), name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"an order is changed with self.amend(...) or self.cancel(...), not by setting {name!r}")
+        raise AttributeError(
+            f"an order is changed with self.amend(...) or self.cancel(...), not by setting {name!r}"
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OrderView) and other.order_id == self.order_id

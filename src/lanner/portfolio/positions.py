@@ -90,7 +90,11 @@ class Position:
     def pnl_float(self, mark: float) -> float:
         """Return realised and open profit minus fees plus funding at a mark price, as a float."""
         gross = self.cash_flow * float(self.unit)
-        held = self.lots * self.instrument.lot_float * float(self.instrument.multiplier) * mark if self.lots else 0.0
+        held = (
+            self.lots * self.instrument.lot_float * float(self.instrument.multiplier) * mark
+            if self.lots
+            else 0.0
+        )
         return gross + held - float(self.fees) + float(self.funding)
 
 
@@ -140,7 +144,9 @@ class PositionView:
         if position.lots == 0:
             return 0.0
         mult = float(position.instrument.multiplier)
-        return position.lots * position.instrument.lot_float * mult * self._mark - position.cost * float(position.unit)
+        return position.lots * position.instrument.lot_float * mult * self._mark - position.cost * float(
+            position.unit
+        )
 
     @property
     def realised(self) -> Decimal:

@@ -22,7 +22,9 @@ class RiskLimits:
     max_intents_per_step: int = 100
 
 
-def check_order(order: Order, position: Position, mark: float, open_orders: int, limits: RiskLimits) -> str | None:
+def check_order(
+    order: Order, position: Position, mark: float, open_orders: int, limits: RiskLimits
+) -> str | None:
     """Return why an order must not leave, or None.
 
     A market order is valued at the last price; without any price it is denied, because a limit that cannot

@@ -25,7 +25,9 @@ class SimAccount:
     def __init__(self, balances: dict[str, Decimal], leverage: Decimal) -> None:
         for currency, amount in balances.items():
             if not amount.is_finite() or amount < 0:
-                raise ConfigError(f"the {currency} balance is not believable", expected="a number >= 0", found=amount)
+                raise ConfigError(
+                    f"the {currency} balance is not believable", expected="a number >= 0", found=amount
+                )
         self.balances = dict(balances)
         self.leverage = leverage
         self.positions: dict[str, Position] = {}
@@ -60,9 +62,16 @@ class SimAccount:
         used = ZERO
         for position in self.positions.values():
             instrument = position.instrument
-            if not position.lots or instrument.is_spot or instrument.settle != currency or instrument.id == besides:
+            if (
+                not position.lots
+                or instrument.is_spot
+                or instrument.settle != currency
+                or instrument.id == besides
+            ):
                 continue
-            used += position.money(abs(position.lots) * self.marks[instrument.id]) / self.leverage_of(instrument)
+            used += position.money(abs(position.lots) * self.marks[instrument.id]) / self.leverage_of(
+                instrument
+            )
         return used
 
     def affordable_lots(
@@ -84,7 +93,11 @@ class SimAccount:
         reducing = abs(position.lots) if position.lots * side < 0 else 0
         self.marks.setdefault(instrument.id, px_ticks)
         leverage = self.leverage_of(instrument)
-        free = self.wallet_equity(instrument.settle) - self.margin_used(instrument.settle, instrument.id) - reserved
+        free = (
+            self.wallet_equity(instrument.settle)
+            - self.margin_used(instrument.settle, instrument.id)
+            - reserved
+        )
         mark = self.marks[instrument.id]
         # the order fills away from the mark: that loss is taken from the free money at once
         loss_per_lot = unit * max(0, (px_ticks - mark) * side)
@@ -95,7 +108,9 @@ class SimAccount:
         opening = _floor(after_close / per_lot) if after_close > 0 and per_lot > 0 else 0
         return reducing + max(0, opening)
 
-    def order_cost(self, instrument: Instrument, side: int, lots: int, px_ticks: int, fee_rate: Decimal) -> Decimal:
+    def order_cost(
+        self, instrument: Instrument, side: int, lots: int, px_ticks: int, fee_rate: Decimal
+    ) -> Decimal:
         """Return what a resting order promises: settle currency, or base currency for a spot sale."""
         unit = instrument.tick * instrument.lot * instrument.multiplier
         if instrument.is_spot:

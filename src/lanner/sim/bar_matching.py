@@ -35,11 +35,17 @@ def arrive(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int) -> N
         elif order.basis_ts <= book.open_activity_ts:
             order.in_bar = True
         return
-    if venue.settings.fills.market_on is MarketOn.CLOSE and book.last_ticks and order.kind is OrderType.MARKET:
+    if (
+        venue.settings.fills.market_on is MarketOn.CLOSE
+        and book.last_ticks
+        and order.kind is OrderType.MARKET
+    ):
         _take(venue, book, order, book.last_ticks, ts)
 
 
-def bar_open(venue: SimVenue, book: InstrumentBook, ts_open: int, ts_close: int, open_px: int, volume: int) -> None:
+def bar_open(
+    venue: SimVenue, book: InstrumentBook, ts_open: int, ts_close: int, open_px: int, volume: int
+) -> None:
     """Begin a bar: the orders that are working meet its opening price.
 
     The open is stamped one nanosecond after the bar's opening time, so that it follows the close of the bar
@@ -118,7 +124,7 @@ def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> Non
     venue.account.marks[book.instrument.id] = book.mark_ticks or close
     for order in book.orders.values():
         order.in_bar = False
-        order.resting = order.resting or not order.waits_for_trigger and order.accepted_ts < ts
+        order.resting = order.resting or (not order.waits_for_trigger and order.accepted_ts < ts)
     venue.expire_due(book, ts)
 
 
@@ -154,16 +160,16 @@ def _stop_in_range(
     _trigger_at(venue, book, order, level, ts)
 
 
-def _limit_in_range(venue: SimVenue, book: InstrumentBook, order: SimOrder, high: int, low: int, ts: int) -> None:
+def _limit_in_range(
+    venue: SimVenue, book: InstrumentBook, order: SimOrder, high: int, low: int, ts: int
+) -> None:
     if order.kind in (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT):
         level = order.stop_ticks
         if level is None or not _take_reached(order, level, high, low):
             return
         limit = order.px_ticks
         venue.triggered(order, ts)
-        if order.kind is OrderType.MARKET:
-            _take(venue, book, order, level, ts)
-        elif limit is not None and (limit >= level if order.side > 0 else limit <= level):
+        if order.kind is OrderType.MARKET or (limit is not None and (limit >= level if order.side > 0 else limit <= level)):
             _take(venue, book, order, level, ts)
         elif limit is not None and _through(venue, order, limit, high, low):
             _make(venue, book, order, limit, ts)
@@ -176,9 +182,7 @@ def _limit_in_range(venue: SimVenue, book: InstrumentBook, order: SimOrder, high
 
 def _trigger_at(venue: SimVenue, book: InstrumentBook, order: SimOrder, level: int, ts: int) -> None:
     venue.triggered(order, ts)
-    if order.kind is OrderType.MARKET:
-        _take(venue, book, order, level, ts)
-    elif order.px_ticks is not None and (order.px_ticks - level) * order.side >= 0:
+    if order.kind is OrderType.MARKET or (order.px_ticks is not None and (order.px_ticks - level) * order.side >= 0):
         _take(venue, book, order, level, ts)
     order.resting = True
 
@@ -250,9 +254,7 @@ def _sorted(book: InstrumentBook) -> list[SimOrder]:
     return sorted(book.orders.values(), key=lambda order: not order.is_protective_stop)
 
 
-def _count_lucky(
-    venue: SimVenue, active: list[SimOrder], book: InstrumentBook, high: int, low: int
-) -> None:
+def _count_lucky(venue: SimVenue, active: list[SimOrder], book: InstrumentBook, high: int, low: int) -> None:
     """Count the bars in which a stop ended a group whose target also lay inside the range."""
     for order in active:
         if order.order_id in book.orders or not order.group_id or order.px_ticks is None or order.cum_lots:

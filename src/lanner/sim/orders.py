@@ -41,7 +41,9 @@ class SimOrder:
         "venue_order_id",
     )
 
-    def __init__(self, submit: SubmitOrder, instrument: Instrument, basis_ts: int, venue_order_id: str) -> None:
+    def __init__(
+        self, submit: SubmitOrder, instrument: Instrument, basis_ts: int, venue_order_id: str
+    ) -> None:
         self.submit = submit
         self.instrument = instrument
         self.order_id = submit.order_id

@@ -83,7 +83,9 @@ class Latency:
     def __post_init__(self) -> None:
         if self.mean_ns < 0 or self.sigma_ns < 0 or any(delay < 0 for _, delay in self.points):
             raise ConfigError("a latency must not be negative", expected="a number >= 0")
-        if self.kind is LatencyKind.INTERPOLATED and [t for t, _ in self.points] != sorted(t for t, _ in self.points):
+        if self.kind is LatencyKind.INTERPOLATED and [t for t, _ in self.points] != sorted(
+            t for t, _ in self.points
+        ):
             raise ConfigError("latency points are out of order", expected="points sorted by time")
 
     @property
@@ -130,7 +132,9 @@ class FillSettings:
                 "participation is out of range", expected="a fraction in (0, 1]", found=self.participation
             )
         if self.walk_ticks < 0:
-            raise ConfigError("walk_ticks must not be negative", expected="a whole number >= 0", found=self.walk_ticks)
+            raise ConfigError(
+                "walk_ticks must not be negative", expected="a whole number >= 0", found=self.walk_ticks
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,9 @@ def _triggers(order: SimOrder, px: int) -> bool:
 # -- trades ------------------------------------------------------------------------------------------
 
 
-def _meet_trade(venue: SimVenue, book: InstrumentBook, order: SimOrder, trade: Trade, px: int, left: int) -> int:
+def _meet_trade(
+    venue: SimVenue, book: InstrumentBook, order: SimOrder, trade: Trade, px: int, left: int
+) -> int:
     """Return how many lots of the print the order used."""
     ts = trade.ts_event
     if book.mode == "trades":
@@ -164,7 +166,9 @@ def _meet_trade(venue: SimVenue, book: InstrumentBook, order: SimOrder, trade: T
             return 0  # a triggered order meets the next print, not the one that triggered it
         if order.kind is OrderType.MARKET and left > 0:
             lots = min(left, order.leaves)
-            paid = slipped(px, order.side, venue.settings.slippage, lots, int(trade.qty / book.instrument.lot_float))
+            paid = slipped(
+                px, order.side, venue.settings.slippage, lots, int(trade.qty / book.instrument.lot_float)
+            )
             return venue.fill(order, book, lots, paid, px, Liquidity.TAKER, ts)
     if order.kind is not OrderType.LIMIT or order.px_ticks is None or left <= 0:
         return 0

@@ -85,7 +85,11 @@ class SimVenue:
     """One simulated venue. Reports are appended to ``outbox``; the driver carries them away."""
 
     def __init__(
-        self, settings: VenueSettings, instruments: Mapping[str, Instrument], modes: Mapping[str, str], rng: Rng
+        self,
+        settings: VenueSettings,
+        instruments: Mapping[str, Instrument],
+        modes: Mapping[str, str],
+        rng: Rng,
     ) -> None:
         self.settings = settings
         self.name = settings.name
@@ -121,11 +125,23 @@ class SimVenue:
     def _submit(self, submit: SubmitOrder, ts: int, basis_ts: int) -> None:
         book = self.books.get(submit.instrument_id)
         if book is None:
-            self._report(OrderRejected, submit.order_id, submit.instrument_id, ts, "unknown instrument", "UNKNOWN_SYMBOL")
+            self._report(
+                OrderRejected,
+                submit.order_id,
+                submit.instrument_id,
+                ts,
+                "unknown instrument",
+                "UNKNOWN_SYMBOL",
+            )
             return
         if submit.order_id in self._orders:
             self._report(
-                OrderRejected, submit.order_id, submit.instrument_id, ts, "order id is in use", "DUPLICATE_ORDER_ID"
+                OrderRejected,
+                submit.order_id,
+                submit.instrument_id,
+                ts,
+                "order id is in use",
+                "DUPLICATE_ORDER_ID",
             )
             return
         self._next_order += 1
@@ -196,14 +212,21 @@ class SimVenue:
                 return "PRICE_FILTER", f"price {instrument.px_text(ticks)} is not on the venue's grid"
         if order.kind in PRICED_TYPES and order.px_ticks is None:
             return "BAD_ORDER", "a limit order needs a price"
-        if order.kind in TRIGGERED_TYPES and order.kind is not OrderType.TRAILING_STOP and order.stop_ticks is None:
+        if (
+            order.kind in TRIGGERED_TYPES
+            and order.kind is not OrderType.TRAILING_STOP
+            and order.stop_ticks is None
+        ):
             return "BAD_ORDER", "a stop or take-profit order needs a trigger price"
         if order.tif is TimeInForce.GTD and order.expire_ts is None:
             return "BAD_ORDER", "GTD needs an expiry time"
         ref = order.px_ticks or order.stop_ticks or book.last_ticks
         notional = instrument.tick * instrument.lot * instrument.multiplier * (order.lots * ref)
         if ref and notional < instrument.min_notional and not order.reduce_only:
-            return "MIN_NOTIONAL", f"order value {notional:f} below the minimum of {instrument.min_notional:f}"
+            return (
+                "MIN_NOTIONAL",
+                f"order value {notional:f} below the minimum of {instrument.min_notional:f}",
+            )
         if order.reduce_only and not order.group_id and self.reducible(order) == 0:
             return "REDUCE_ONLY", "nothing to reduce"
         if order.post_only and self._would_cross(order, book):
@@ -268,7 +291,14 @@ class SimVenue:
     # -- fills and ends ----------------------------------------------------------------------------
 
     def fill(
-        self, order: SimOrder, book: InstrumentBook, lots: int, px: int, ref: int, liquidity: Liquidity, ts: int
+        self,
+        order: SimOrder,
+        book: InstrumentBook,
+        lots: int,
+        px: int,
+        ref: int,
+        liquidity: Liquidity,
+        ts: int,
     ) -> int:
         """Execute up to ``lots`` of an order at ``px`` ticks; return how many were executed.
 
@@ -339,7 +369,13 @@ class SimVenue:
             elif other.leaves > order.leaves:
                 other.lots = other.cum_lots + order.leaves
                 self._report(
-                    OrderAmended, other.order_id, other.instrument.id, ts, other.lots, other.px_ticks, other.stop_ticks
+                    OrderAmended,
+                    other.order_id,
+                    other.instrument.id,
+                    ts,
+                    other.lots,
+                    other.px_ticks,
+                    other.stop_ticks,
                 )
 
     def end(

@@ -183,7 +183,7 @@ class Strategy:
         qty: Number,
         px: Number | None = None,
         *,
-        type: OrderType | None = None,  # noqa: A002 - FIX calls it the order's type
+        type: OrderType | None = None,
         stop_px: Number | None = None,
         trail: Distance | None = None,
         tif: TimeInForce = TimeInForce.GTC,
@@ -325,4 +325,6 @@ def as_fraction(text: str) -> Decimal:
                 break
             if value.is_finite():
                 return value
-    raise ConfigError("not a distance", expected='text like "2%" or "50bps", or a price as a number', found=repr(text))
+    raise ConfigError(
+        "not a distance", expected='text like "2%" or "50bps", or a price as a number', found=repr(text)
+    )

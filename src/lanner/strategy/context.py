@@ -40,7 +40,7 @@ class Context(Protocol):
         qty: Number,
         px: Number | None,
         *,
-        type: OrderType | None,  # noqa: A002
+        type: OrderType | None,
         stop_px: Number | None,
         trail: Distance | None,
         tif: TimeInForce,

@@ -248,7 +248,9 @@ def _load_error(error: BaseException, place: str) -> LannerError:
     cause = error.__cause__
     if isinstance(error, RuntimeError) and isinstance(cause, LannerError) and "__set_name__" in str(error):
         return cause  # Python 3.11 wraps what a Param refuses in the class body
-    if isinstance(error, LannerError) and any("__set_name__" in note for note in getattr(error, "__notes__", ())):
+    if isinstance(error, LannerError) and any(
+        "__set_name__" in note for note in getattr(error, "__notes__", ())
+    ):
         return error  # later ones let it through with a note
     if isinstance(error, StrategyError) and getattr(error, "rendered", False):
         return error

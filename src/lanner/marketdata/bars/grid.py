@@ -60,7 +60,9 @@ class TimeGrid:
     def close_array(self, ts_open: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the close time of each bar, given open times."""
         if self._calendar:
-            months: NDArray[Any] = ts_open.astype("datetime64[ns]").astype("datetime64[M]") + np.timedelta64(1, "M")
+            months: NDArray[Any] = ts_open.astype("datetime64[ns]").astype("datetime64[M]") + np.timedelta64(
+                1, "M"
+            )
             return months.astype("datetime64[ns]").astype(np.int64)
         closes: NDArray[np.int64] = ts_open + self.step_ns
         return closes
