@@ -366,7 +366,7 @@ class Engine:
 
     def _quote_from_book(self, book: L2Book) -> list[Command]:
         """Make a quote of the book's top when it changed, where no quotes come from the venue itself."""
-        name = book.instrument.id
+        name = book.instrument_id
         last = self.cache.quotes.get(name)
         top = (book.best_bid, book.bid_qty, book.best_ask, book.ask_qty)
         if last is not None and (last.bid_px, last.bid_qty, last.ask_px, last.ask_qty) == top:

@@ -71,7 +71,7 @@ class InstrumentBook:
         self.taken_ask: dict[int, int] = {}
         self.depth_bid = self.depth_ask = 0
         self.volume_lots = 0
-        self.volume_left = 0
+        self.volume_left = -1  # no bound before a bar sets one
         self.ts_open = self.ts_close = self.open_activity_ts = 0
         self.open_ticks = 0
 
