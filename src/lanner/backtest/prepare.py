@@ -104,7 +104,7 @@ def _build(cls: type[Strategy], setting: StrategyConfig) -> Strategy:
         return cls(**setting.params)
     except LannerError:
         raise
-    except Exception as error:  # noqa: BLE001 - the user's own constructor or check may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own constructor or check may raise anything
         lines = [f"{cls.__name__} cannot be built from its parameters", *user_lines(error), describe(error)]
         raise rendered("\n".join(lines), error) from None
 

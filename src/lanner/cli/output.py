@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from decimal import Decimal
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Tell the user something beside the result, on standard error."""
     if not quiet:
         print(text, file=sys.stderr)
+
+
+@contextmanager
+def prints_aside(aside: bool) -> Iterator[None]:
+    """Send what a strategy prints to standard error where standard output is a result for programs."""
+    if not aside:
+        yield
+        return
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lanner.backtest.config import BacktestConfig
 from lanner.backtest.keep import Outcome, config_text, run_and_keep
-from lanner.cli.output import note, print_json
+from lanner.cli.output import note, print_json, prints_aside
 from lanner.cli.render.progress import progress_bar
 from lanner.core.errors import ConfigError
 from lanner.storage.runs import RunStore, default_runs
@@ -68,8 +68,11 @@ def export(result: BacktestResult, folder: Path) -> None:
 
 
 def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "") -> Outcome:
-    """Run a backtest with a progress bar and keep it in the run store."""
-    with stop_on_sigterm(), progress_bar(quiet=quiet) as progress:
+    """Run a backtest with a progress bar and keep it in the run store.
+
+    ``quiet`` shows no bar and keeps standard output for the caller's result.
+    """
+    with stop_on_sigterm(), prints_aside(quiet), progress_bar(quiet=quiet) as progress:
         return run_and_keep(
             config, RunStore(default_runs()), now=datetime.now(UTC), progress=progress, rerun_of=rerun_of
         )
@@ -143,7 +146,8 @@ def stop_on_sigterm() -> Iterator[None]:
 def _dry_run(config: BacktestConfig, options: RunOptions) -> None:
     from lanner.backtest.prepare import prepare
 
-    prepared = prepare(config, run_id="dry-run")
+    with prints_aside(options.quiet or options.as_json):
+        prepared = prepare(config, run_id="dry-run")
     if options.as_json:
         print_json({"ok": True, "config": config.to_plain()})
         return

@@ -18,7 +18,7 @@ from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
 from lanner.engine.desk import Desk
 from lanner.engine.state_hash import StateHash
-from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
+from lanner.engine.subscriptions import BarRoute, MissingSeriesError, QuoteRoute, Subscriptions, TradeRoute
 from lanner.execution.engine import ROI_OWNER, ExecutionEngine
 from lanner.marketdata.book import L2Book
 from lanner.model.commands import Command
@@ -50,6 +50,8 @@ Step = Callable[[Any], list[Command]]
 LogSink = Callable[[int, str, str], None]
 
 NOTHING: list[Command] = []
+USER_FAULTS = (Exception, SystemExit)
+"""What user code may raise and is shown as theirs; Ctrl-C is not among them."""
 MAX_ROUNDS = 1000
 """How often handlers may answer their own orders' news within one step before that counts as a loop."""
 
@@ -89,6 +91,7 @@ class Engine:
         self._log = log
         self._strategies: list[Strategy] = []
         self._bars: dict[str, BarRoute] = self.subscriptions.bars
+        self._bar_steps: dict[str, Step] = {}
         self._quotes: dict[str, QuoteRoute] = self.subscriptions.quotes
         self._trades: dict[str, TradeRoute] = self.subscriptions.trades
         self._books: dict[str, list[Strategy]] = {}
@@ -146,6 +149,7 @@ class Engine:
         self._quotes_from_book = {
             name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds
         }
+        self._bar_steps = {series: self._bar_step(route) for series, route in self._bars.items()}
         self.bus.on_change = self._watch
         self._watch(self.bus.active)
         self.started = True
@@ -208,27 +212,38 @@ class Engine:
 
     def step_bar(self, bar: Bar) -> list[Command]:
         """Take a closed bar."""
-        ts = bar.ts_recv
-        clock = self.clock
-        if ts >= clock.next_due:
-            self._fire_timers(ts)
-        clock.now = ts
-        route = self._bars.get(bar.series)
-        if route is None:
-            return self._unrouted_bar(bar)
-        route.history.append(bar)
-        x = self.cache.marks[route.instrument_id] = bar.close
-        for update in route.updates:
-            update(x)
-        if route.busy:
-            self._more_of_bar(route, bar)
-        for handler in route.handlers:
-            try:
-                handler(bar)
-            except Exception as error:
-                raise self._blame(handler, error, route.history) from error
-        execution = self.execution
-        return self._flush() if execution.out or execution.notices else NOTHING
+        step = self._bar_steps.get(bar.series)
+        return self._unrouted_bar(bar) if step is None else step(bar)
+
+    def step_of_series(self, series: str) -> Step:
+        """Return the step of one bar series, to save the lookup when all inputs are its bars."""
+        return self._bar_steps.get(series, self._unrouted_bar)
+
+    def _bar_step(self, route: BarRoute) -> Step:
+        """Make the step of one series; what never changes is bound once, because this runs a million times."""
+        clock, marks, name, append = self.clock, self.cache.marks, route.instrument_id, route.history.append
+        fire, more, flush, blame = self._fire_timers, self._more_of_bar, self._flush, self._blame
+        out, notices = self.execution.out, self.execution.notices
+
+        def step(bar: Bar) -> list[Command]:
+            ts = bar.ts_recv
+            if ts >= clock.next_due:
+                fire(ts)
+            clock.now = ts
+            append(bar)
+            x = marks[name] = bar.close
+            for update in route.updates:
+                update(x)
+            if route.busy:
+                more(route, bar)
+            for handler in route.handlers:
+                try:
+                    handler(bar)
+                except Exception as error:
+                    raise blame(handler, error, route.history) from error
+            return flush() if out or notices else NOTHING
+
+        return step
 
     def step_quote(self, quote: Quote) -> list[Command]:
         """Take a quote."""
@@ -242,7 +257,7 @@ class Engine:
         mid = self.cache.marks[name] = (quote.bid_px + quote.ask_px) * 0.5
         route = self._quotes.get(name)
         if route is None:
-            return NOTHING
+            return self._flush()
         for update in route.updates:
             update(mid)
         if route.waiting:
@@ -252,7 +267,7 @@ class Engine:
         for handler in route.handlers:
             try:
                 handler(quote)
-            except Exception as error:
+            except USER_FAULTS as error:
                 raise self._blame(handler, error, (quote,)) from error
         execution = self.execution
         return self._flush() if execution.out or execution.notices else NOTHING
@@ -284,7 +299,7 @@ class Engine:
         for handler in route.handlers:
             try:
                 handler(trade)
-            except Exception as error:
+            except USER_FAULTS as error:
                 raise self._blame(handler, error, (trade,)) from error
         execution = self.execution
         return self._flush() if execution.out or execution.notices else NOTHING
@@ -339,12 +354,13 @@ class Engine:
         for handler in route.handlers:
             try:
                 handler(bar)
-            except Exception as error:
+            except USER_FAULTS as error:
                 raise self._blame(handler, error, route.history) from error
 
     def _unrouted_bar(self, bar: Bar) -> list[Command]:
+        self._tick(bar.ts_recv)
         self.cache.marks[bar.instrument_id] = bar.close
-        return NOTHING
+        return self._flush()
 
     def _step_book(self, update: BookUpdate) -> list[Command]:
         self._tick(update.ts_recv)
@@ -428,7 +444,8 @@ class Engine:
         execution = self.execution
         rounds = 0
         while execution.notices:
-            notices, execution.notices = execution.notices, []
+            notices = list(execution.notices)
+            execution.notices.clear()
             rounds += 1
             if rounds > MAX_ROUNDS:
                 raise ConfigError(
@@ -469,13 +486,15 @@ class Engine:
     def _call(self, strategy: Strategy, handler: Callable[..., None], *args: object) -> None:
         try:
             handler(*args)
-        except Exception as error:
+        except USER_FAULTS as error:
             raise self._blame(handler, error, args) from error
 
-    def _blame(self, handler: Callable[..., None], error: Exception, inputs: Sequence[Any]) -> Exception:
+    def _blame(
+        self, handler: Callable[..., None], error: BaseException, inputs: Sequence[Any]
+    ) -> BaseException:
         """Turn what a strategy raised into an error that shows the user's own lines and where it happened."""
         strategy = getattr(handler, "__self__", None)
-        if not isinstance(strategy, Strategy):
+        if not isinstance(strategy, Strategy) or isinstance(error, MissingSeriesError):
             return error
         where = f"in {handler.__name__} at {moment(self.clock.now)}"
         return strategy_error(error, strategy, where, list(inputs)[-5:])

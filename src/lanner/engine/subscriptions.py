@@ -16,6 +16,10 @@ from lanner.strategy.series import BarSeries, QuoteSeries, ScalarSeries, TradeSe
 Update = Callable[[float], None]
 
 
+class MissingSeriesError(ConfigError):
+    """A strategy asks for market data that this run does not have: a matter of settings, not of its code."""
+
+
 class BarRoute:
     """What happens when a bar of one series closes.
 
@@ -233,7 +237,7 @@ class Subscriptions:
             trades.builders.append(bar_builder(series))
             return route
         del self.bars[series]
-        raise ConfigError(
+        raise MissingSeriesError(
             f"there are no {timeframe} bars of {instrument_id}, and nothing to build them from",
             expected=f"data with {timeframe} bars, finer bars that divide it, or trades",
             found=", ".join(sorted(have | self.source_ticks.get(instrument_id, set()))) or "no data",
@@ -243,7 +247,7 @@ class Subscriptions:
     def _need(self, instrument_id: str, kinds: tuple[str, ...], what: str) -> None:
         have = self.source_ticks.get(instrument_id, set())
         if not have & set(kinds):
-            raise ConfigError(
+            raise MissingSeriesError(
                 f"there are no {what} of {instrument_id} in this run",
                 expected=f"data of kind {' or '.join(kinds)}",
                 found=", ".join(sorted(have | self.source_bars.get(instrument_id, set()))) or "no data",

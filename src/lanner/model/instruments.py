@@ -209,7 +209,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if extra <= 0:
             return ticks
         whole = Decimal(1) / self.tick
-        step = 10**extra
+        step: int = 10**extra
         if whole == whole.to_integral_value():
             step = min(step, int(whole))
         down, rest = divmod(ticks, step)

@@ -51,6 +51,8 @@ def rendered(text: str, cause: BaseException | None = None) -> StrategyError:
 
 def describe(error: BaseException) -> str:
     """Return the exception in one line (a Lanner error keeps its own words), with its cause if it has one."""
+    if isinstance(error, SystemExit):
+        return "the code ends the program (sys.exit), which a strategy may not do"
     if isinstance(error, LannerError):
         text = error.message()
     else:

@@ -56,7 +56,7 @@ def registered(problems: list[str] | None = None) -> dict[str, type[Strategy]]:
             continue
         try:
             found[entry.name] = _as_strategy(entry.load(), entry.value)
-        except Exception as error:  # noqa: BLE001 - one broken package must not hide all others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - one broken package must not hide all others
             _report(problems, f"{entry.name!r} of {entry.value} cannot be loaded: {describe(error)}")
     return found
 

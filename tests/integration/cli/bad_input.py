@@ -1022,6 +1022,34 @@ the file ends the program while it is loaded (sys.exit)
         {"mine.py": "import sys\nsys.exit(3)\n"},
     ),
     Case(
+        "a handler that ends the program",
+        MINE,
+        1,
+        """\
+strategy Mine failed in on_bar at 2024-01-01 01:00:00 UTC
+  {work}/mine.py:9 in on_bar
+      raise SystemExit(0)
+the code ends the program (sys.exit), which a strategy may not do
+Last inputs, the newest below:
+  2024-01-01 01:00:00 UTC  BTC-USDT.TEST@1h  open 100  high 110  low 90  close 105  volume 1
+""",
+        code(
+            "    def on_start(self):\n        self.bars('1h')\n\n    def on_bar(self, bar):\n        raise SystemExit(0)\n"
+        ),
+    ),
+    Case(
+        "a constructor that ends the program",
+        MINE,
+        1,
+        """\
+Mine cannot be built from its parameters
+  {work}/mine.py:6 in check_params
+      raise SystemExit(0)
+the code ends the program (sys.exit), which a strategy may not do
+""",
+        code("    def check_params(self):\n        raise SystemExit(0)\n"),
+    ),
+    Case(
         "a constructor that raises",
         MINE,
         1,
@@ -1146,12 +1174,12 @@ Last inputs, the newest below:
     Case(
         "bars that the data cannot give",
         MINE,
-        1,
+        4,
         """\
-strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
-  {work}/mine.py:6 in on_start
-      self.bars('1m')
-there are no 1m bars of BTC-USDT.TEST, and nothing to build them from; expected data with 1m bars, finer bars that divide it, or trades; found 1h. Add such data with --data, or change the strategy's timeframe.
+there are no 1m bars of BTC-USDT.TEST, and nothing to build them from
+  expected  data with 1m bars, finer bars that divide it, or trades
+  found     1h
+  fix       Add such data with --data, or change the strategy's timeframe.
 """,
         code("    def on_start(self):\n        self.bars('1m')\n"),
     ),

@@ -253,3 +253,33 @@ def test_a_notebook_refuses_what_the_command_line_refuses() -> None:
         ln.backtest("dual_ma", "x", params={"fast": 1}, fast=2)
     with pytest.raises(ln.NotFoundError):
         ln.backtest("dual_ma", "BTC-USDT.NOWHERE@1h")
+
+
+CHATTY = CROSS.replace("import lanner as ln\n", 'import lanner as ln\n\nprint("loaded")\n').replace(
+    "        if self.f.crossed_above", '        print("a bar")\n        if self.f.crossed_above'
+)
+
+
+@pytest.mark.parametrize("flag", ["--json", "--quiet"])
+def test_what_a_strategy_prints_stays_out_of_a_result_for_programs(
+    flag: str, work: Path, lanner: Run
+) -> None:
+    (work / "cross.py").write_text(CHATTY)
+    code, out, err = lanner(*ARGS, flag)
+    assert (code, out.count("\n")) == (0, 1)
+    assert err.startswith("loaded\na bar\n")
+    described = lanner("strategies", "cross.py", "--json")
+    assert json.loads(described[1])["name"] == "cross.py"
+
+
+def test_people_see_what_a_strategy_prints(work: Path, lanner: Run) -> None:
+    (work / "cross.py").write_text(CHATTY)
+    _, out, _ = lanner(*ARGS)
+    assert out.startswith("loaded\na bar\n")
+
+
+def test_a_strategy_of_bars_on_quotes_alone_is_a_matter_of_settings(work: Path, lanner: Run) -> None:
+    assert lanner("data", "synth", "quotes", "--days", "1", "--instrument", "A-USDT.TEST")[0] == 0
+    code, _, err = lanner("backtest", "dual_ma", "--data", "A-USDT.TEST@quotes")
+    assert code == 4
+    assert "there are no 15m bars of A-USDT.TEST" in err

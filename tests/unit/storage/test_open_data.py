@@ -33,7 +33,7 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 def opened(ref: str, catalog: Catalog, **more: str) -> list[str]:
-    source = open_source(ref, catalog=catalog, cache_dir=catalog.root.parent / "cache", **more)  # type: ignore[arg-type]
+    source = open_source(ref, catalog=catalog, cache_dir=catalog.root.parent / "cache", **more)
     return [entry.ref for entry in source.datasets]
 
 

@@ -21,11 +21,12 @@ def strategies(
     quiet: Annotated[bool, Parameter(help="Print names only.")] = False,
 ) -> None:
     """List the strategies that can be run by name, or describe one with its parameters."""
-    from lanner.cli.output import note, print_json
+    from lanner.cli.output import note, print_json, prints_aside
     from lanner.strategy.registry import load_strategy, registered
 
     if name:
-        found = load_strategy(name)
+        with prints_aside(json or quiet):
+            found = load_strategy(name)
         if json:
             print_json(_as_dict(name, found))
         elif quiet:
@@ -34,7 +35,8 @@ def strategies(
             print(_detail(name, found))
         return
     problems: list[str] = []
-    known = registered(problems)
+    with prints_aside(json or quiet):
+        known = registered(problems)
     if json:
         print_json({"strategies": [_as_dict(key, cls) for key, cls in known.items()], "problems": problems})
         return

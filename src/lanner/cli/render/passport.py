@@ -11,7 +11,7 @@ import msgspec
 from lanner.cli.output import table
 from lanner.model.instruments import Instrument
 from lanner.storage.catalog import DatasetInfo
-from lanner.storage.passport import Passport, ratio_text
+from lanner.storage.passport import Passport, SourceRecord, ratio_text
 from lanner.storage.problems import duration_text, time_text
 
 _WIDTH = 100
@@ -115,13 +115,17 @@ def _facts(p: Passport, instrument: Instrument | None) -> list[tuple[str, str]]:
         )
     if p.inferred:
         facts.append(("concluded", ", ".join(f"{name} {value}" for name, value in p.inferred.items())))
-    facts += [
-        ("source", f"{s.file} ({s.format}, {s.rows:,} rows, sha256 {s.sha256[:12]})") for s in p.sources[:8]
-    ]
+    facts += [("source", _source_text(source)) for source in p.sources[:8]]
     if len(p.sources) > 8:
         facts.append(("", f"… and {len(p.sources) - 8} more sources"))
     facts.append(("content hash", p.content_hash))
     return facts
+
+
+def _source_text(source: SourceRecord) -> str:
+    """Say where rows came from; what was generated or given from memory has no file to hash."""
+    parts = [source.format, f"{source.rows:,} rows", f"sha256 {source.sha256[:12]}" if source.sha256 else ""]
+    return f"{source.file} ({', '.join(part for part in parts if part)})"
 
 
 def _gap_text(p: Passport) -> str:
