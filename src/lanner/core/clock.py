@@ -50,7 +50,7 @@ class LogicalClock:
         self._sequence += 1
         self._live[owner, name] = self._sequence
         heapq.heappush(self._heap, TimerEvent(at, self._sequence, name, owner, period_ns, 1))
-        self.next_due = min(self.next_due, at)
+        self._refresh()
 
     def cancel_timer(self, owner: str, name: str) -> bool:
         """Forget a timer; tell whether there was one."""
