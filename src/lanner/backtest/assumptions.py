@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from lanner.backtest.result import Assumption
 from lanner.backtest.spec import BacktestSpec
 from lanner.model.instruments import FeeSchedule
@@ -26,8 +28,10 @@ def assumptions(spec: BacktestSpec, venues: dict[str, SimVenue]) -> list[Assumpt
     for name, venue in venues.items():
         prefix = f"{name}: " if len(venues) > 1 else ""
         modes = {book.mode for book in venue.books.values()}
-        for row in _of_venue(spec, venue.settings, modes):
-            found.append(Assumption(prefix + row.name, row.value, row.flatters, row.text))
+        found.extend(
+            Assumption(prefix + row.name, row.value, row.flatters, row.text)
+            for row in _of_venue(spec, venue.settings, modes)
+        )
         found.append(_fees(prefix, {book.fees for book in venue.books.values()}))
     if any(stream.synthetic for stream in spec.streams):
         found.append(Assumption("data", "synthetic", True, "The market data were generated, not recorded."))
@@ -106,7 +110,7 @@ def _of_venue(spec: BacktestSpec, settings: VenueSettings, modes: set[str]) -> l
         rows.append(
             Assumption(
                 "leverage",
-                f"{settings.leverage:f}x",
+                f"{settings.leverage.normalize():f}x",
                 True,
                 "Initial margin is checked; liquidation is not simulated, so a loss beyond the margin is carried on.",
             )
@@ -115,12 +119,16 @@ def _of_venue(spec: BacktestSpec, settings: VenueSettings, modes: set[str]) -> l
 
 
 def _fees(prefix: str, schedules: set[FeeSchedule]) -> Assumption:
-    texts = [f"maker {s.maker * 10_000:f} bps, taker {s.taker * 10_000:f} bps" for s in schedules]
+    texts = [f"maker {_bps(s.maker)}, taker {_bps(s.taker)}" for s in schedules]
     free = any(s.taker <= 0 for s in schedules)
     text = "Fees are charged on the notional of every fill."
     return Assumption(
         f"{prefix}fees", "; ".join(sorted(texts)), free, "Taking costs nothing." if free else text
     )
+
+
+def _bps(fraction: Decimal) -> str:
+    return f"{(fraction * 10_000).normalize():f} bps"
 
 
 def _slippage(settings: VenueSettings, modes: set[str]) -> Assumption:

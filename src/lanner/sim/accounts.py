@@ -88,7 +88,11 @@ class SimAccount:
                 have = self.balances.get(instrument.base, ZERO) - reserved
                 return _floor(have / (instrument.lot * instrument.multiplier))
             have = self.balances.get(instrument.quote, ZERO) - reserved
-            return _floor(have / (unit * px_ticks * (1 + max(fee_rate, ZERO))))
+            lots = _floor(have / (unit * px_ticks * (1 + max(fee_rate, ZERO))))
+            # the fee is rounded up, which can cost the last lot
+            if lots > 0 and unit * (lots * px_ticks) + self.fee(instrument, lots, px_ticks, fee_rate) > have:
+                lots -= 1
+            return lots
         position = self.position(instrument)
         reducing = abs(position.lots) if position.lots * side < 0 else 0
         self.marks.setdefault(instrument.id, px_ticks)
@@ -104,7 +108,8 @@ class SimAccount:
         cost_per_lot = unit * px_ticks * max(fee_rate, ZERO) + loss_per_lot
         kept = unit * mark * abs(position.lots) / leverage if not reducing else ZERO
         after_close = free - kept - cost_per_lot * reducing
-        per_lot = unit * mark / leverage + cost_per_lot
+        # margin is due at the mark; one who buys below it needs no more than what he pays
+        per_lot = unit * (min(mark, px_ticks) if side > 0 else mark) / leverage + cost_per_lot
         opening = _floor(after_close / per_lot) if after_close > 0 and per_lot > 0 else 0
         return reducing + max(0, opening)
 

@@ -19,21 +19,22 @@ from lanner.sim.slippage import slipped
 if TYPE_CHECKING:
     from lanner.sim.venue import InstrumentBook, SimVenue
 
+MAX_OPEN_ANSWERS = 100
+"""How many orders may meet one open in answer to fills at that same open."""
+
 
 def arrive(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int) -> None:
     """Let a new order join the bar in progress, or fill it at the close it was decided on.
 
     An order decided before the bar began meets its open even when latency brings it a moment later: below
     the bar's own resolution a delay cannot be told from none. One sent in answer to a fill at the open
-    works through the rest of the bar. One decided in between (by a timer) waits for the next bar, because
-    what was left of this bar cannot be known.
+    meets the open too, and works through the rest of the bar. One decided in between (by a timer) waits for
+    the next bar, because what was left of this bar cannot be known.
     """
     if ts < book.ts_close:
-        if order.basis_ts <= book.ts_open:
-            order.in_bar = True
+        order.in_bar = order.basis_ts <= book.ts_open or _answers_open(book, order)
+        if order.in_bar:
             _at_open(venue, book, order, book.open_ticks, max(book.ts_open + 1, ts))
-        elif order.basis_ts <= book.open_activity_ts:
-            order.in_bar = True
         return
     if (
         venue.settings.fills.market_on is MarketOn.CLOSE
@@ -41,6 +42,18 @@ def arrive(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int) -> N
         and order.kind is OrderType.MARKET
     ):
         _take(venue, book, order, book.last_ticks, ts)
+
+
+def _answers_open(book: InstrumentBook, order: SimOrder) -> bool:
+    """Tell whether an order answers a fill at the open.
+
+    A strategy that answers every fill with a market order would trade at one open for ever, so the number of
+    answers is bounded; those beyond wait for the next bar.
+    """
+    if order.basis_ts > book.open_activity_ts or book.open_answers >= MAX_OPEN_ANSWERS:
+        return False
+    book.open_answers += 1
+    return True
 
 
 def bar_open(
@@ -57,6 +70,7 @@ def bar_open(
     share = venue.settings.fills.bar_participation
     book.volume_left = int(volume * share) if share else -1
     book.ts_open, book.ts_close, book.open_activity_ts = ts_open, ts_close, ts_open
+    book.open_answers = 0
     venue.expire_due(book, ts_open)
     for order in _sorted(book):
         if order.basis_ts <= ts_open and order.accepted_ts < ts_close and order.order_id in book.orders:
@@ -78,10 +92,10 @@ def _at_open(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts
     if order.kind is OrderType.MARKET:
         _take(venue, book, order, px, ts)
     elif order.px_ticks is not None and _crosses(order, px):
-        if order.resting and venue.settings.fills.gap_fill is GapFill.LIMIT:
-            _make(venue, book, order, order.px_ticks, ts)
-        elif order.resting:
-            _make(venue, book, order, px, ts)
+        if order.resting or order.post_only:
+            # a post-only order was in the book before the open, or the venue would have refused it
+            at_limit = venue.settings.fills.gap_fill is GapFill.LIMIT
+            _make(venue, book, order, order.px_ticks if at_limit else px, ts)
         else:
             _take(venue, book, order, px, ts)
     if not order.waits_for_trigger:
@@ -91,16 +105,24 @@ def _at_open(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts
 
 
 def bar_range(venue: SimVenue, book: InstrumentBook, bar: Bar, high: int, low: int, close: int) -> None:
-    """Let the working orders meet the bar's range: stops first, then take-profits and limits."""
+    """Let the working orders meet the bar's range: stops first, then take-profits and limits.
+
+    Orders whose good-till-date lies inside the bar have met its open; whether the range was reached before they
+    ended cannot be known, so it counts as not.
+    """
     ts = bar.ts_event
-    active = [order for order in _sorted(book) if order.in_bar]
-    for order in active:
-        if order.is_protective_stop and order.order_id in book.orders:
+    venue.expire_due(book, ts - 1)
+    active = [order for order in book.orders.values() if order.in_bar]
+    stops = [order for order in active if order.is_protective_stop]
+    # a stop-limit that triggers in the first loop must not meet the part of the range before its trigger
+    others = [order for order in active if not order.is_protective_stop]
+    for order in stops:
+        if order.order_id in book.orders:
             _stop_in_range(venue, book, order, high, low, close, ts)
-    for order in active:
-        if order.order_id in book.orders and not order.is_protective_stop:
+    _count_both_hit(venue, others, book, high, low)
+    for order in others:
+        if order.order_id in book.orders:
             _limit_in_range(venue, book, order, high, low, ts)
-    _count_lucky(venue, active, book, high, low)
 
 
 def bar_after(venue: SimVenue, book: InstrumentBook, bar: Bar, high: int, low: int) -> None:
@@ -109,12 +131,17 @@ def bar_after(venue: SimVenue, book: InstrumentBook, bar: Bar, high: int, low: i
     Whether the extreme came before or after the entry cannot be known, so it counts as after: the worse case.
     """
     for order in _sorted(book):
-        if not order.in_bar and order.is_protective_stop and order.basis_ts >= bar.ts_event:
-            level = order.stop_ticks if order.kind is not OrderType.TRAILING_STOP else None
-            if level is not None and _reached(order, level, high, low):
-                venue.count("stopped_in_entry_bar")
-                order.in_bar = True
-                _trigger_at(venue, book, order, level, bar.ts_event)
+        if order.order_id not in book.orders or order.in_bar or not order.is_protective_stop:
+            continue
+        trails = order.kind is OrderType.TRAILING_STOP
+        level = order.trailing_stop_ticks if trails else order.stop_ticks
+        if order.basis_ts >= bar.ts_event and level is not None and _reached(order, level, high, low):
+            venue.count("stopped_in_entry_bar")
+            order.in_bar = True
+            # a stop beyond the entry triggers where the market is, not at its own better level
+            entry = book.last_ticks
+            level = min(level, entry) if order.side < 0 else max(level, entry)
+            _trigger_at(venue, book, order, level, bar.ts_event)
 
 
 def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> None:
@@ -124,6 +151,8 @@ def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> Non
     venue.account.marks[book.instrument.id] = book.mark_ticks or close
     for order in book.orders.values():
         order.in_bar = False
+        if order.kind is OrderType.TRAILING_STOP:
+            order.follow(close)
         order.resting = order.resting or (not order.waits_for_trigger and order.accepted_ts < ts)
     venue.expire_due(book, ts)
 
@@ -155,6 +184,7 @@ def _stop_in_range(
             _take(venue, book, order, level, ts)
         elif _through(venue, order, order.px_ticks, close, close):
             _make(venue, book, order, order.px_ticks, ts)  # the close proves that the price came back
+        _end_immediate(venue, book, order, ts)
         order.resting = True
         return
     _trigger_at(venue, book, order, level, ts)
@@ -169,10 +199,11 @@ def _limit_in_range(
             return
         limit = order.px_ticks
         venue.triggered(order, ts)
-        if order.kind is OrderType.MARKET or (limit is not None and (limit >= level if order.side > 0 else limit <= level)):
+        if limit is None or (limit - level) * order.side >= 0:
             _take(venue, book, order, level, ts)
-        elif limit is not None and _through(venue, order, limit, high, low):
+        elif _through(venue, order, limit, high, low):
             _make(venue, book, order, limit, ts)
+        _end_immediate(venue, book, order, ts)
         order.resting = True
     elif order.kind is OrderType.LIMIT and order.px_ticks is not None:
         if _through(venue, order, order.px_ticks, high, low):
@@ -182,8 +213,9 @@ def _limit_in_range(
 
 def _trigger_at(venue: SimVenue, book: InstrumentBook, order: SimOrder, level: int, ts: int) -> None:
     venue.triggered(order, ts)
-    if order.kind is OrderType.MARKET or (order.px_ticks is not None and (order.px_ticks - level) * order.side >= 0):
+    if order.px_ticks is None or (order.px_ticks - level) * order.side >= 0:
         _take(venue, book, order, level, ts)
+    _end_immediate(venue, book, order, ts)
     order.resting = True
 
 
@@ -195,6 +227,7 @@ def _take(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts: i
     paid = slipped(px, order.side, venue.settings.slippage, lots, book.volume_lots)
     if order.kind is OrderType.LIMIT and order.px_ticks is not None:
         paid = min(paid, order.px_ticks) if order.side > 0 else max(paid, order.px_ticks)
+    book.last_ticks = px
     _use(book, venue.fill(order, book, lots, paid, px, Liquidity.TAKER, ts))
 
 
@@ -202,6 +235,7 @@ def _make(venue: SimVenue, book: InstrumentBook, order: SimOrder, px: int, ts: i
     """Execute as a maker at exactly the given price."""
     lots = _available(venue, book, order)
     if lots:
+        book.last_ticks = px
         _use(book, venue.fill(order, book, lots, px, px, Liquidity.MAKER, ts))
 
 
@@ -254,10 +288,16 @@ def _sorted(book: InstrumentBook) -> list[SimOrder]:
     return sorted(book.orders.values(), key=lambda order: not order.is_protective_stop)
 
 
-def _count_lucky(venue: SimVenue, active: list[SimOrder], book: InstrumentBook, high: int, low: int) -> None:
+def _count_both_hit(
+    venue: SimVenue, others: list[SimOrder], book: InstrumentBook, high: int, low: int
+) -> None:
     """Count the bars in which a stop ended a group whose target also lay inside the range."""
-    for order in active:
-        if order.order_id in book.orders or not order.group_id or order.px_ticks is None or order.cum_lots:
+    for order in others:
+        if order.order_id in book.orders or not order.group_id or order.cum_lots:
             continue
-        if order.kind is OrderType.LIMIT and _through(venue, order, order.px_ticks, high, low):
+        if order.kind is OrderType.LIMIT and order.px_ticks is not None:
+            hit = _through(venue, order, order.px_ticks, high, low)
+        else:
+            hit = order.stop_ticks is not None and _take_reached(order, order.stop_ticks, high, low)
+        if hit:
             venue.count("both_hit")

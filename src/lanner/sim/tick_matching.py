@@ -33,7 +33,8 @@ def on_quote(venue: SimVenue, book: InstrumentBook, quote: Quote) -> None:
     venue.expire_due(book, quote.ts_event)
     if book.has_quote and book.mode == "quotes":
         for order in list(book.orders.values()):
-            _meet_quote(venue, book, order, quote.ts_event)
+            if order.order_id in book.orders:  # its sibling's fill may have ended it
+                _meet_quote(venue, book, order, quote.ts_event)
 
 
 def see_quote(book: InstrumentBook, quote: Quote) -> None:
@@ -78,6 +79,8 @@ def _meet_quote(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int)
             return
         venue.triggered(order, ts)
     if order.kind is OrderType.MARKET:
+        if _ends_unfilled(venue, order, _reach(venue, book, buys, None), ts):
+            return
         _walk(venue, book, order, None, ts)
         if order.order_id in book.orders:
             venue.end(order, ts, OrderExpired, "market order: the liquidity in reach is used up")
@@ -90,16 +93,14 @@ def _meet_quote(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int)
         through = opposite < limit if buys else opposite > limit
         if through or (touched and venue.settings.fills.limit_on is LimitOn.TOUCH):
             lots = _offered(venue, book, opposite, buys)
-            if lots:
+            if lots > 0:
                 _note(book, buys, opposite, venue.fill(order, book, lots, limit, limit, Liquidity.MAKER, ts))
         return
     if opposite <= limit if buys else opposite >= limit:
-        if order.tif is TimeInForce.FOK and _reach(venue, book, buys, limit) < order.leaves:
-            venue.end(order, ts, OrderExpired, "FOK: not filled whole at once")
+        if _ends_unfilled(venue, order, _reach(venue, book, buys, limit), ts):
             return
         _walk(venue, book, order, limit, ts)
-    if order.tif in (TimeInForce.IOC, TimeInForce.FOK) and order.order_id in book.orders:
-        venue.end(order, ts, OrderExpired, f"{order.tif.name}: not filled at once")
+    _end_immediate(venue, book, order, ts)
     order.resting = True
 
 
@@ -112,7 +113,7 @@ def _walk(venue: SimVenue, book: InstrumentBook, order: SimOrder, limit: int | N
         if level < 1 or (limit is not None and (level > limit if buys else level < limit)):
             return
         lots = _offered(venue, book, level, buys)
-        if lots:
+        if lots > 0:
             _note(book, buys, level, venue.fill(order, book, lots, level, best, Liquidity.TAKER, ts))
         if order.order_id not in book.orders:
             return
@@ -125,11 +126,23 @@ def _offered(venue: SimVenue, book: InstrumentBook, level: int, buys: bool) -> i
     return int(depth * venue.settings.fills.participation) - taken.get(level, 0)
 
 
-def _reach(venue: SimVenue, book: InstrumentBook, buys: bool, limit: int) -> int:
+def _reach(venue: SimVenue, book: InstrumentBook, buys: bool, limit: int | None) -> int:
+    """Return the lots that a taker could get now, as far as his limit and the settings allow."""
     best = book.ask_ticks if buys else book.bid_ticks
-    steps = min(abs(limit - best), venue.settings.fills.walk_ticks)
     side = 1 if buys else -1
-    return sum(_offered(venue, book, best + side * step, buys) for step in range(steps + 1))
+    steps = venue.settings.fills.walk_ticks
+    if limit is not None:
+        steps = min(steps, abs(limit - best))
+    levels = [best + side * step for step in range(steps + 1)]
+    return sum(max(0, _offered(venue, book, level, buys)) for level in levels if level >= 1)
+
+
+def _ends_unfilled(venue: SimVenue, order: SimOrder, lots: int, ts: int) -> bool:
+    """End a fill-or-kill order that cannot be filled whole; tell whether that happened."""
+    if order.tif is not TimeInForce.FOK or lots >= order.leaves:
+        return False
+    venue.end(order, ts, OrderExpired, "FOK: not filled whole at once")
+    return True
 
 
 def _note(book: InstrumentBook, buys: bool, level: int, lots: int) -> None:
@@ -165,11 +178,13 @@ def _meet_trade(
             venue.triggered(order, ts)
             return 0  # a triggered order meets the next print, not the one that triggered it
         if order.kind is OrderType.MARKET and left > 0:
-            lots = min(left, order.leaves)
-            paid = slipped(
-                px, order.side, venue.settings.slippage, lots, int(trade.qty / book.instrument.lot_float)
+            if _ends_unfilled(venue, order, left, ts):
+                return 0
+            used = venue.fill(
+                order, book, left, _taker_px(venue, book, order, trade, px, left), px, Liquidity.TAKER, ts
             )
-            return venue.fill(order, book, lots, paid, px, Liquidity.TAKER, ts)
+            _end_immediate(venue, book, order, ts)
+            return used
     if order.kind is not OrderType.LIMIT or order.px_ticks is None or left <= 0:
         return 0
     limit = order.px_ticks
@@ -178,16 +193,28 @@ def _meet_trade(
     touched = px == limit and hits_us and venue.settings.fills.limit_on is LimitOn.TOUCH
     used = 0
     if (through or touched) and (book.mode == "trades" or order.resting):
-        if order.tif is TimeInForce.FOK and left < order.leaves:
-            venue.end(order, ts, OrderExpired, "FOK: not filled whole at once")
+        if _ends_unfilled(venue, order, left, ts):
             return 0
-        maker = order.resting or book.mode == "quotes"
-        liquidity = Liquidity.MAKER if maker else Liquidity.TAKER
-        # a limit that was marketable when it came gets the market's price, one that rested its own
-        at = limit if maker else px
-        used = venue.fill(order, book, left, at, at, liquidity, ts)
+        if order.resting or order.post_only:
+            used = venue.fill(order, book, left, limit, limit, Liquidity.MAKER, ts)
+        else:
+            # a limit that was marketable when it came gets the market's price, slipped up to its own
+            paid = _taker_px(venue, book, order, trade, px, left)
+            paid = min(paid, limit) if order.side > 0 else max(paid, limit)
+            used = venue.fill(order, book, left, paid, px, Liquidity.TAKER, ts)
     if book.mode == "trades":
         order.resting = True
-        if order.tif in (TimeInForce.IOC, TimeInForce.FOK) and order.order_id in book.orders:
-            venue.end(order, ts, OrderExpired, f"{order.tif.name}: not filled at once")
+        _end_immediate(venue, book, order, ts)
     return used
+
+
+def _taker_px(
+    venue: SimVenue, book: InstrumentBook, order: SimOrder, trade: Trade, px: int, left: int
+) -> int:
+    volume = int(trade.qty / book.instrument.lot_float + 1e-9)
+    return slipped(px, order.side, venue.settings.slippage, min(left, order.leaves), volume)
+
+
+def _end_immediate(venue: SimVenue, book: InstrumentBook, order: SimOrder, ts: int) -> None:
+    if order.tif in (TimeInForce.IOC, TimeInForce.FOK) and order.order_id in book.orders:
+        venue.end(order, ts, OrderExpired, f"{order.tif.name}: not filled at once")

@@ -49,6 +49,7 @@ class InstrumentBook:
         "mark_ticks",
         "mode",
         "open_activity_ts",
+        "open_answers",
         "open_ticks",
         "orders",
         "taken_ask",
@@ -73,7 +74,7 @@ class InstrumentBook:
         self.volume_lots = 0
         self.volume_left = -1  # no bound before a bar sets one
         self.ts_open = self.ts_close = self.open_activity_ts = 0
-        self.open_ticks = 0
+        self.open_ticks = self.open_answers = 0
 
     @property
     def has_quote(self) -> bool:
@@ -117,7 +118,7 @@ class SimVenue:
         elif isinstance(command, CancelOrder):
             self._cancel(command, ts)
         elif isinstance(command, AmendOrder):
-            self._amend(command, ts)
+            self._amend(command, ts, basis_ts)
         elif isinstance(command, Batch):
             for one in command.commands:
                 self.receive(one, ts, basis_ts)
@@ -147,12 +148,14 @@ class SimVenue:
         self._next_order += 1
         order = SimOrder(submit, book.instrument, basis_ts, f"{self.name}-{self._next_order}")
         refusal = self._refuse(order, book)
+        if refusal is None and order.expire_ts is not None and order.expire_ts <= ts:
+            refusal = "BAD_ORDER", "its good-till-date has passed"
         if refusal is not None:
             self.count("rejects")
             self._report(OrderRejected, order.order_id, book.instrument.id, ts, refusal[1], refusal[0])
             return
         order.accepted_ts = ts
-        if order.kind is OrderType.TRAILING_STOP and book.last_ticks:
+        if order.kind is OrderType.TRAILING_STOP and book.last_ticks and book.mode != "quotes":
             order.follow(book.last_ticks)
         self._orders[order.order_id] = order
         book.orders[order.order_id] = order
@@ -175,12 +178,16 @@ class SimVenue:
             return
         self.end(order, ts, OrderCanceled, "canceled on request")
 
-    def _amend(self, command: AmendOrder, ts: int) -> None:
+    def _amend(self, command: AmendOrder, ts: int, basis_ts: int) -> None:
         order = self._orders.get(command.order_id)
         if order is None:
             self._report(AmendRejected, command.order_id, command.instrument_id, ts, "no such working order")
             return
         book = self.books[command.instrument_id]
+        reason = _cannot_amend(command, order)
+        if reason is not None:
+            self._report(AmendRejected, order.order_id, book.instrument.id, ts, reason)
+            return
         lots = command.lots if command.lots is not None else order.lots
         px = command.px_ticks if command.px_ticks is not None else order.px_ticks
         stop = command.stop_ticks if command.stop_ticks is not None else order.stop_ticks
@@ -195,7 +202,9 @@ class SimVenue:
             self._report(AmendRejected, order.order_id, book.instrument.id, ts, refusal[1])
             return
         self._report(OrderAmended, order.order_id, book.instrument.id, ts, lots, px, stop)
-        order.resting = False
+        if (px, stop) == before[1:]:
+            return  # another quantity at the same price keeps its place
+        order.resting, order.basis_ts = False, basis_ts
         self._on_arrival(order, book, ts)
 
     # -- the venue's rules -------------------------------------------------------------------------
@@ -203,7 +212,8 @@ class SimVenue:
     def _refuse(self, order: SimOrder, book: InstrumentBook) -> tuple[str, str] | None:
         """Return the code and reason why the venue refuses an order, or None."""
         instrument = book.instrument
-        if order.lots < instrument.min_lots:
+        closes_rest = order.reduce_only and order.lots >= self.reducible(order)
+        if order.lots < instrument.min_lots and not closes_rest:
             return "MIN_QTY", f"quantity below the minimum of {instrument.qty_text(instrument.min_lots)}"
         if instrument.max_qty is not None and instrument.qty(order.lots) > instrument.max_qty:
             return "MAX_QTY", f"quantity above the maximum of {instrument.max_qty:f}"
@@ -263,25 +273,21 @@ class SimVenue:
         total = ZERO
         groups: dict[str, Decimal] = {}
         for other in self._orders.values():
-            if other is besides or other.fit or _spends(other) != spends:
+            if other is besides or other.fit or other.reduce_only or _spends(other) != spends:
                 continue
             if other.group_id and other.group_id == besides.group_id:
                 continue
             instrument = other.instrument
-            if not instrument.is_spot and (other.reduce_only or self._reduces(other)):
-                continue
             book = self.books[instrument.id]
             ref = other.px_ticks or other.stop_ticks or book.last_ticks
-            cost = self.account.order_cost(instrument, other.side, other.leaves, ref, book.fees.taker)
+            # what closes a position of a perpetual needs no margin
+            lots = other.leaves if instrument.is_spot else max(0, other.leaves - self.reducible(other))
+            cost = self.account.order_cost(instrument, other.side, lots, ref, book.fees.taker)
             if other.group_id:
                 groups[other.group_id] = max(groups.get(other.group_id, ZERO), cost)
             else:
                 total += cost
         return total + sum(groups.values(), ZERO)
-
-    def _reduces(self, order: SimOrder) -> bool:
-        held = self.account.position(order.instrument).lots
-        return held * order.side < 0 and order.leaves <= abs(held)
 
     def reducible(self, order: SimOrder) -> int:
         """Return how many lots of the position an order can close."""
@@ -313,11 +319,14 @@ class SimVenue:
         rate = book.fees.maker if liquidity is Liquidity.MAKER else book.fees.taker
         affordable = self.account.affordable_lots(book.instrument, order.side, px, rate, self.reserved(order))
         short_of_money = lots > affordable
+        if short_of_money and order.tif is TimeInForce.FOK:
+            affordable = 0
         lots = min(lots, affordable)
         if lots >= 1:
             self._execute(order, book, lots, px, ref, liquidity, rate, ts)
         if short_of_money and order.order_id in self._orders:
-            self.count("cut_by_balance")
+            if not order.fit:
+                self.count("cut_by_balance")
             self.end(order, ts, OrderCanceled, "the account cannot pay for the rest")
         return max(0, lots)
 
@@ -430,6 +439,17 @@ class SimVenue:
     def _report(self, kind: type, order_id: str, instrument_id: str, ts: int, *rest: object) -> None:
         when = ts + self._exchange(ts)
         self.outbox.append(kind(order_id, instrument_id, when, when + self._response(when), *rest))
+
+
+def _cannot_amend(command: AmendOrder, order: SimOrder) -> str | None:
+    """Return why an order has nothing of what is to be changed, or None."""
+    if command.px_ticks is not None and order.px_ticks is None:
+        return "an order without a limit price cannot be given one"
+    if command.stop_ticks is not None and not order.waits_for_trigger:
+        return "the order does not wait for a trigger price (any more)"
+    if command.stop_ticks is not None and order.kind is OrderType.TRAILING_STOP:
+        return "a trailing stop moves by itself"
+    return None
 
 
 def _spends(order: SimOrder) -> str:
