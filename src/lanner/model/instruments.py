@@ -165,8 +165,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def quantise_px(self, px: Number, rounding: Rounding = Rounding.NEAREST) -> int:
         """Turn a price into ticks on the instrument's grid, or raise ``InvalidOrderError``.
 
-        A price within 1e-9 (relative) of a grid point counts as lying on it, so that float arithmetic
-        does not push a price to the neighbouring tick.
+        A float within 1e-9 (relative, at most a thousandth of a tick) of a grid point counts as lying on it,
+        so that float arithmetic does not push a price to the neighbouring tick.
         """
         numerator, denominator = self._tick_ratio
         ticks = _to_steps(px, self.tick_float, numerator, denominator, rounding, "price", self.id)
@@ -305,7 +305,10 @@ def _to_steps(
                 f"{owner}: the {what} is not finite", expected="a finite number", found=value
             )
         nearest = round(quotient)
-        if rounding is Rounding.NEAREST or abs(quotient - nearest) <= 1e-9 * max(1.0, abs(quotient)):
+        size = abs(quotient)
+        # bounded, so that a price of very many ticks is still rounded; the last term is the float's own grain
+        near = min(1e-9 * max(1.0, size), 1e-3 + 8e-16 * size)
+        if rounding is Rounding.NEAREST or abs(quotient - nearest) <= near:
             return nearest
         return math.floor(quotient) if rounding is Rounding.DOWN else math.ceil(quotient)
     exact = to_decimal(value, what) * denominator / numerator
