@@ -40,12 +40,16 @@ class Wire:
 
 @dataclass(slots=True)
 class Plan:
-    """Which messages decide fills: the bar series, or the instruments whose quotes or trades do."""
+    """Which messages decide fills: the bar series, or the instruments whose quotes or trades do.
+
+    ``only_series`` names the series when the run has nothing but its bars.
+    """
 
     bar_series: dict[str, str] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     opens: bool = False
     hidden: frozenset[str] = frozenset()
+    only_series: str = ""
 
 
 class Driver:
@@ -61,8 +65,8 @@ class Driver:
         self._wires = {
             instrument_id: self._wire(venue) for venue in venues.values() for instrument_id in venue.books
         }
-        self._unseen: list[Any] = []
         self._books = self._venue_books(engine)
+        self._only_series = plan.only_series
         self._has_feed_delay = any(not v.settings.latency.feed.is_zero for v in venues.values())
 
     def _wire(self, venue: SimVenue) -> Wire:
@@ -103,26 +107,19 @@ class Driver:
     def _play_batch(self, batch: list[Any]) -> None:
         turn: Iterator[Any] = iter(batch)
         size = len(batch)
-        kinds = {type(message) for message in batch}
-        hidden = self.plan.hidden
-        simple = not (kinds & RARE) and BarOpen not in kinds and not hidden and not self._has_feed_delay
-        step = self.engine.step_for(next(iter(kinds))) if len(kinds) == 1 and simple else self.engine.step
-        seen = 0
+        simple, step = self._gear(batch)
         while True:
-            if self.idle and simple:
+            if simple and self.idle:
                 commands: list[Command] = []
+                seen = size - length_hint(turn)
                 for message in turn:
                     commands = step(message)
                     if commands:
                         break
                 else:
-                    self._unseen = batch[seen:]
-                    self._catch_up()
+                    self._catch_up(batch, seen, size)
                     return
-                at = size - length_hint(turn)
-                self._unseen = batch[seen:at]
-                self._catch_up()
-                seen = at
+                self._catch_up(batch, seen, size - length_hint(turn))
                 self._dispatch(commands, message.ts_event)
             for message in turn:
                 self._slow(message)
@@ -130,7 +127,15 @@ class Driver:
                     break
             else:
                 return
-            seen = size - length_hint(turn)
+
+    def _gear(self, batch: list[Any]) -> tuple[bool, Callable[[Any], list[Command]]]:
+        """Tell whether a batch may go straight into the engine while nothing is under way, and by which step."""
+        if self._only_series:
+            return not self._has_feed_delay, self.engine.step_of_series(self._only_series)
+        kinds = set(map(type, batch))
+        if kinds & RARE or BarOpen in kinds or self.plan.hidden or self._has_feed_delay:
+            return False, self.engine.step
+        return True, self.engine.step_for(kinds.pop()) if len(kinds) == 1 else self.engine.step
 
     @property
     def idle(self) -> bool:
@@ -295,11 +300,12 @@ class Driver:
             else:
                 return
 
-    def _catch_up(self) -> None:
-        """Show idle venues the last message of each instrument that they have not seen."""
+    def _catch_up(self, batch: list[Any], start: int, stop: int) -> None:
+        """Show idle venues the last of the messages [start, stop) of each instrument; they saw none of them."""
         wanted = len(self._wires)
         done: set[str] = set()
-        for message in reversed(self._unseen):
+        for at in range(stop - 1, start - 1, -1):
+            message = batch[at]
             kind = type(message)
             name = self.plan.bar_series.get(message.series, "") if kind is Bar else message.instrument_id
             if not name or name in done:
@@ -320,7 +326,6 @@ class Driver:
             done.add(name)
             if len(done) == wanted:
                 break
-        self._unseen = []
 
 
 def _delayed(message: Any, ts_recv: int) -> Any:

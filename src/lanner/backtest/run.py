@@ -189,6 +189,8 @@ def _plan(spec: BacktestSpec) -> Plan:
     plan.opens = len(plan.bar_series) > 1 or (
         bool(plan.bar_series) and any(mode != "bars" for mode in plan.modes.values())
     )
+    if len(spec.streams) == 1 and spec.streams[0].kind == "bars":
+        plan.only_series = series_id(spec.streams[0].instrument_id, spec.streams[0].spec)
     if spec.detail:
         plan.hidden = frozenset(
             series_id(s.instrument_id, s.spec) for s in spec.streams if _is_detail(spec, s)

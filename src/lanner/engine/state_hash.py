@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from enum import IntEnum
 
 import msgspec
 
@@ -12,12 +11,17 @@ from lanner.model.reports import Report
 
 
 class StateHash:
-    """Digest commands, reports and the final state in the order in which they happened."""
+    """Digest commands, reports and the final state in the order in which they happened.
 
-    __slots__ = ("_digest",)
+    Messages are digested in MessagePack: integers and floats bit by bit, Decimals as their text, so the digest
+    depends on nothing but their values.
+    """
+
+    __slots__ = ("_digest", "_encode")
 
     def __init__(self, seed: int) -> None:
-        self._digest = hashlib.blake2b(f"lanner/1/{seed}".encode(), digest_size=16)
+        self._digest = hashlib.blake2b(f"lanner/2/{seed}".encode(), digest_size=16)
+        self._encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
     def add(self, message: Command | Report) -> None:
         """Digest one message."""
@@ -25,9 +29,7 @@ class StateHash:
             for one in message.commands:
                 self.add(one)
             return
-        parts = [type(message).__name__]
-        parts += [_text(value) for value in msgspec.structs.astuple(message)]
-        self._digest.update("|".join(parts).encode() + b"\n")
+        self._digest.update(type(message).__name__.encode() + self._encode(message))
 
     def add_text(self, text: str) -> None:
         """Digest a line of text."""
@@ -36,8 +38,3 @@ class StateHash:
     def hexdigest(self) -> str:
         """Return the fingerprint so far."""
         return self._digest.hexdigest()
-
-
-def _text(value: object) -> str:
-    # repr of floats is the shortest text that reads back as the same number, on every Python
-    return str(int(value)) if isinstance(value, (IntEnum, bool)) else str(value)

@@ -121,7 +121,7 @@ class ExecutionEngine:
         for order in orders:
             order.group_id, order.group_kind = group_id, kind
         ids = {order.order_id for order in orders}
-        self.out = [
+        self.out[:] = [
             msgspec.structs.replace(command, group_id=group_id, group_kind=kind)
             if isinstance(command, SubmitOrder) and command.order_id in ids
             else command

@@ -170,7 +170,7 @@ def _apply_accepted(order: Order, report: OrderAccepted) -> bool:
 def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     if fill.trade_id in order.trade_ids:
         return False
-    order.trade_ids.add(fill.trade_id)
+    _remember(order, fill.trade_id)
     order.cum_lots += fill.lots
     order.notional += fill.px_ticks * fill.lots
     order.fees += fill.fee
@@ -180,6 +180,17 @@ def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     elif order.status not in FINAL_STATUSES and order.status not in _PENDING:
         move(order, _S.PARTIALLY_FILLED, fill.ts_event)
     return True
+
+
+def _remember(order: Order, trade_id: str) -> None:
+    """Keep a trade id; most orders have one or two fills, and a set for each would be most of their memory."""
+    ids = order.trade_ids
+    if isinstance(ids, set):
+        ids.add(trade_id)
+    elif len(ids) < 8:
+        order.trade_ids = (*ids, trade_id)
+    else:
+        order.trade_ids = {*ids, trade_id}
 
 
 def _resume(order: Order, answered: OrderStatus) -> OrderStatus:

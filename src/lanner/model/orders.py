@@ -133,7 +133,7 @@ class Order:
         self.fees = Decimal(0)
         self.reason = ""
         self.triggered = False
-        self.trade_ids: set[str] = set()
+        self.trade_ids: tuple[str, ...] | set[str] = ()
 
     @property
     def leaves_lots(self) -> int:
