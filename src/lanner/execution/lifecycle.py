@@ -142,7 +142,9 @@ def apply_report(order: Order, report: OrderReport) -> bool:
         assert isinstance(report, OrderAmended)
         order.lots, order.px_ticks, order.stop_ticks = report.lots, report.px_ticks, report.stop_ticks
         done = order.cum_lots >= order.lots
-        move(order, _S.FILLED if done else _resume(order, _S.PENDING_AMEND), ts)
+        # who changes an order has it: that answers the silence, too
+        resumed = _resume(order, _S.PENDING_AMEND, _S.UNKNOWN, _S.SUBMITTED)
+        move(order, _S.FILLED if done else resumed, ts)
         return True
     if kind is AmendRejected or kind is CancelRejected:
         move(order, _resume(order, _S.PENDING_AMEND if kind is AmendRejected else _S.PENDING_CANCEL), ts)
@@ -193,6 +195,6 @@ def _remember(order: Order, trade_id: str) -> None:
         order.trade_ids = {*ids, trade_id}
 
 
-def _resume(order: Order, answered: OrderStatus) -> OrderStatus:
+def _resume(order: Order, *answered: OrderStatus) -> OrderStatus:
     """Return where the order stands once one pending request is answered; another one stays pending."""
-    return resting_status(order) if order.status is answered else order.status
+    return resting_status(order) if order.status in answered else order.status
