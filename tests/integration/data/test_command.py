@@ -127,6 +127,15 @@ def test_describe_gives_the_whole_passport_as_json(bars: Path, lanner: Run) -> N
     assert passport["problems"]
 
 
+def test_describe_names_no_hash_of_a_source_that_is_no_file(lanner: Run) -> None:
+    lanner("synth", "bars", "--instrument", "A-USDT.MADE", "--days", "2")
+    source = next(
+        line for line in lanner("describe", "A-USDT.MADE@1h")[1].splitlines() if line.startswith("source")
+    )
+    assert "48 rows" in source
+    assert "sha256" not in source
+
+
 def test_describe_reads_a_file_without_importing_it(bars: Path, lanner: Run) -> None:
     assert json.loads(lanner("describe", str(bars), "--json")[1])["rows"] == 97
     assert json.loads(lanner("list", "--json")[1])["datasets"] == []
