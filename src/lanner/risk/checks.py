@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from lanner.model.enums import OrderType, Side
 from lanner.model.orders import Order
 from lanner.portfolio.positions import Position
 
@@ -40,7 +41,10 @@ def check_order(
     if reduces or order.reduce_only:
         return None
     instrument = order.instrument
-    px = order.px or order.stop_px or (Decimal(repr(mark)) if mark == mark else None)
+    market = Decimal(repr(mark)) if mark == mark else None
+    px = order.px or order.stop_px or market
+    if order.type is OrderType.LIMIT and order.side is Side.SELL and px is not None and market is not None:
+        px = max(px, market)  # a sale below the market fills at the market
     if px is None:
         return "no price is known yet, so the order's value cannot be checked"
     value = order.qty * instrument.multiplier * px
