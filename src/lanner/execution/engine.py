@@ -237,7 +237,7 @@ class ExecutionEngine:
         orders = self._open[order.strategy_id, order.instrument_id]
         del orders[order.order_id]
         self._open_count[order.strategy_id] -= 1
-        if not order.cum_lots:
+        if order.status is OrderStatus.REJECTED and not order.cum_lots:
             self._plans.pop(order.order_id, None)
 
     def _tell(self, order: Order) -> None:
@@ -255,20 +255,23 @@ class ExecutionEngine:
         started = self._plans.get(order.order_id)
         if started is None:
             return
-        if order.is_final:
+        if order.status is OrderStatus.FILLED:  # any other order may still have a late fill
             del self._plans[order.order_id]
-        size = min(order.cum_lots, abs(lots)) if lots * order.side > 0 else 0
-        if size:
+        size = min(order.cum_lots - started.closed_lots, abs(lots)) if lots * order.side > 0 else 0
+        if size > 0:
             self._protect(key, started, size)
 
     def _protect(self, key: Key, guard: Guard, lots: int) -> None:
         if guard not in self._guards.setdefault(key, []):
             self._guards[key].append(guard)
             guard.opened_at = guard.entry.ts_last
+        if guard.is_over:  # its exits closed the first part of an entry that goes on filling
+            guard.renew(self.ids.next("g"))
         if guard.orders:
             for order in guard.orders.values():
-                if order.is_open and order.lots != lots and order.status is not OrderStatus.PENDING_CANCEL:
-                    self.amend(order, lots, None, None)
+                total = lots + order.cum_lots
+                if order.is_open and order.lots != total and order.status is not OrderStatus.PENDING_CANCEL:
+                    self.amend(order, total, None, None)
             return
         entry, plan = guard.entry, guard.plan
         instrument, side = entry.instrument, entry.side

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from lanner.core.errors import InvalidOrderError
-from lanner.model.enums import Side
+from lanner.model.enums import OrderStatus, Side
 from lanner.model.instruments import Instrument, Rounding
 from lanner.model.orders import Order
 
@@ -59,6 +59,25 @@ class Guard:
     group_id: str
     orders: dict[str, Order] = field(default_factory=dict)
     opened_at: int = 0
+    past: list[Order] = field(default_factory=list)
+
+    @property
+    def closed_lots(self) -> int:
+        """Return the lots that the guard's own exits have closed."""
+        return sum(order.cum_lots for order in (*self.past, *self.orders.values()))
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the exits have done their work, or none of them works any more."""
+        orders = self.orders.values()
+        working = (o.is_open and o.status is not OrderStatus.PENDING_CANCEL for o in orders)
+        return bool(orders) and (any(o.status is OrderStatus.FILLED for o in orders) or not any(working))
+
+    def renew(self, group_id: str) -> None:
+        """Begin a new group of exits for what the entry has filled since."""
+        self.past += self.orders.values()
+        self.orders = {}
+        self.group_id = group_id
 
 
 def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:
