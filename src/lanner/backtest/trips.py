@@ -178,7 +178,7 @@ def _share_funding(trips: list[RoundTrip], funding: Sequence[FundingPaid]) -> No
             trip.return_frac = trip.pnl / cost if cost else 0.0
 
 
-def _excursions(trip: RoundTrip, ts: Any, px: Any, high: Any, low: Any) -> tuple[float, float]:
+def _excursions(trip: RoundTrip, ts: Any, _px: Any, high: Any, low: Any) -> tuple[float, float]:
     """Return the worst and best open return of a trip, from the samples between entry and exit."""
     first = int(np.searchsorted(ts, trip.entry_ts, side="left"))
     last = int(np.searchsorted(ts, trip.exit_ts, side="right"))

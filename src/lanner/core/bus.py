@@ -122,7 +122,7 @@ class MessageBus:
         for handler in handlers:
             try:
                 handler(topic, event)
-            except Exception as fault:  # a watcher must never stop the road
+            except Exception as fault:  # noqa: BLE001 - a watcher must never stop the road
                 self._stats.handler_faults += 1
                 if self._on_fault is not None:
                     self._on_fault(topic, handler, fault)

@@ -80,7 +80,7 @@ class Portfolio:
             raise ConfigError(
                 f"cannot value {currency} in {self.currency}",
                 expected=f"a rate for {currency}",
-                fix=f"Add it to the configuration, e.g. rates: {{{currency}: 1}}, or trade instruments of one currency.",
+                fix=f"Add it to the settings, e.g. rates: {{{currency}: 1}}, or trade instruments of one currency.",
             )
         return found
 

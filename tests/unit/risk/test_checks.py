@@ -42,7 +42,7 @@ def test_an_order_up_to_the_limit_passes_and_one_lot_more_does_not(lots: int, pa
 
 
 def test_the_multiplier_counts_in_the_position_limit() -> None:
-    limit = {"max_position_notional": Decimal(200)}
+    limit: dict[str, Any] = {"max_position_notional": Decimal(200)}
     assert check(order(4), held=6, **limit) is None
     why = check(order(5), held=6, **limit)
     assert why is not None
@@ -50,7 +50,7 @@ def test_the_multiplier_counts_in_the_position_limit() -> None:
 
 
 def test_a_flip_is_measured_by_what_it_leads_to() -> None:
-    limit = {"max_position_notional": Decimal(200)}
+    limit: dict[str, Any] = {"max_position_notional": Decimal(200)}
     assert check(order(20, Side.SELL), held=10, **limit) is None
     assert check(order(21, Side.SELL), held=10, **limit) is not None
 
@@ -58,7 +58,7 @@ def test_a_flip_is_measured_by_what_it_leads_to() -> None:
 @pytest.mark.parametrize(
     "limits", [{"max_order_notional": Decimal(1)}, {"max_position_notional": Decimal(1)}]
 )
-def test_what_reduces_a_position_is_never_refused(limits: dict[str, Decimal]) -> None:
+def test_what_reduces_a_position_is_never_refused(limits: dict[str, Any]) -> None:
     assert check(order(10, Side.SELL), held=10, mark=NAN, open_orders=999, **limits) is None
     assert check(order(10, Side.BUY), held=-10, mark=NAN, open_orders=999, **limits) is None
     assert check(order(10, Side.SELL, reduce_only=True), held=0, mark=NAN, open_orders=999, **limits) is None
@@ -72,7 +72,7 @@ def test_a_limit_that_cannot_be_computed_lets_nothing_pass() -> None:
 
 
 def test_a_priced_order_is_valued_at_its_own_price() -> None:
-    limit = {"max_order_notional": Decimal(100), "mark": NAN}
+    limit: dict[str, Any] = {"max_order_notional": Decimal(100), "mark": NAN}
     assert check(order(5, type=OrderType.LIMIT, px_ticks=1000), **limit) is None
     assert check(order(5, type=OrderType.LIMIT, px_ticks=1001), **limit) is not None
     assert check(order(5, type=OrderType.STOP_MARKET, stop_ticks=1001), **limit) is not None
