@@ -90,7 +90,7 @@ class BarRoute:
 class QuoteRoute:
     """What happens when a quote comes."""
 
-    __slots__ = ("handlers", "owners", "seen", "updates", "waiting")
+    __slots__ = ("busy", "handlers", "owners", "seen", "updates", "waiting", "watched")
 
     def __init__(self) -> None:
         self.owners: list[tuple[Strategy, QuoteSeries]] = []
@@ -98,6 +98,8 @@ class QuoteRoute:
         self.handlers: tuple[Callable[[Quote], None], ...] = ()
         self.waiting: list[tuple[ScalarSeries, Strategy]] = []
         self.seen = 0
+        self.watched = False
+        self.busy = False
 
     def seal(self) -> None:
         """Gather what was declared."""
@@ -116,6 +118,7 @@ class QuoteRoute:
             late = {id(strategy) for _, strategy in self.waiting}
             unique = dict.fromkeys(s for s, _ in self.owners if id(s) not in late and s.overrides("on_quote"))
             self.handlers = tuple(strategy.on_quote for strategy in unique)
+        self.busy = bool(self.waiting or self.watched)
 
 
 class TradeRoute:
@@ -211,9 +214,12 @@ class Subscriptions:
 
     def watch(self, watched: bool) -> None:
         """Tell the routes whether anybody listens on the bus."""
-        for route in self.bars.values():
-            route.watched = watched
-            route.warm(0)
+        for bar_route in self.bars.values():
+            bar_route.watched = watched
+            bar_route.warm(0)
+        for quote_route in self.quotes.values():
+            quote_route.watched = watched
+            quote_route.warm(0)
 
     def _bar_route(self, instrument_id: str, timeframe: str) -> BarRoute:
         series = series_id(instrument_id, timeframe)

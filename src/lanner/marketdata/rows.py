@@ -98,11 +98,19 @@ def _plain_rows(kind: str, first: str, frame: pl.DataFrame) -> Rows:
     ts_event, ts_recv = frame["ts_event"].to_numpy(), frame["ts_recv"].to_numpy()
     one_clock = bool((ts_event == ts_recv).all())
     rest = [_column(frame[name]) for name in names[2:]]
+    # a bar that opens when the one before closes shares that number instead of making it anew
+    opens = frame["ts_open"].to_numpy() if kind == "bars" else None
+    seamless = opens is not None and bool((opens[1:] == ts_event[:-1]).all())
 
     def make(start: int, stop: int) -> list[MarketData]:
         event = ts_event[start:stop].tolist()
         recv = event if one_clock else ts_recv[start:stop].tolist()
-        return list(map(message, repeat(first), event, recv, *[column(start, stop) for column in rest]))
+        if opens is not None and seamless and event:
+            opened = [int(opens[start]), *event[:-1]]
+            columns = [opened, *[column(start, stop) for column in rest[1:]]]
+        else:
+            columns = [column(start, stop) for column in rest]
+        return list(map(message, repeat(first), event, recv, *columns))
 
     return Rows(ts_event, ts_recv, make)
 
