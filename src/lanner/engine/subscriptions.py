@@ -79,10 +79,8 @@ class BarRoute:
         seen = [entry for entry in self.waiting if entry[0].bars_to_warm <= self.seen]
         if seen:
             self.waiting = [entry for entry in self.waiting if entry not in seen]
-            ready = [
-                strategy for strategy, declared in self.owners if (declared, strategy) not in self.waiting
-            ]
-            unique = dict.fromkeys(strategy for strategy in ready if strategy.overrides("on_bar"))
+            late = {id(strategy) for _, strategy in self.waiting}
+            unique = dict.fromkeys(s for s, _ in self.owners if id(s) not in late and s.overrides("on_bar"))
             self.handlers = tuple(strategy.on_bar for strategy in unique)
         self.busy = bool(self.bar_updates or self.waiting or self.aggregators or self.watched)
 
