@@ -210,7 +210,7 @@ def _warnings(played: Played) -> list[str]:
             )
     still = sum(1 for order in played.engine.execution.orders.values() if order.is_open)
     if still:
-        found.append(f"{still} orders were still working at the end")
+        found.append(f"{still} order{' was' if still == 1 else 's were'} still working at the end")
     if not played.engine.execution.fills:
         found.append("the strategy did not trade")
     return found

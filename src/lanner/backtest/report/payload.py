@@ -62,7 +62,7 @@ def _equity(result: BacktestResult) -> Json:
     keep = thin_indices([curve.equity, fall], EQUITY_POINTS)
     return {
         "t": _seconds(curve.ts[keep]),
-        "v": _shorts(curve.equity[keep]),
+        "v": _shorts(curve.equity[keep], 12),
         "b": None if curve.benchmark is None else _shorts(curve.benchmark[keep]),
         "d": _shorts(0.0 - fall[keep], 6),
         "x": _shorts(curve.exposure[keep], 5),
