@@ -181,15 +181,15 @@ class Desk:
         position = self.engine.portfolio.position(self.strategy_id, traded)
         held = position.lots + execution.pending_lots(self.strategy_id, traded.id)
         delta = wanted - held
-        if wanted == 0 and traded.is_spot:
-            execution.cancel_all(self.strategy_id, traded.id)  # exits lock the very coins that are to be sold
-            delta = -position.lots
-        elif wanted == 0:
+        if wanted == 0:
+            # what still works could open again, and on spot the exits lock the very coins that are to be sold
             execution.cancel_all(self.strategy_id, traded.id)
             delta = -position.lots
-        if delta == 0 or (wanted != 0 and abs(delta) < traded.min_lots):
+        if delta == 0 or (wanted != 0 and held != 0 and self._too_small(traded, abs(delta))):
             return None
         side = Side.BUY if delta > 0 else Side.SELL
+        if traded.is_spot and 0 < wanted < position.lots:
+            execution.shrink_exits(self.strategy_id, traded.id, wanted)
         order = Order(
             self.engine.ids.next("o"),
             self.strategy_id,
@@ -207,6 +207,12 @@ class Desk:
         opens = wanted * delta > 0
         plan = self._plan(traded, side, order, stop, take, trail, defaults=True) if opens else None
         return execution.submit(order, plan)
+
+    def _too_small(self, traded: Instrument, lots: int) -> bool:
+        """Tell whether the venue would refuse so small a change of a position that is there already."""
+        mark = self.engine.cache.price(traded.id)
+        value = traded.qty_float(lots) * float(traded.multiplier) * mark
+        return lots < traded.min_lots or value < float(traded.min_notional)
 
     def oco(self, orders: Sequence[OrderView]) -> None:
         found = [self.engine.execution.find(view) for view in orders]

@@ -25,7 +25,7 @@ from lanner.model.commands import Command
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.model.orders import OrderView
-from lanner.model.reports import Fill, FundingPaid, OrderReport, Report
+from lanner.model.reports import FundingPaid, OrderReport, Report
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
@@ -74,6 +74,7 @@ class Engine:
         self.started = False
         self._watched = False
         self.reports: list[Report] = []
+        self.funding_after: list[int] = []  # how many fills came before each of the reports
         self._log = log
         self._strategies: list[Strategy] = []
         self._bars: dict[str, BarRoute] = self.subscriptions.bars
@@ -395,6 +396,7 @@ class Engine:
         self._tick(report.ts_recv)
         self.hash.add(report)
         self.reports.append(report)
+        self.funding_after.append(len(self.execution.fills))
         instrument = self.cache.instrument(report.instrument_id)
         self.portfolio.apply_funding(instrument, report)
         self._publish("account.funding", report)

@@ -322,6 +322,21 @@ class ExecutionEngine:
         self.orders[order.order_id] = order
         self._send(order)
 
+    def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
+        """Bring protective exits down to a position that is about to be ``lots`` (a spot venue locks what they sell)."""
+        left = lots
+        for guard in self._guards.get((strategy_id, instrument_id), ()):
+            size = 0
+            for order in guard.orders.values():
+                if not order.is_open or order.status is OrderStatus.PENDING_CANCEL:
+                    continue
+                size = min(order.lots, left)
+                if size <= order.cum_lots:
+                    self.cancel(order)
+                elif size < order.lots:
+                    self.amend(order, size, None, None)
+            left -= size
+
     def _withdraw(self, key: Key, guard: Guard) -> None:
         self._guards[key].remove(guard)
         self.clock.cancel_timer(ROI_OWNER, guard.group_id)
