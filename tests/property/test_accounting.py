@@ -224,9 +224,8 @@ def test_what_is_shown_adds_up_to_the_total(case: Case) -> None:
     assert parts.total == total == parts.price + parts.fees + parts.funding + parts.slippage
     assert (parts.fees, parts.funding) == (-result.fees, result.funding)
     trips = result.round_trips
-    assert sum(trip.pnl - trip.funding for trip in trips) == pytest.approx(
-        float(total - result.funding), abs=1e-6
-    )
+    assert sum(trip.pnl for trip in trips) == pytest.approx(float(total), abs=1e-6)
+    assert sum(trip.funding for trip in trips) == pytest.approx(float(result.funding), abs=1e-9)
     assert sum(trip.fees for trip in trips) == pytest.approx(float(result.fees), abs=1e-7)
     assert sum(fill.fee for fill in result.fills) == pytest.approx(float(result.fees), abs=1e-7)
     assert result.equity.equity[-1] == pytest.approx(float(result.end_equity), abs=1e-6)

@@ -56,7 +56,8 @@ def assemble(played: Played, events: int, seconds: float, code_hash: str) -> Bac
         played.since,
         spec.max_points,
     )
-    trips = round_trips(fills, played.funding, engine.cache.marks, samples, played.until)
+    payments = list(zip(engine.funding_after, played.funding, strict=True))
+    trips = round_trips(fills, payments, engine.cache.marks, samples, played.until)
     rows = [_fill_row(fill, order) for fill, order in fills]
     money = _money(played)
     metrics = compute_metrics(curve, trips, rows, float(played.start_equity), fees=float(money["fees"]))

@@ -30,6 +30,7 @@ class _Open:
     lots: int
     fee_per_lot: float
     slip_per_lot: int
+    number: int
 
 
 @dataclass(slots=True)
@@ -46,31 +47,35 @@ class _Pair:
     exit_sum: int = 0
     fees: float = 0.0
     slippage: int = 0
+    first_fill: int = 0
+    last_fill: int = 1 << 62
 
 
 def round_trips(
     fills: Sequence[tuple[OrderFilled, Order]],
-    funding: Sequence[FundingPaid],
+    funding: Sequence[tuple[int, FundingPaid]],
     marks: dict[str, float],
     prices: dict[str, tuple[Any, Any, Any, Any]],
     end_ts: int,
 ) -> list[RoundTrip]:
     """Return the round trips of a run in the order of their exits; what is still open is valued at the mark.
 
-    ``prices`` maps an instrument to its sampled times, prices, highs and lows, for the excursions.
+    ``funding`` are payments with the number of fills that came before: at one time stamp a position may be paid
+    for and closed. ``prices`` maps an instrument to its sampled times, prices, highs and lows, for the excursions.
     """
-    trips: list[RoundTrip] = []
-    groups: dict[tuple[str, str], list[tuple[OrderFilled, Order]]] = {}
-    for fill, order in fills:
-        groups.setdefault((order.strategy_id, order.instrument_id), []).append((fill, order))
+    made: list[tuple[_Pair, RoundTrip]] = []
+    groups: dict[tuple[str, str], list[tuple[int, OrderFilled, Order]]] = {}
+    for number, (fill, order) in enumerate(fills):
+        groups.setdefault((order.strategy_id, order.instrument_id), []).append((number, fill, order))
     for own in groups.values():
-        instrument = own[0][1].instrument
+        instrument = own[0][2].instrument
         pairs, left = _match(own)
         mark = marks.get(instrument.id, 0.0)
-        trips += [_trip(pair, instrument, None, end_ts) for pair in pairs]
-        trips += [_trip(pair, instrument, mark, end_ts) for pair in _still_open(left, end_ts)]
+        made += [(pair, _trip(pair, instrument, None, end_ts)) for pair in pairs]
+        made += [(pair, _trip(pair, instrument, mark, end_ts)) for pair in _still_open(left, end_ts)]
+    _share_funding(made, funding)
+    trips = [trip for _, trip in made]
     trips.sort(key=lambda trip: (trip.exit_ts, trip.entry_ts, trip.instrument_id, trip.strategy_id))
-    _share_funding(trips, funding)
     for number, trip in enumerate(trips, 1):
         trip.id = number
         if trip.instrument_id in prices:
@@ -78,10 +83,10 @@ def round_trips(
     return trips
 
 
-def _match(fills: Sequence[tuple[OrderFilled, Order]]) -> tuple[list[_Pair], deque[_Open]]:
+def _match(fills: Sequence[tuple[int, OrderFilled, Order]]) -> tuple[list[_Pair], deque[_Open]]:
     waiting: deque[_Open] = deque()
     pairs: dict[tuple[str, str], _Pair] = {}
-    for fill, order in fills:
+    for number, fill, order in fills:
         side = int(fill.side)
         lots = fill.lots
         fee = float(fill.fee) / fill.lots
@@ -93,7 +98,9 @@ def _match(fills: Sequence[tuple[OrderFilled, Order]]) -> tuple[list[_Pair], deq
             pair = pairs.get(key)
             if pair is None:
                 pair = pairs[key] = _Pair(entry.order, order, int(entry.order.side), entry.ts)
+                pair.first_fill = entry.number
             pair.exit_ts = fill.ts_event
+            pair.last_fill = number
             pair.lots += closed
             pair.entry_sum += closed * entry.px_ticks
             pair.exit_sum += closed * fill.px_ticks
@@ -104,7 +111,7 @@ def _match(fills: Sequence[tuple[OrderFilled, Order]]) -> tuple[list[_Pair], deq
             if not entry.lots:
                 waiting.popleft()
         if lots:
-            waiting.append(_Open(order, fill.ts_event, fill.px_ticks, lots, fee, slip))
+            waiting.append(_Open(order, fill.ts_event, fill.px_ticks, lots, fee, slip, number))
     return list(pairs.values()), waiting
 
 
@@ -112,7 +119,8 @@ def _still_open(waiting: deque[_Open], end_ts: int) -> list[_Pair]:
     pairs: dict[str, _Pair] = {}
     for entry in waiting:
         pair = pairs.setdefault(
-            entry.order.order_id, _Pair(entry.order, None, int(entry.order.side), entry.ts, end_ts)
+            entry.order.order_id,
+            _Pair(entry.order, None, int(entry.order.side), entry.ts, end_ts, first_fill=entry.number),
         )
         pair.lots += entry.lots
         pair.entry_sum += entry.lots * entry.px_ticks
@@ -158,14 +166,15 @@ def _reason(order: Order) -> str:
     return order.tag or ("signal" if order.intent in ("target", "order") else order.intent)
 
 
-def _share_funding(trips: list[RoundTrip], funding: Sequence[FundingPaid]) -> None:
-    """Give each payment to the trips that were open at its time, by signed quantity."""
-    for payment in funding:
+def _share_funding(
+    made: Sequence[tuple[_Pair, RoundTrip]], funding: Sequence[tuple[int, FundingPaid]]
+) -> None:
+    """Give each payment to the trips that were open when it came, by signed quantity."""
+    for after, payment in funding:
         held = [
             trip
-            for trip in trips
-            if trip.instrument_id == payment.instrument_id
-            and trip.entry_ts <= payment.ts_event < trip.exit_ts
+            for pair, trip in made
+            if trip.instrument_id == payment.instrument_id and pair.first_fill < after <= pair.last_fill
         ]
         net = sum(trip.side * trip.qty for trip in held)
         if not net:

@@ -7,6 +7,7 @@ the orders it wanted, commands out, news on the bus. No I/O, no threads, no oper
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -114,6 +115,8 @@ class Engine:
     def start(self, ts: int) -> list[Command]:
         """Set the clock and let every strategy declare its series and indicators."""
         self.clock.now = ts
+        traders = Counter(i.id for desk in self.desks.values() for i in desk.instruments)
+        self.execution.shared = frozenset(name for name, count in traders.items() if count > 1)
         for strategy in self._strategies:
             self._call(strategy, strategy.on_start)
         for strategy in self._strategies:

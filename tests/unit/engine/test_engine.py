@@ -161,11 +161,12 @@ def test_bars_that_nothing_can_be_built_from_are_refused_with_what_there_is() ->
         engine(Diary(start=lambda self, _: self.bars("30m")))
 
 
-def test_series_declared_after_the_start_are_refused() -> None:
-    for verb in ("bars", "quotes", "trades"):
-        late = Diary(bar=lambda self, _, verb=verb: getattr(self, verb)())
-        with pytest.raises(StrategyError, match=rf"{verb} must be declared in on_start.*Move the call there"):
-            engine(late, ticks=("quotes", "trades")).step(bar(0))
+@pytest.mark.parametrize("verb", ["bars", "quotes", "trades"])
+def test_series_declared_after_the_start_are_refused(verb: str) -> None:
+    late = Diary(bar=lambda self, _: getattr(self, verb)())
+    running = engine(late, ticks=("quotes", "trades"))
+    with pytest.raises(StrategyError, match=rf"{verb} must be declared in on_start.*Move the call there"):
+        running.step(bar(0))
 
 
 def test_two_strategies_of_one_name_are_refused() -> None:
