@@ -54,7 +54,7 @@ class SignalStrategy(Strategy):
             node = _output(graph, result)
         except ConfigError:
             raise  # a parameter the function itself refuses
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever user code raises is shown with their own lines
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises is shown with their lines
             raise strategy_error(error, self, "while the signal was built", ()) from None
         return graph.compile(node)
 
