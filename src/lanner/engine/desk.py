@@ -199,7 +199,7 @@ class Desk:
             abs(delta),
             self.now,
             px_ticks=None if px is None else traded.quantise_px(px, passive(side)),
-            reduce_only=wanted == 0 and not traded.is_spot,
+            reduce_only=wanted == 0 and not traded.is_spot and traded.id not in execution.shared,
             fit=px is None,
             intent="target",
             tag=tag,

@@ -42,7 +42,12 @@ _TOPICS = {
 
 
 class ExecutionEngine:
-    """Own the orders. Commands pile up in ``out``, news for strategies in ``notices``; the engine takes both."""
+    """Own the orders. Commands pile up in ``out``, news for strategies in ``notices``; the engine takes both.
+
+    ``shared`` names the instruments that several strategies trade through one account. Their orders leave without
+    the reduce-only flag: the venue knows the net position only and would refuse one strategy's exit because of
+    another's position.
+    """
 
     def __init__(
         self, clock: LogicalClock, ids: IdFactory, portfolio: Portfolio, limits: RiskLimits, publish: Publish
@@ -57,6 +62,7 @@ class ExecutionEngine:
         self.fills: list[tuple[OrderFilled, Order]] = []
         self.intents = 0
         self.stray_reports = 0
+        self.shared: frozenset[str] = frozenset()
         self._publish = publish
         self._open: dict[Key, dict[str, Order]] = {}
         self._open_count: dict[str, int] = {}
@@ -312,7 +318,7 @@ class ExecutionEngine:
             stop_ticks=stop_ticks,
             trail_frac=plan.trail_frac if trailing else None,
             trail_ticks=plan.trail_ticks if trailing else None,
-            reduce_only=True,
+            reduce_only=entry.instrument_id not in self.shared,
             group_id=guard.group_id,
             group_kind=GroupKind.BRACKET,
             parent_id=entry.order_id,
