@@ -215,8 +215,8 @@ def streams(example: dict[str, Any], instrument: Instrument) -> list[Stream]:
     elif "bars" in example:
         found.append(bar_stream(instrument, example["bars"], "1m", MINUTE))
     if "quotes" in example:
-        names = ("bid_px", "bid_qty", "ask_px", "ask_qty")
-        found.append(tick_stream(instrument, "quotes", example["quotes"], names, seq=(0, pl.Int64)))
+        sides = ("bid_px", "bid_qty", "ask_px", "ask_qty")
+        found.append(tick_stream(instrument, "quotes", example["quotes"], sides, seq=(0, pl.Int64)))
     if "trades" in example:
         names = ("px", "qty", "aggressor")
         found.append(tick_stream(instrument, "trades", example["trades"], names, trade_id=("", pl.String)))

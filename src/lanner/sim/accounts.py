@@ -88,10 +88,11 @@ class SimAccount:
                 have = self.balances.get(instrument.base, ZERO) - reserved
                 return _floor(have / (instrument.lot * instrument.multiplier))
             have = self.balances.get(instrument.quote, ZERO) - reserved
-            lots = _floor(have / (unit * px_ticks * (1 + max(fee_rate, ZERO))))
-            # the fee is rounded up, which can cost the last lot
+            per_lot = unit * px_ticks * (1 + max(fee_rate, ZERO))
+            lots = _floor(have / per_lot)
+            # the fee is rounded up, which can cost the last lots
             if lots > 0 and unit * (lots * px_ticks) + self.fee(instrument, lots, px_ticks, fee_rate) > have:
-                lots -= 1
+                lots = max(0, _floor((have - FEE_QUANTUM) / per_lot))
             return lots
         position = self.position(instrument)
         reducing = abs(position.lots) if position.lots * side < 0 else 0
