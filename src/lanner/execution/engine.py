@@ -329,7 +329,7 @@ class ExecutionEngine:
         self._send(order)
 
     def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
-        """Bring protective exits down to a position that is about to be ``lots`` (a spot venue locks what they sell)."""
+        """Bring protective exits down to a position that is about to be ``lots``: a spot venue locks what they sell."""
         left = lots
         for guard in self._guards.get((strategy_id, instrument_id), ()):
             size = 0
