@@ -175,6 +175,7 @@ def trades_of(rng: Rng, rows: int) -> pl.DataFrame:
 
 def play(kind: str, instrument: Instrument, seed: int, venue: VenueSettings) -> BacktestResult:
     rng = Rng(seed)
+    strategy: Restless
     if kind == "bars":
         stream, strategy = (
             memory_stream("bars", instrument.id, bars_of(rng, 120), "1m"),
