@@ -60,6 +60,7 @@ class Driver:
         self.venues = venues
         self.plan = plan
         self.events = 0
+        self.on_book_price: Callable[[str, int, float], None] = _ignore_price
         self._heap: list[tuple[int, int, int, Any, Any, int]] = []
         self._sequence = 0
         self._wires = {
@@ -235,6 +236,7 @@ class Driver:
         top = (own.best_bid, own.bid_qty, own.best_ask, own.ask_qty)
         if top[0] == top[0] and top[2] == top[2]:
             quote = Quote(update.instrument_id, update.ts_event, update.ts_recv, *top)
+            self.on_book_price(update.instrument_id, update.ts_event, quote.mid)
             tick_matching.on_quote(venue, book, quote)
             venue.see_price(update.instrument_id, book.last_ticks)
 
@@ -326,6 +328,10 @@ class Driver:
             done.add(name)
             if len(done) == wanted:
                 break
+
+
+def _ignore_price(instrument_id: str, ts: int, px: float) -> None:
+    """Nobody values positions by this book."""
 
 
 def _delayed(message: Any, ts_recv: int) -> Any:

@@ -32,12 +32,22 @@ class PriceRecorder:
         self.bucket_ns = 0 if rows <= max_points else max(1, (end_ns - start_ns) // max_points)
         self._parts: list[tuple[Ints, Floats, Floats, Floats]] = []
         self._done: tuple[Ints, Floats, Floats, Floats] | None = None
+        self._last_ts = start_ns - self.bucket_ns
+        self._times: list[int] = []
+        self._prices: list[float] = []
 
     def pass_through(self, frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Record the prices of every frame that passes."""
         for frame in frames:
             self._record(frame)
             yield frame
+
+    def note(self, ts: int, px: float) -> None:
+        """Record one price: for books, whose mid is known only once an update has been applied."""
+        if ts - self._last_ts >= self.bucket_ns:
+            self._last_ts = ts
+            self._times.append(ts)
+            self._prices.append(px)
 
     def _record(self, frame: pl.DataFrame) -> None:
         ts = frame["ts_event"].to_numpy()
@@ -46,11 +56,8 @@ class PriceRecorder:
         elif self.kind == "quotes":
             px = (frame["bid_px"].to_numpy() + frame["ask_px"].to_numpy()) * 0.5
             high = low = px
-        elif self.kind == "trades":
-            px = high = low = frame["px"].to_numpy()
         else:
-            ts, px = _book_mids(frame)
-            high = low = px
+            px = high = low = frame["px"].to_numpy()
         good = np.isfinite(px)
         if not good.all():
             ts, px, high, low = ts[good], px[good], high[good], low[good]
@@ -61,6 +68,9 @@ class PriceRecorder:
     def arrays(self) -> tuple[Ints, Floats, Floats, Floats]:
         """Return times, prices, highs and lows."""
         if self._done is None:
+            if self._times:
+                px = np.asarray(self._prices)
+                self._parts.append((np.asarray(self._times, dtype=np.int64), px, px, px))
             if not self._parts:
                 empty = np.zeros(0)
                 return np.zeros(0, np.int64), empty, empty, empty
@@ -77,25 +87,6 @@ def _thin(
     starts = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
     ends = np.concatenate((starts[1:], [len(ts)])) - 1
     return ts[ends], px[ends], np.maximum.reduceat(high, starts), np.minimum.reduceat(low, starts)
-
-
-def _book_mids(frame: pl.DataFrame) -> tuple[Ints, Floats]:
-    """Return a price for each book event: the mean of the levels that were shown at its top, roughly the mid.
-
-    Only snapshots and updates of both sides tell a mid by themselves; others are skipped.
-    """
-    import polars as pl
-
-    sides = (
-        frame.filter(pl.col("qty") > 0)
-        .group_by("ts_event", maintain_order=True)
-        .agg(
-            pl.col("px").filter(pl.col("side") > 0).max().alias("bid"),
-            pl.col("px").filter(pl.col("side") < 0).min().alias("ask"),
-        )
-        .drop_nulls()
-    )
-    return sides["ts_event"].to_numpy(), (sides["bid"].to_numpy() + sides["ask"].to_numpy()) * 0.5
 
 
 class CandleRecorder:

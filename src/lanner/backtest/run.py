@@ -50,6 +50,7 @@ def run_backtest(spec: BacktestSpec, progress: OnProgress | None = None) -> Back
     _check_funding(spec, since, until)
     recorders = _Recorders(spec, plan, since, until)
     driver = Driver(engine, venues, plan)
+    driver.on_book_price = recorders.note
     commands = engine.start(since)
     _warm_up(spec, engine, since)
     total = sum(_rows_between(stream, since, until) for stream in spec.streams)
@@ -263,7 +264,8 @@ class _Recorders:
                 continue
             rows = _rows_between(source, since, until)
             self.prices[instrument_id] = PriceRecorder(source.kind, rows, since, until, spec.max_points)
-            self._price_streams[id(source)] = instrument_id
+            if source.kind != "book":  # a book's prices come from the driver, which applies the updates
+                self._price_streams[id(source)] = instrument_id
             bars = [s for s in own if s.kind == "bars" and not _is_detail(spec, s)]
             if bars:
                 chart = max(bars, key=lambda s: timeframe_ns(s.spec))
@@ -271,6 +273,11 @@ class _Recorders:
                     instrument_id, chart.spec, _rows_between(chart, since, until)
                 )
                 self._candle_streams[id(chart)] = instrument_id
+
+    def note(self, instrument_id: str, ts: int, px: float) -> None:
+        """Record the mid of a book that has no quotes beside it."""
+        if self.prices[instrument_id].kind == "book":
+            self.prices[instrument_id].note(ts, px)
 
     def watch(self, stream: Stream, frames: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
         """Let a stream's frames pass the recorders that want them."""
@@ -286,8 +293,8 @@ class _Recorders:
 def _price_source(streams: list[Stream], mode: str) -> Stream | None:
     """Return the stream that values positions: quotes, else trades, else the finest bars, else the book."""
     by_kind = {kind: [s for s in streams if s.kind == kind] for kind in ("quotes", "trades", "bars", "book")}
-    if mode == "quotes" and by_kind["quotes"]:
-        return by_kind["quotes"][0]
+    if mode == "quotes":
+        return (by_kind["quotes"] or by_kind["book"])[0]
     if mode == "trades" and by_kind["trades"]:
         return by_kind["trades"][0]
     if by_kind["bars"] and mode == "bars":
