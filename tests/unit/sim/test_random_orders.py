@@ -177,20 +177,14 @@ def play(kind: str, instrument: Instrument, seed: int, venue: VenueSettings) -> 
     rng = Rng(seed)
     strategy: Restless
     if kind == "bars":
-        stream, strategy = (
-            memory_stream("bars", instrument.id, bars_of(rng, 120), "1m"),
-            OnBars(seed=seed),
-        )
+        stream = memory_stream("bars", instrument.id, bars_of(rng, 120), "1m")
+        strategy = OnBars(seed=seed)
     elif kind == "quotes":
-        stream, strategy = (
-            memory_stream("quotes", instrument.id, quotes_of(rng, 200)),
-            OnQuotes(seed=seed, ticks=True),
-        )
+        stream = memory_stream("quotes", instrument.id, quotes_of(rng, 200))
+        strategy = OnQuotes(seed=seed, ticks=True)
     else:
-        stream, strategy = (
-            memory_stream("trades", instrument.id, trades_of(rng, 200)),
-            OnTrades(seed=seed, ticks=True),
-        )
+        stream = memory_stream("trades", instrument.id, trades_of(rng, 200))
+        strategy = OnTrades(seed=seed, ticks=True)
     return run_backtest(
         BacktestSpec(
             "random",

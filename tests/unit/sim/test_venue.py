@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,9 @@ def submit(order_id: str = "o1", **more: object) -> SubmitOrder:
         ({"tif": TimeInForce.GTD, "expire_ts": 5}, "BAD_ORDER"),
     ],
 )
-def test_an_order_that_breaks_a_rule_is_rejected_with_its_code(changes: dict[str, object], code: str) -> None:
+def test_an_order_that_breaks_a_rule_is_rejected_with_its_code(changes: dict[str, Any], code: str) -> None:
     made = venue()
-    made.receive(submit(**changes), 10, 0)
+    made.receive(submit("o1", **changes), 10, 0)
     (report,) = made.outbox
     assert isinstance(report, OrderRejected)
     assert report.code == code
