@@ -64,6 +64,16 @@ class Cache:
         """Return the last quote."""
         return self.quotes.get(instrument_id)
 
+    def top_of(self, book: L2Book) -> Quote | None:
+        """Return a quote of a book's top when it is whole and differs from the quote that is known."""
+        last = self.quotes.get(book.instrument_id)
+        top = (book.best_bid, book.bid_qty, book.best_ask, book.ask_qty)
+        if top[0] != top[0] or top[2] != top[2]:
+            return None
+        if last is not None and (last.bid_px, last.bid_qty, last.ask_px, last.ask_qty) == top:
+            return None
+        return Quote(book.instrument_id, book.ts_event, book.ts_recv, *top, book.seq)
+
     def quote_is_expired(self, instrument_id: str, now: int, expiry_ns: int = QUOTE_EXPIRY_NS) -> bool:
         """Tell whether there is no quote younger than the expiry."""
         quote = self.quotes.get(instrument_id)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from lanner.core.bus import MessageBus
 from lanner.core.clock import LogicalClock, TimerEvent
-from lanner.core.errors import ConfigError
+from lanner.core.errors import ConfigError, StrategyError
 from lanner.core.ids import IdFactory
 from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
@@ -115,8 +115,7 @@ class Engine:
     def start(self, ts: int) -> list[Command]:
         """Set the clock and let every strategy declare its series and indicators."""
         self.clock.now = ts
-        traders = Counter(i.id for desk in self.desks.values() for i in desk.instruments)
-        self.execution.shared = frozenset(name for name, count in traders.items() if count > 1)
+        self.execution.shared = self._shared_instruments()
         for strategy in self._strategies:
             self._call(strategy, strategy.on_start)
         for strategy in self._strategies:
@@ -133,6 +132,10 @@ class Engine:
         self.started = True
         self._publish("live_engine.started", ts)
         return self._flush() if self.execution.out or self.execution.notices else NOTHING
+
+    def _shared_instruments(self) -> frozenset[str]:
+        traders = Counter(i.id for desk in self.desks.values() for i in desk.instruments)
+        return frozenset(name for name, count in traders.items() if count > 1)
 
     def stop(self, ts: int) -> list[Command]:
         """Let every strategy say goodbye."""
@@ -363,7 +366,8 @@ class Engine:
         book.apply(update)
         self._publish(f"orderbook.{name}.{'snapshot' if update.snapshot else 'delta'}", update)
         if name in self._quotes_from_book:
-            commands = self._quote_from_book(book)
+            quote = self.cache.top_of(book)
+            commands = NOTHING if quote is None else self.step_quote(quote)
         else:
             commands = NOTHING
             if name not in self.cache.quotes and book.mid == book.mid:
@@ -371,17 +375,6 @@ class Engine:
         for strategy in self._books.get(name, ()):
             self._call(strategy, strategy.on_book, book)
         return [*commands, *self._flush()]
-
-    def _quote_from_book(self, book: L2Book) -> list[Command]:
-        """Make a quote of the book's top when it changed, where no quotes come from the venue itself."""
-        name = book.instrument_id
-        last = self.cache.quotes.get(name)
-        top = (book.best_bid, book.bid_qty, book.best_ask, book.ask_qty)
-        if last is not None and (last.bid_px, last.bid_qty, last.ask_px, last.ask_qty) == top:
-            return NOTHING
-        if not (top[0] == top[0] and top[2] == top[2]):
-            return NOTHING
-        return self.step_quote(Quote(name, book.ts_event, book.ts_recv, *top, book.seq))
 
     def _step_mark(self, mark: MarkPrice) -> list[Command]:
         self._tick(mark.ts_recv)
@@ -421,7 +414,16 @@ class Engine:
             clock.now = ts
 
     def _fire_timers(self, ts: int) -> None:
+        last, again = -1, 0
         while (timer := self.clock.due(ts)) is not None:
+            again = again + 1 if timer.ts == last else 0
+            last = timer.ts
+            if again > MAX_ROUNDS:
+                raise StrategyError(
+                    f"{timer.owner}: timer {timer.name!r} is set anew for the moment at which it fires",
+                    expected="a time after now",
+                    fix="Look at on_timer: set_timer(at=self.now) never lets time pass.",
+                )
             self._on_timer(timer)
 
     def _on_timer(self, timer: TimerEvent) -> None:
@@ -441,7 +443,7 @@ class Engine:
             execution.notices.clear()
             rounds += 1
             if rounds > MAX_ROUNDS:
-                raise ConfigError(
+                raise StrategyError(
                     "a strategy answers its own orders' news without end",
                     expected=f"at most {MAX_ROUNDS} rounds in one step",
                     fix="Look at on_order and on_fill: they send an order for each one they hear of.",

@@ -192,6 +192,19 @@ def test_timers_fire_before_the_input_that_is_due_with_them_at_their_own_time() 
     assert seen == [T0 + n * HOUR // 2 for n in (1, 2, 3, 4)]
 
 
+def test_a_timer_that_is_set_anew_for_its_own_moment_is_stopped() -> None:
+    class Spin(Strategy):
+        def on_start(self) -> None:
+            self.set_timer("spin", at=self.now + 1)
+
+        def on_timer(self, timer: TimerEvent) -> None:
+            self.set_timer("spin", at=self.now)
+
+    running = engine(Spin())
+    with pytest.raises(LannerError, match="'spin' is set anew for the moment at which it fires"):
+        running.advance(running.clock.now + 10)
+
+
 def test_orders_of_a_timer_leave_when_the_clock_is_advanced() -> None:
     one = Diary(start=lambda self, _: self.set_timer("once", at=T0 + 5), timer=lambda self, _: self.buy(1))
     running = engine(one)
