@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from operator import length_hint
 from typing import Any
 
+import msgspec
+
 from lanner.core.clock import NEVER
 from lanner.engine.engine import Engine
 from lanner.model.commands import AmendOrder, CancelOrder, Command
@@ -36,6 +38,7 @@ class Wire:
     cancel: Delay
     amend: Delay
     feed: Delay
+    last_arrival: int = 0
 
 
 @dataclass(slots=True)
@@ -63,8 +66,10 @@ class Driver:
         self.on_book_price: Callable[[str, int, float], None] = _ignore_price
         self._heap: list[tuple[int, int, int, Any, Any, int]] = []
         self._sequence = 0
+        self._last_report: dict[str, int] = {}
+        wires = {name: self._wire(venue) for name, venue in venues.items()}
         self._wires = {
-            instrument_id: self._wire(venue) for venue in venues.values() for instrument_id in venue.books
+            instrument_id: wires[name] for name, venue in venues.items() for instrument_id in venue.books
         }
         self._books = self._venue_books(engine)
         self._only_series = plan.only_series
@@ -203,7 +208,9 @@ class Driver:
         book = venue.books[instrument_id]
         instrument = book.instrument
         ticks = max(1, round(px / instrument.tick_float))
-        bar_matching.bar_open(venue, book, ts_open, ts_close, ticks, int(volume / instrument.lot_float))
+        bar_matching.bar_open(
+            venue, book, ts_open, ts_close, ticks, int(volume / instrument.lot_float + 1e-9)
+        )
 
     def _show(self, message: Any, kind: type) -> None:
         """Show a message to the venue that it comes from."""
@@ -270,14 +277,19 @@ class Driver:
             wire = self._wires[command.instrument_id]  # type: ignore[union-attr]
             kind = type(command)
             travel = wire.cancel if kind is CancelOrder else wire.amend if kind is AmendOrder else wire.entry
-            self._push(command.ts + travel(command.ts), ARRIVE, command, wire.venue, min(command.ts, basis))
+            # one connection keeps the order: what was sent later never overtakes what was sent before
+            wire.last_arrival = max(wire.last_arrival, command.ts + travel(command.ts))
+            self._push(wire.last_arrival, ARRIVE, command, wire.venue, min(command.ts, basis))
 
     def _post(self) -> None:
-        """Send the venues' reports on their way."""
-        for venue in self.venues.values():
+        """Send the venues' reports on their way, each venue's in the order in which it made them."""
+        for name, venue in self.venues.items():
             if venue.outbox:
                 for report in venue.outbox:
-                    self._push(report.ts_recv, REPORT, report, None, report.ts_event)
+                    at = self._last_report[name] = max(self._last_report.get(name, 0), report.ts_recv)
+                    if at != report.ts_recv:
+                        report = msgspec.structs.replace(report, ts_recv=at)
+                    self._push(at, REPORT, report, None, report.ts_event)
                 venue.outbox.clear()
 
     def _push(self, ts: int, kind: int, payload: Any, target: Any, basis: int) -> None:
@@ -335,6 +347,4 @@ def _ignore_price(instrument_id: str, ts: int, px: float) -> None:
 
 
 def _delayed(message: Any, ts_recv: int) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(message, ts_recv=ts_recv)

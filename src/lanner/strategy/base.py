@@ -234,7 +234,7 @@ class Strategy:
         """Bring the position to a fraction of equity: 1 all in, 0 flat, −1 short; return the order, if one is needed.
 
         ``stop``, ``take`` and ``trail`` protect the new position (defaults: the class's ``stop_loss`` and ``roi``).
-        A target of 0 always ends flat, also when what is left is below the venue's minimum.
+        A target of 0 sends everything away; on spot, dust below the venue's minimum is refused by it and stays.
         """
         return self.context.target(
             weight, px=px, stop=stop, take=take, trail=trail, instrument=instrument, tag=tag

@@ -22,6 +22,7 @@ from lanner.sim.settings import (
     FundingMode,
     GapFill,
     Latency,
+    LatencyKind,
     LatencySettings,
     LimitOn,
     Slippage,
@@ -209,8 +210,8 @@ def venue_of(rng: Rng) -> VenueSettings:
         {"USDT": Decimal(500)},
         slippage=Slippage(one_of(*SlippageModel), one_of(Decimal(0), Decimal("0.01"), Decimal(3))),
         latency=LatencySettings(
-            entry=one_of(Latency(), Latency(mean_ns=10**9)),
-            response=one_of(Latency(), Latency(mean_ns=5 * 10**8)),
+            entry=one_of(Latency(), Latency(mean_ns=10**9), Latency(LatencyKind.NORMAL, 10**9, 5 * 10**8)),
+            response=one_of(Latency(), Latency(mean_ns=5 * 10**8), Latency(LatencyKind.NORMAL, 10**8, 10**8)),
         ),
         fills=FillSettings(
             limit_on=one_of(*LimitOn),
