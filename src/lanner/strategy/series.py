@@ -34,7 +34,7 @@ from lanner.indicators import (
     ZScore,
 )
 from lanner.indicators.base import NAN, BarIndicator, Indicator, Line
-from lanner.model.market import Bar, Quote, Trade
+from lanner.model.market import Bar
 
 I = TypeVar("I", bound=Indicator)  # noqa: E741
 B = TypeVar("B", bound=BarIndicator)
@@ -195,13 +195,9 @@ class BarSeries(ScalarSeries):
 class QuoteSeries(ScalarSeries):
     """Best bid and ask of one instrument; indicators follow the mid price."""
 
-    last: Quote | None = None
-
 
 class TradeSeries(ScalarSeries):
     """Public trades of one instrument; indicators follow the price."""
-
-    last: Trade | None = None
 
 
 __all__ = ["FIELDS", "NAN", "BarSeries", "Line", "QuoteSeries", "ScalarSeries", "TradeSeries"]
