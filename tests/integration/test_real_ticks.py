@@ -11,7 +11,8 @@ from lanner.backtest.config_file import make_config
 from lanner.backtest.prepare import prepare
 from lanner.backtest.result import BacktestResult
 from lanner.backtest.run import run_backtest
-from lanner.storage.catalog import Catalog, default_catalog
+from lanner.storage.catalog import Catalog
+from lanner.storage.environment import default_catalog
 from lanner.storage.importers.run import import_files
 
 NAME = "BTCUSDT-PERP.BINANCE"

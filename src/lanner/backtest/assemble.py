@@ -20,6 +20,7 @@ from lanner.model.enums import Liquidity
 from lanner.model.orders import Order
 from lanner.model.reports import FundingPaid, OrderFilled
 from lanner.sim.venue import SimVenue
+from lanner.storage.problems import plural
 
 ZERO = Decimal(0)
 
@@ -185,6 +186,27 @@ def _series(played: Played, name: str, samples: dict[str, Any]) -> PriceSeries:
     return recorder.series() if recorder is not None else candles_of_prices(name, *samples[name])
 
 
+_COUNTED = {
+    "both_hit": (
+        "bar",
+        "held both a stop and its target; the stop was taken as filled first (finer bars as --detail resolve it)",
+    ),
+    "stopped_in_entry_bar": ("position", "{was} stopped in the bar of {its} entry, on the worse assumption"),
+    "cut_by_balance": ("order", "{was} cut to what the account could pay"),
+    "cut_by_volume": ("fill", "{was} cut to the allowed share of the bar's volume"),
+    "rejects": ("order", "{was} rejected by the venue"),
+}
+"""Counter of a venue → what is counted, and what is said of it."""
+
+
+def _counted(count: int, noun: str, text: str) -> str:
+    return f"{plural(count, noun)} {text.format(was=_was(count), its='its' if count == 1 else 'their')}"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
 def _warnings(played: Played) -> list[str]:
     """Name what the run met that its reader should know."""
     found: list[str] = []
@@ -192,26 +214,19 @@ def _warnings(played: Played) -> list[str]:
     for venue in played.venues.values():
         for what, count in venue.counters.items():
             counts[what] = counts.get(what, 0) + count
-    texts = {
-        "both_hit": "{n} bars held both a stop and its target; the stop was taken as filled first "
-        "(--detail with finer bars resolves them)",
-        "stopped_in_entry_bar": "{n} positions were stopped in the bar of their entry, on the worse assumption",
-        "cut_by_balance": "{n} orders were cut to what the account could pay",
-        "cut_by_volume": "{n} fills were cut to the allowed share of the bar's volume",
-        "rejects": "{n} orders were rejected by the venue",
-    }
-    found += [text.format(n=counts[what]) for what, text in texts.items() if counts.get(what)]
+    found += [_counted(counts[what], *texts) for what, texts in _COUNTED.items() if counts.get(what)]
     denied = sum(1 for order in played.engine.execution.orders.values() if order.status.name == "DENIED")
     if denied:
-        found.append(f"{denied} orders were denied by the risk limits")
+        found.append(f"{plural(denied, 'order')} {_was(denied)} denied by the risk limits")
     for desk in played.engine.desks.values():
         if desk.shorts_refused:
             found.append(
-                f"{desk.strategy_id}: {desk.shorts_refused} short targets on a spot instrument were treated as flat"
+                f"{desk.strategy_id}: {plural(desk.shorts_refused, 'short target')} on a spot instrument "
+                f"{_was(desk.shorts_refused)} treated as flat"
             )
     still = sum(1 for order in played.engine.execution.orders.values() if order.is_open)
     if still:
-        found.append(f"{still} order{' was' if still == 1 else 's were'} still working at the end")
+        found.append(f"{plural(still, 'order')} {_was(still)} still working at the end")
     if not played.engine.execution.fills:
         found.append("the strategy did not trade")
     return found

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lanner.backtest.config_file import looks_like_path, make_config
 from lanner.backtest.keep import Outcome, run_and_keep
 from lanner.core.errors import ConfigError
-from lanner.storage.runs import RunStore, default_runs
+from lanner.storage.environment import default_runs
+from lanner.storage.runs import RunStore
 from lanner.strategy.base import Strategy
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from lanner.core.errors import ConfigError, NotFoundError
 from lanner.model.enums import InstrumentKind
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import TIMEFRAMES_NS, timeframe_ns
-from lanner.storage.catalog import Catalog, default_catalog, default_home
+from lanner.storage.catalog import Catalog
+from lanner.storage.environment import default_cache, default_catalog
 from lanner.storage.open_data import Dataset, open_source
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
             instrument=config.instrument,
             timeframe=config.timeframe if config.timeframe in TIMEFRAMES_NS else None,
             format=config.format or "auto",
-            cache_dir=default_home() / "cache",
+            cache_dir=default_cache(),
         )
         notes += source.notes
         for dataset in source.datasets:
@@ -64,7 +65,7 @@ def open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
             extra = open_source(
                 f"{dataset.instrument_id}@{spec or kind}",
                 catalog=dataset.catalog,
-                cache_dir=default_home() / "cache",
+                cache_dir=default_cache(),
             )
             datasets[kind, dataset.instrument_id, spec] = extra.datasets[0]
     _check_detail(config, datasets.values())

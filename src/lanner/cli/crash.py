@@ -24,7 +24,7 @@ def save_traceback(error: Exception) -> Path:
     )
     name = f"crash-{now:%Y%m%d-%H%M%S-%f}.txt"
     try:
-        from lanner.storage.catalog import default_home
+        from lanner.storage.environment import default_home
 
         folder = default_home() / "crashes"
         folder.mkdir(parents=True, exist_ok=True)

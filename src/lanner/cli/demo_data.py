@@ -6,7 +6,8 @@ from lanner.core.errors import ConfigError
 from lanner.marketdata.synth import Market, bar_frames
 from lanner.model.instruments import Instrument
 from lanner.model.timeframes import TIMEFRAMES_NS
-from lanner.storage.catalog import Catalog, default_catalog
+from lanner.storage.catalog import Catalog
+from lanner.storage.environment import default_catalog
 from lanner.storage.passport import Passport
 from lanner.storage.schema import DatasetKey
 

@@ -18,18 +18,26 @@ from pathlib import Path
 
 from lanner import __version__
 from lanner.core.errors import LannerError
-from lanner.storage.catalog import default_home
+from lanner.storage.environment import (
+    VARIABLES,
+    default_cache,
+    default_catalog,
+    default_home,
+    default_runs,
+    faults,
+    unknown,
+)
 
 GOOD, WARN, BAD = "green", "amber", "red"
 
 _GB = 1_000_000_000
 _OPTIONAL = {
-    "numba": "compiled kernels for sweeps",
-    "optuna": "parameter search",
-    "ray": "search on many machines",
-    "duckdb": "SQL on the catalog's files",
-    "uvloop": "a faster event loop for live trading",
+    "numba": ("numba", "research", "compiled kernels for sweeps"),
+    "optuna": ("optuna", "research", "parameter search"),
+    "talib": ("TA-Lib", "talib", "TA-Lib's indicators beside the house's own"),
+    "ray": ("ray", "ray", "search on many machines"),
 }
+"""Module → package that brings it, the extra of Lanner that asks for it, and what it is good for."""
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 """No machine that runs this version lives before this day."""
 
@@ -182,12 +190,12 @@ def _terminal() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     home = default_home()
-    kernels = Path(os.environ.get("NUMBA_CACHE_DIR") or home / "cache" / "kernels")
+    kernels = Path(os.environ.get("NUMBA_CACHE_DIR") or default_cache() / "kernels")
     for name, folder in (
         ("home", home),
-        ("catalog", home / "catalog"),
-        ("runs", home / "runs"),
-        ("cache", home / "cache"),
+        ("catalog", default_catalog()),
+        ("runs", default_runs()),
+        ("cache", default_cache()),
         ("kernel cache", kernels),
     ):
         problem = _write_problem(folder)
@@ -218,8 +226,21 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
+def _environment() -> Iterator[Check]:
+    """Look at the ``LANNER_*`` variables: a name that means nothing is most often a slip of the keyboard."""
+    wrong, strange = faults(os.environ), unknown(os.environ)
+    for name, fault, fix in wrong:
+        yield Check("environment", BAD, f"{name}: {fault}", fix)
+    for name, near in strange:
+        fix = f"Did you mean {near}?" if near else "The page on environment variables lists those that do."
+        yield Check("environment", WARN, f"{name} means nothing to Lanner", fix)
+    if not wrong and not strange:
+        known = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
+        yield Check("environment", GOOD, ", ".join(known) or "no LANNER_* variable is set")
+
+
 def _stored_data() -> Iterator[Check]:
-    from lanner.storage.catalog import Catalog, default_catalog
+    from lanner.storage.catalog import Catalog
 
     try:
         datasets = Catalog(default_catalog()).datasets()
@@ -241,7 +262,7 @@ def _stored_data() -> Iterator[Check]:
 
 
 def _stored_runs() -> Iterator[Check]:
-    from lanner.storage.runs import DamagedRun, RunStore, default_runs
+    from lanner.storage.runs import DamagedRun, RunStore
 
     runs = RunStore(default_runs()).list()
     damaged = [run.run_id for run in runs if isinstance(run, DamagedRun)]
@@ -253,11 +274,12 @@ def _stored_runs() -> Iterator[Check]:
 
 
 def _optional_parts() -> Iterator[Check]:
-    for name, use in _OPTIONAL.items():
-        if find_spec(name) is None:
-            yield Check(name, WARN, f"not installed: {use}", f"pip install {name}, when you need it.")
+    for module, (package, extra, use) in _OPTIONAL.items():
+        if find_spec(module) is None:
+            fix = f"When you need it: pip install 'lanner[{extra}]'"
+            yield Check(package, WARN, f"not installed: {use}", fix)
         else:
-            yield Check(name, GOOD, f"{metadata.version(name)}: {use}")
+            yield Check(package, GOOD, f"{metadata.version(package)}: {use}")
 
 
 _CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
@@ -269,6 +291,7 @@ _CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
     _disk,
     _clock,
     _terminal,
+    _environment,
     _folders,
     _stored_data,
     _stored_runs,

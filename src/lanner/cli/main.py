@@ -13,6 +13,7 @@ from lanner.cli.commands.table import COMMANDS
 from lanner.cli.render.errors import error_text, wants_colour
 from lanner.cli.render.help import root_help
 from lanner.core.errors import EXIT_ERROR, EXIT_OK, InternalFaultError, LannerError
+from lanner.storage.environment import debug_wanted
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -24,7 +25,7 @@ EXIT_CLOSED_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words or os.environ.get("LANNER_DEBUG", "") not in ("", "0")
+    debug = "--debug" in words or debug_wanted()
     words = [word for word in words if word != "--debug"]
     as_json = "--json" in words
     try:

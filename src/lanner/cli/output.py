@@ -8,6 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 100
+"""Columns of what is printed where there is no terminal."""
 
 
 def plain(value: object) -> object:
@@ -39,6 +46,21 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Tell the user something beside the result, on standard error."""
     if not quiet:
         print(text, file=sys.stderr)
+
+
+def console() -> Console:
+    """Return the console for results: coloured as ``LANNER_COLOR`` says, of fixed width where there is no terminal."""
+    from rich.console import Console
+
+    from lanner.cli.render.errors import wants_colour
+
+    colour = wants_colour(sys.stdout)
+    return Console(
+        highlight=False,
+        no_color=not colour,
+        force_terminal=True if colour else None,
+        width=None if sys.stdout.isatty() else WIDTH,
+    )
 
 
 @contextmanager

@@ -24,8 +24,8 @@ output, nothing else there), `--quiet` (only what was asked for) and `--debug` (
 breaks). Results go to standard output, everything else to standard error; progress bars and colours appear on terminals
 only (`NO_COLOR` turns colours off). [Exit codes](exit-codes.md) are the same everywhere.
 
-Environment: `LANNER_HOME` (default `~/.lanner`) holds the catalog, the runs and the cache; `LANNER_DEBUG=1` is
-`--debug`; `NO_COLOR` is respected."""
+`LANNER_HOME` (default `~/.lanner`) names the folder of the catalog, the runs and the cache; the other
+[environment variables](environment.md) have a page of their own."""
 
 
 def reference_page() -> str:

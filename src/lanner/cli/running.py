@@ -15,7 +15,8 @@ from lanner.backtest.keep import Outcome, config_text, run_and_keep
 from lanner.cli.output import note, print_json, prints_aside
 from lanner.cli.render.progress import progress_bar
 from lanner.core.errors import ConfigError
-from lanner.storage.runs import RunStore, default_runs
+from lanner.storage.environment import default_runs
+from lanner.storage.runs import RunStore
 
 if TYPE_CHECKING:
     from lanner.backtest.result import BacktestResult

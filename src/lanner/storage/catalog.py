@@ -6,7 +6,6 @@ the passport is the one moment at which an import becomes visible; files that no
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -43,16 +42,6 @@ class DatasetInfo:
     def ref(self) -> str:
         """Return what a user writes after ``--data``."""
         return DatasetKey(self.kind, self.instrument_id, self.spec).ref
-
-
-def default_home() -> Path:
-    """Return Lanner's home folder: ``LANNER_HOME`` or ``~/.lanner``."""
-    return Path(os.environ.get("LANNER_HOME") or Path.home() / ".lanner")
-
-
-def default_catalog() -> Path:
-    """Return the folder of the catalog that commands use without ``--catalog``."""
-    return default_home() / "catalog"
 
 
 class Catalog:

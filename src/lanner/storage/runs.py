@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 
 from lanner.core.errors import ConfigError, DataError, NotFoundError
-from lanner.storage.catalog import default_home
 from lanner.storage.files import sync_file, sync_folder, uninterrupted
 
 RECORD = "run.json"
@@ -76,11 +75,6 @@ class DamagedRun:
 
     run_id: str
     reason: str
-
-
-def default_runs() -> Path:
-    """Return the folder of the run store: ``$LANNER_HOME/runs``."""
-    return default_home() / "runs"
 
 
 def new_run_id(name: str, now: datetime) -> str:

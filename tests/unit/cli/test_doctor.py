@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from lanner.cli import health
 from lanner.cli.health import BAD, GOOD, WARN, Check
 from lanner.cli.main import main
 from lanner.cli.render.health import health_text
-from lanner.storage.runs import RunStore, default_runs
+from lanner.storage.environment import default_runs
+from lanner.storage.runs import RunStore
 
 
 def found(name: str) -> Check:
@@ -74,9 +77,40 @@ def test_a_check_that_breaks_is_amber_and_stops_no_other(monkeypatch: pytest.Mon
 
 
 def test_missing_optional_parts_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_OPTIONAL", {"no_such_package_at_all": "something"})
-    check = found("no_such_package_at_all")
-    assert (check.status, check.fix) == (WARN, "pip install no_such_package_at_all, when you need it.")
+    monkeypatch.setattr(health, "_OPTIONAL", {"no_such_module": ("No-Such", "research", "something")})
+    check = found("No-Such")
+    assert (check.status, check.fix) == (WARN, "When you need it: pip install 'lanner[research]'")
+
+
+def test_every_optional_part_belongs_to_an_extra_that_asks_for_its_package() -> None:
+    asked = {
+        (re.split(r"[^A-Za-z0-9-]", text)[0].lower(), text.split("extra ==")[1].strip(" '\""))
+        for text in metadata.requires("lanner") or []
+        if "extra ==" in text
+    }
+    assert {(package.lower(), extra) for package, extra, _ in health._OPTIONAL.values()} <= asked
+
+
+def test_variables_that_mean_nothing_are_amber_and_a_near_name_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANNER_CATALOGUE", "/data")
+    check = found("environment")
+    assert (check.status, check.fix) == (WARN, "Did you mean LANNER_CATALOG?")
+    assert "LANNER_CATALOGUE means nothing" in check.text
+
+
+def test_a_variable_with_a_value_it_cannot_have_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANNER_CACHE_SIZE", "plenty")
+    check = found("environment")
+    assert (check.status, check.text) == (BAD, "LANNER_CACHE_SIZE: 'plenty' is not a size")
+
+
+def test_variables_that_are_set_are_shown(monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
+    monkeypatch.setenv("LANNER_PROGRESS", "never")
+    check = found("environment")
+    assert check.status == GOOD
+    assert check.text == f"LANNER_HOME={own_home}, LANNER_PROGRESS=never"
 
 
 def test_quiet_shows_only_what_is_not_green() -> None:

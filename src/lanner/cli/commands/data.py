@@ -178,24 +178,26 @@ def export(
 
 
 def _catalog(folder: Path | None) -> Catalog:
-    from lanner.storage.catalog import Catalog, default_catalog
+    from lanner.storage.catalog import Catalog
+    from lanner.storage.environment import default_catalog
 
     return Catalog(folder or default_catalog())
 
 
 def _open(ref: str, home: Catalog):  # type: ignore[no-untyped-def]
-    from lanner.storage.catalog import default_home
+    from lanner.storage.environment import default_cache
     from lanner.storage.open_data import open_source
 
-    return open_source(ref, catalog=home, cache_dir=default_home() / "cache")
+    return open_source(ref, catalog=home, cache_dir=default_cache())
 
 
 @contextmanager
 def _progress(files: list[Path], *, silent: bool) -> Iterator[Watcher]:
     """Show bytes, rows per second and remaining time on a terminal; nothing anywhere else."""
+    from lanner.cli.render.progress import wants_progress
     from lanner.storage.importers.run import Watcher
 
-    if silent or not sys.stderr.isatty():
+    if silent or not wants_progress():
         yield Watcher()
         return
     from rich.console import Console

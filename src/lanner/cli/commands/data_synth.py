@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -54,7 +53,8 @@ def synth(
     quiet: Annotated[bool, Parameter(negative="", help="Print nothing but the result.")] = False,
 ) -> int:
     """Make synthetic bars, trades, quotes and order books with realistic features, from a seed."""
-    from lanner.storage.catalog import Catalog, default_catalog
+    from lanner.storage.catalog import Catalog
+    from lanner.storage.environment import default_catalog
 
     home = Catalog(catalog or default_catalog())
     csv = format == "csv" or output is not None
@@ -224,7 +224,9 @@ def _csv_shape(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
 @contextmanager
 def _progress(plan: SynthPlan, *, silent: bool) -> Iterator[Watch]:
     """Show the simulated days on a terminal; nothing anywhere else."""
-    if silent or not sys.stderr.isatty():
+    from lanner.cli.render.progress import wants_progress
+
+    if silent or not wants_progress():
         yield lambda _kind, frames: frames
         return
     from rich.console import Console

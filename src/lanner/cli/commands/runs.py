@@ -25,7 +25,8 @@ def list_runs(
     from lanner.cli.output import note, print_json
     from lanner.cli.render.runs import runs_json, runs_table
     from lanner.core.errors import ConfigError
-    from lanner.storage.runs import DamagedRun, RunStore, default_runs
+    from lanner.storage.environment import default_runs
+    from lanner.storage.runs import DamagedRun, RunStore
 
     if limit < 0:
         raise ConfigError("--limit is out of range", expected="0 or more", found=limit)
@@ -53,7 +54,8 @@ def show(run: RunName = "last", /, *, json: AsJson = False, quiet: Quiet = False
     """Show one run: the summary, where its files are, and how to repeat it."""
     from lanner.cli.output import note, print_json
     from lanner.cli.render.runs import run_json
-    from lanner.storage.runs import REPORT, RunStore, default_runs
+    from lanner.storage.environment import default_runs
+    from lanner.storage.runs import REPORT, RunStore
 
     store = RunStore(default_runs())
     record = store.load(run)
@@ -82,10 +84,11 @@ def compare(
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> None:
     """Compare runs side by side; the best value of each row is marked with a star."""
-    from lanner.cli.output import print_json
+    from lanner.cli.output import console, print_json
     from lanner.cli.render.compare import compare_json
     from lanner.core.errors import ConfigError
-    from lanner.storage.runs import RunStore, default_runs
+    from lanner.storage.environment import default_runs
+    from lanner.storage.runs import RunStore
 
     store = RunStore(default_runs())
     records = [store.load(ref) for ref in runs]
@@ -94,14 +97,12 @@ def compare(
     if json:
         print_json(compare_json(records))
         return
-    from rich.console import Console
-
     from lanner.analysis.registry import METRICS
     from lanner.backtest.load import load_result
     from lanner.cli.render.summary import COMPARED, render_compare
 
     results = [load_result(store.folder(record.run_id)) for record in records]
-    Console().print(render_compare(results, tuple(METRICS) if all else COMPARED))
+    console().print(render_compare(results, tuple(METRICS) if all else COMPARED))
 
 
 @app.command
@@ -118,7 +119,8 @@ def rerun(
     When it is not, the exit code is 1 and the message says what changed: the data, the strategy's code or Lanner.
     """
     from lanner.cli.rerunning import rerun_run
-    from lanner.storage.runs import RunStore, default_runs
+    from lanner.storage.environment import default_runs
+    from lanner.storage.runs import RunStore
 
     return rerun_run(RunStore(default_runs()), run, stored_code=stored_code, as_json=json, quiet=quiet)
 
@@ -133,7 +135,8 @@ def delete(
 ) -> None:
     """Delete runs with all their files; nothing is deleted when one of them does not exist."""
     from lanner.cli.output import note, print_json
-    from lanner.storage.runs import RunStore, default_runs
+    from lanner.storage.environment import default_runs
+    from lanner.storage.runs import RunStore
 
     store = RunStore(default_runs())
     names = list(dict.fromkeys(store.resolve(ref) for ref in runs))

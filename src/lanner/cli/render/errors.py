@@ -7,6 +7,7 @@ import textwrap
 from typing import TextIO
 
 from lanner.core.errors import LannerError
+from lanner.storage.environment import colour_wish
 
 _RED = "\x1b[1;31m"
 _DIM = "\x1b[2m"
@@ -26,7 +27,10 @@ def error_text(error: LannerError, *, colour: bool = False) -> str:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal that may be given colours (see no-color.org)."""
+    """Tell whether a stream gets colours: as ``LANNER_COLOR`` says, else on terminals (see no-color.org)."""
+    wish = colour_wish()
+    if wish != "auto":
+        return wish == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()

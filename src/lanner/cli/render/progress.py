@@ -8,16 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lanner.storage.environment import progress_wanted
+
 if TYPE_CHECKING:
     from lanner.backtest.spec import Progress
 
 _PHASES = {"read": "Reading", "backtest": "Running", "write": "Writing"}
 
 
+def wants_progress() -> bool:
+    """Tell whether progress bars are seen by somebody and not refused by ``LANNER_PROGRESS``."""
+    return sys.stderr.isatty() and progress_wanted()
+
+
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     """Hand out the function that a run calls with its progress, or None where nobody would see it."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not wants_progress():
         yield None
         return
     from rich.console import Console

@@ -254,9 +254,10 @@ def _differences(results: Sequence[BacktestResult]) -> list[tuple[str, list[str]
 
 def print_summary(result: BacktestResult, report: Path | None = None, console: Console | None = None) -> None:
     """Print the summary, never wider than 100 columns; into a pipe or a file always 100 wide and without colour."""
-    from rich.console import Console
+    if console is None:
+        from lanner.cli.output import console as console_of_results
 
-    console = console or Console(highlight=False)
+        console = console_of_results()
     if not console.is_terminal:
         console.width = WIDTH
     console.print(render_summary(result, report), width=min(WIDTH, console.width), highlight=False)
