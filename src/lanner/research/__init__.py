@@ -1,0 +1,3 @@
+"""Research at memory speed, and proof against fooling oneself."""
+
+__all__: list[str] = []
