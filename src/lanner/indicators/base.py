@@ -1,7 +1,7 @@
 """What every indicator is: one or more lines with a present and a previous value.
 
-There is one definition of each indicator, the streaming one. Its array form is that same code run over the series,
-so the two agree bit for bit.
+There is one definition of each indicator, the streaming one. Its array form is that same code run over the series, or
+a compiled kernel that repeats it operation by operation, so the two agree bit for bit.
 
 A NaN or infinite input is a gap: the indicator gives NaN and warms up again with what follows. So NaN at the head
 of a series (the warm-up of another indicator, say) only shifts the start, and one bad value never poisons the rest.
@@ -9,9 +9,10 @@ of a series (the warm-up of another indicator, say) only shifts the start, and o
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from lanner.core.errors import ConfigError
 
@@ -135,10 +136,21 @@ class Lines(Line):
     line: ``macd.value`` is ``macd.macd.value``.
     """
 
-    __slots__ = ()
+    __slots__ = ("params",)
 
     lines: ClassVar[tuple[str, ...]] = ("value",)
     warmup: int = 1
+    params: tuple[object, ...]
+    """What the indicator was made with, as it was given, without names."""
+
+    def __new__(cls, *args: object, **named: object) -> Self:
+        self = super().__new__(cls)
+        self.params = _in_order(cls, args, named) if named else args
+        return self
+
+    def fresh(self) -> Self:
+        """Return an indicator made the same way that has seen nothing yet."""
+        return type(self)(*self.params)
 
     def line(self, name: str) -> Line:
         """Return one of the lines by name."""
@@ -159,49 +171,89 @@ class Indicator(Lines):
         """Take the next input."""
         raise TypeError(f"{type(self).__name__} does not say how it is updated")
 
-    def array(self, values: Iterable[float]) -> list[float]:
-        """Run the indicator over a whole series; same length, NaN during warm-up."""
-        update = self.update
-        out: list[float] = []
-        append = out.append
-        for x in values:
-            update(x)
-            append(self.value)
-        return out
+    def array(self, values: Iterable[float]) -> Any:
+        """Run the indicator over a whole series; same length, NaN during warm-up.
 
-    def arrays(self, values: Iterable[float]) -> dict[str, list[float]]:
+        The series is run by a fresh twin: this object does not move. A numpy array gives a numpy array, computed by
+        a kernel where numba is installed; anything else gives a list.
+        """
+        return self.arrays(values)[self.lines[0]]
+
+    def arrays(self, values: Iterable[float]) -> dict[str, Any]:
         """Run the indicator over a whole series and return every line by name."""
-        parts = [(self.line(name), name) for name in self.lines]
-        out: dict[str, list[float]] = {name: [] for name in self.lines}
-        for x in values:
-            self.update(x)
-            for line, name in parts:
-                out[name].append(line.value)
-        return out
+        return _run(self, (values,))
+
+
+class PairIndicator(Lines):
+    """A line computed from two numbers per step; feed it with ``update``."""
+
+    __slots__ = ()
+
+    def update(self, x: float, y: float) -> None:
+        """Take the next two inputs."""
+        raise TypeError(f"{type(self).__name__} does not say how it is updated")
+
+    def array(self, xs: Iterable[float], ys: Iterable[float]) -> Any:
+        """Run the indicator over two series of one length; the same, NaN during warm-up."""
+        return self.arrays(xs, ys)[self.lines[0]]
+
+    def arrays(self, xs: Iterable[float], ys: Iterable[float]) -> dict[str, Any]:
+        """Run the indicator over two series and return every line by name."""
+        return _run(self, (xs, ys))
 
 
 class BarIndicator(Lines):
-    """A line computed from whole bars (high, low, volume …); feed it with ``update_bar``."""
+    """A line computed from whole bars (high, low, volume …); feed it with ``update_bar``.
+
+    ``fields`` names what it reads of them.
+    """
 
     __slots__ = ()
+
+    fields: tuple[str, ...] = ("ts_open", "open", "high", "low", "close", "volume")
 
     def update_bar(self, bar: BarLike) -> None:
         """Take the next bar."""
         raise TypeError(f"{type(self).__name__} does not say how it is updated")
 
-    def array(self, columns: Mapping[str, Sequence[float]]) -> list[float]:
+    def array(self, columns: Mapping[str, Sequence[float]]) -> Any:
         """Run the indicator over columns named ``open, high, low, close, volume`` (and ``ts_open`` where needed)."""
         return self.arrays(columns)[self.lines[0]]
 
-    def arrays(self, columns: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
-        """Run the indicator over columns and return every line by name; a column that is missing reads as NaN."""
-        parts = [(self.line(name), name) for name in self.lines]
-        out: dict[str, list[float]] = {name: [] for name in self.lines}
+    def arrays(self, columns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+        """Run the indicator over columns and return every line by name; a column that is missing reads as NaN.
+
+        The columns are run by a fresh twin: this object does not move. Numpy columns give numpy arrays, computed by
+        a kernel where numba is installed; anything else gives lists.
+        """
+        if columns and all(hasattr(column, "dtype") for column in columns.values()):
+            check_columns(columns)
+            return _run(self, tuple(_column(columns, name) for name in self.fields))
+        twin = self.fresh()
+        parts = [(twin.line(name), name) for name in self.lines]
+        out: dict[str, Any] = {name: [] for name in self.lines}
         for row in rows(columns):
-            self.update_bar(row)
+            twin.update_bar(row)
             for line, name in parts:
                 out[name].append(line.value)
         return out
+
+
+def _run(indicator: Any, series: tuple[Any, ...]) -> dict[str, Any]:
+    """Run numpy arrays through the array form, anything else through a fresh streaming twin."""
+    if all(type(item).__module__ == "numpy" for item in series):
+        from lanner.indicators.arrays import run_once
+
+        return run_once(type(indicator), indicator.params, series)
+    twin = indicator.fresh()
+    update = twin.update
+    parts = [(twin.line(name), name) for name in indicator.lines]
+    out: dict[str, Any] = {name: [] for name in indicator.lines}
+    for values in zip(*series, strict=True):
+        update(*values)
+        for line, name in parts:
+            out[name].append(line.value)
+    return out
 
 
 class Row:
@@ -216,6 +268,16 @@ class Row:
 
 def rows(columns: Mapping[str, Sequence[float]]) -> Iterable[Row]:
     """Walk along columns of equal length; the same object is given each time."""
+    names = check_columns(columns)
+    row = Row()
+    for values in zip(*(_plain(columns[name]) for name in names), strict=True):
+        for name, value in zip(names, values, strict=True):
+            setattr(row, name, value)
+        yield row
+
+
+def check_columns(columns: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the names of the columns that make bars; they must be of one length."""
     names = [name for name in Row.__slots__ if name in columns]
     lengths = {name: len(columns[name]) for name in names}
     if not names or len(set(lengths.values())) > 1:
@@ -224,11 +286,24 @@ def rows(columns: Mapping[str, Sequence[float]]) -> Iterable[Row]:
             expected="columns of equal length out of open, high, low, close, volume, ts_open",
             found=", ".join(f"{name}: {length}" for name, length in lengths.items()) or "none of them",
         )
-    row = Row()
-    for values in zip(*(_plain(columns[name]) for name in names), strict=True):
-        for name, value in zip(names, values, strict=True):
-            setattr(row, name, value)
-        yield row
+    return names
+
+
+def _column(columns: Mapping[str, Any], name: str) -> Any:
+    """Return a numpy column; one that is missing is NaN, as in ``Row``."""
+    import numpy as np
+
+    if name in columns:
+        return columns[name]
+    length = len(next(iter(columns.values())))
+    return np.zeros(length, dtype=np.int64) if name == "ts_open" else np.full(length, NAN)
+
+
+def _in_order(cls: type, args: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
+    """Return arguments without their names, defaults filled in."""
+    bound = inspect.signature(cls.__init__).bind(None, *args, **named)  # type: ignore[misc]
+    bound.apply_defaults()
+    return bound.args[1:]
 
 
 def _plain(column: Sequence[float]) -> Sequence[float]:

@@ -50,8 +50,11 @@ class SMA(Indicator):
         window.append(x)
         if len(window) == self.period:
             self._left = self.period
-            self._sum = sum(window)
-            self.value = self._sum / self.period
+            total = 0.0  # the built-in sum() rounds differently from one Python version to the next
+            for old in window:
+                total += old
+            self._sum = total
+            self.value = total / self.period
 
 
 class EMA(Indicator):
