@@ -171,7 +171,10 @@ def _book_rows(instrument_id: str, frame: pl.DataFrame, ends: Ints) -> Rows:
     bids = np.add.reduceat((side > 0).astype(np.int64), starts)
     lows, cuts, highs = starts.tolist(), (starts + bids).tolist(), (ends + 1).tolist()
     ts_event, ts_recv = frame["ts_event"].to_numpy()[ends], frame["ts_recv"].to_numpy()[ends]
-    heads = [frame[name].to_numpy()[ends] for name in ("snapshot", "first_seq", "seq")]
+    names = ["snapshot", "first_seq", "seq"]
+    if "prev_seq" in frame.columns and frame["prev_seq"].null_count() < frame.height:
+        names.append("prev_seq")
+    heads = [frame[name].fill_null(0).to_numpy()[ends] for name in names]
 
     def make(start: int, stop: int) -> list[MarketData]:
         parts = slice(start, stop)
@@ -188,3 +191,8 @@ def _book_rows(instrument_id: str, frame: pl.DataFrame, ends: Ints) -> Rows:
         )
 
     return Rows(ts_event, ts_recv, make)
+
+
+def message_type(kind: str) -> type[Any]:
+    """Return the type of the messages that a kind of market data is made of."""
+    return BookUpdate if kind == "book" else _FIELDS[kind][0]

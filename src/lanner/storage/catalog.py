@@ -19,7 +19,7 @@ from lanner.core.errors import DataError, NotFoundError
 from lanner.model.instruments import Instrument
 from lanner.storage.files import told_as_data_error, write_atomic
 from lanner.storage.passport import PASSPORT_VERSION, PartitionStats, Passport
-from lanner.storage.schema import DatasetKey, check_kind, conform
+from lanner.storage.schema import DatasetKey, check_kind, completed, conform
 from lanner.storage.staging import Staging
 
 
@@ -163,11 +163,11 @@ class Catalog:
                 begin = 0 if since_ns is None else int(times.search_sorted(since_ns, "left"))
                 end = part.rows if until_ns is None else int(times.search_sorted(until_ns, "left"))
             if part.rows <= chunk_rows:
-                yield pl.read_parquet(path, glob=False)[begin:end]
+                yield completed(pl.read_parquet(path, glob=False)[begin:end], key.kind)
                 return
             lazy = pl.scan_parquet(path, glob=False)
             for offset in range(begin, end, chunk_rows):
-                yield lazy.slice(offset, min(chunk_rows, end - offset)).collect()
+                yield completed(lazy.slice(offset, min(chunk_rows, end - offset)).collect(), key.kind)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(
                 f"cannot read {path} of the data set {key.ref}",

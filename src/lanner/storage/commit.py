@@ -25,7 +25,7 @@ from lanner.storage.passport import (
     SourceRecord,
 )
 from lanner.storage.quality import bar_gaps, combine_hashes, measure
-from lanner.storage.schema import SCHEMAS, DatasetKey, partition_label
+from lanner.storage.schema import DatasetKey, completed, partition_label
 from lanner.storage.settle import EXISTING, settle
 from lanner.storage.staging import Staging
 
@@ -119,7 +119,7 @@ def _existing(path: Path, key: DatasetKey) -> pl.DataFrame:
             found=error,
             fix="Import with --replace to start this data set anew.",
         ) from error
-    return frame.select(*SCHEMAS[key.kind]).with_columns(
+    return completed(frame, key.kind).with_columns(
         pl.lit(EXISTING, dtype=pl.Int32).alias("_src"), pl.int_range(pl.len(), dtype=pl.Int64).alias("_order")
     )
 

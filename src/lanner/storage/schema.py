@@ -32,6 +32,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         **_TIMES,
         "seq": _I,
         "first_seq": _I,
+        "prev_seq": _I,
         "snapshot": pl.Boolean(),
         "side": pl.Int8(),
         "px": _F,
@@ -46,6 +47,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
 KINDS = tuple(SCHEMAS)
 NULLABLE: dict[str, frozenset[str]] = {
     "bars": frozenset({"quote_volume", "trades", "taker_buy_volume"}),
+    "book": frozenset({"prev_seq"}),
     "mark": frozenset({"mark_px", "index_px", "last_px", "open_interest"}),
     "funding": frozenset({"interval_ns"}),
 }
@@ -92,6 +94,11 @@ def conform(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
         pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in schema.items()
     )
+
+
+def completed(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Bring rows that an older version stored to the columns of today."""
+    return frame if frame.columns == list(SCHEMAS[kind]) else conform(frame, kind)
 
 
 def partition_unit(kind: str, spec: str) -> str:

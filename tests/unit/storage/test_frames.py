@@ -10,10 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lanner.marketdata.rows import messages
+from lanner.model.market import BookUpdate
 from lanner.storage.catalog import Catalog
 from lanner.storage.importers.funding import FundingTracker
 from lanner.storage.importers.run import ImportResult, import_files
 from lanner.storage.importers.table import Options
+from lanner.storage.schema import DatasetKey
 
 MS = 1_000_000
 T0 = 1_700_000_000_000
@@ -401,3 +404,60 @@ def test_a_line_that_was_cut_off_is_left_out_with_its_number(capture: Capture) -
         (4, "not complete JSON")
     ]
     assert capture.rows("trades", "BTC-USDT.BINANCE").height == 3
+
+
+def test_the_number_of_the_message_before_is_kept_where_the_venue_tells_it(capture: Capture) -> None:
+    for first, last, pu in ((5, 10, 1), (13, 20, 10)):
+        capture.say(depth(first, last, first, [["98", "1"]], [], pu))
+    capture.take()
+    assert capture.rows("book", "BTCUSDT-PERP.BINANCE")["prev_seq"].to_list() == [1, 10]
+
+
+def test_spot_books_have_no_number_of_the_message_before(capture: Capture) -> None:
+    capture.say(depth(1, 9, 0, [["98", "1"]], []))
+    capture.take()
+    assert capture.rows("book", "BTC-USDT.BINANCE")["prev_seq"].to_list() == [None]
+
+
+def test_a_replayed_book_checks_its_sequence_by_the_numbers_that_were_kept(capture: Capture) -> None:
+    for first, last, pu in ((5, 10, 1), (13, 20, 10), (25, 30, 22)):
+        capture.say(depth(first, last, first, [["98", "1"]], [["99", "1"]], pu))
+    capture.take()
+    frame = capture.rows("book", "BTCUSDT-PERP.BINANCE")
+    updates = [
+        update for update in messages("book", "BTCUSDT-PERP.BINANCE", frame) if isinstance(update, BookUpdate)
+    ]
+    assert [(update.prev_seq, update.seq) for update in updates] == [(1, 10), (10, 20), (22, 30)]
+
+
+def test_okx_books_keep_the_number_before_and_none_with_a_snapshot(capture: Capture) -> None:
+    for action, seq, before in (("snapshot", 5, -1), ("update", 9, 5)):
+        book = {
+            "bids": [["99", "1", "0", "1"]],
+            "asks": [["101", "1", "0", "1"]],
+            "ts": str(T0),
+            "seqId": seq,
+        }
+        capture.say(
+            {
+                "arg": {"channel": "books", "instId": "BTC-USDT"},
+                "action": action,
+                "data": [book | {"prevSeqId": before}],
+            }
+        )
+    capture.take()
+    assert capture.rows("book", "BTC-USDT.OKX")["prev_seq"].to_list() == [None, None, 5, 5]
+
+
+def test_files_written_before_the_number_was_kept_are_still_read_and_merged(capture: Capture) -> None:
+    capture.say(depth(5, 10, 0, [["98", "1"]], [], 1))
+    capture.take()
+    key = DatasetKey("book", "BTCUSDT-PERP.BINANCE")
+    [part] = capture.catalog.require(*key).partitions
+    path = capture.catalog.dataset_folder(key) / part.file
+    pl.read_parquet(path).drop("prev_seq").write_parquet(path)
+    assert capture.rows(*key)["prev_seq"].to_list() == [None]
+    capture.lines.clear()
+    capture.say(depth(13, 20, 100, [["97", "1"]], [], 10))
+    capture.take()
+    assert capture.rows(*key)["prev_seq"].to_list() == [None, 10]

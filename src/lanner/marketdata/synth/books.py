@@ -78,6 +78,7 @@ class BookMaker:
                 "ts_recv": recv[event],
                 "seq": seq[event],
                 "first_seq": first_seq[event],
+                "prev_seq": first_seq[event] - 1,
                 "snapshot": event == 0,
                 "side": rows[:, 1].astype(np.int8),
                 "px": on_grid(rows[:, 2], self._market.tick),

@@ -114,9 +114,9 @@ def read_depth(source: SourceFile, intake: Intake, namer: Namer, _options: Optio
                 pl.col("qty"),
                 (pl.col("last_update_id") != pl.col("last_update_id").shift(-1, fill_value=-1)).alias("last"),
                 pl.col("_line"),
-                pl.col("pu"),
+                pl.when(pl.col("pu") > 0).then("pu").alias("prev_seq"),
             )
-            intake.add(key, rows.drop("pu"), batch.text)
+            intake.add(key, rows, batch.text)
             _check_sequence(rows, key, intake, previous)
 
 
@@ -126,12 +126,12 @@ def _check_sequence(
     """USD-M rule: each update's ``pu`` is the ``u`` of the one before."""
     updates = rows.filter(~pl.col("snapshot")).unique("seq", keep="first", maintain_order=True)
     record = intake.record(key)
-    for ts_event, seq, before in updates.select("ts_event", "seq", "pu").iter_rows():
+    for ts_event, seq, before in updates.select("ts_event", "seq", "prev_seq").iter_rows():
         last = previous.get(key)
         if last is not None:
             record.sequence_checked += 1
             if before != last:
-                intake.sequence(key, ts_event, last, before, "pu is the u of the update before")
+                intake.sequence(key, ts_event, last, before or 0, "pu is the u of the update before")
         previous[key] = seq
 
 

@@ -72,7 +72,7 @@ def test_a_seed_names_one_data_set_on_any_machine() -> None:
 GOLDEN = (
     "837c5efbf2194da7bf4d1ff96bcb19cbbe83cbccf1fbe1a5e412015de0f33776",
     "825d0ee2160f8d7da803f83688a1fcc83e428d58e1ec07ba3af94910b7524c36",
-    "bbe1a6ba3eb9e99a3e8dd52f679d914ee827fd1cc037117faed67acf616278f4",
+    "80ed08817073502834f615a2d9a3302131d4dad3d924d7ec2d8df7805cc984df",
 )
 
 

@@ -107,7 +107,15 @@ class BinanceFrames:
         if book.waiting is not None and event.last > book.waiting[0]:
             self._place(out, book, event.ts, event.recv or event.ts, (event.line << ORDER_SHIFT) - _HALF)
             out.intake.release()
-        out.book(book.instrument_id, event.ts, event.bids, event.asks, seq=event.last, first_seq=data["U"])
+        out.book(
+            book.instrument_id,
+            event.ts,
+            event.bids,
+            event.asks,
+            seq=event.last,
+            first_seq=data["U"],
+            prev_seq=data.get("pu"),
+        )
         if book.watch.ready:
             self._watch(out, book, event)
         else:
@@ -179,7 +187,16 @@ class BinanceFrames:
         ts = out.event_time(ms(told) if told else None, instrument_id, "book")
         seq = data.get("lastUpdateId") or data.get("u", 0)
         bids, asks = data.get("bids", data.get("b", [])), data.get("asks", data.get("a", []))
-        out.book(instrument_id, ts, levels(bids), levels(asks), seq=seq, first_seq=seq, snapshot=True)
+        out.book(
+            instrument_id,
+            ts,
+            levels(bids),
+            levels(asks),
+            seq=seq,
+            first_seq=seq,
+            prev_seq=data.get("pu"),
+            snapshot=True,
+        )
 
     def _book(self, out: Collector, symbol: str, futures: bool) -> Book:
         if symbol not in self._books:

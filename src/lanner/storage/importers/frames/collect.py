@@ -58,18 +58,22 @@ class Collector:
         *,
         seq: int = 0,
         first_seq: int = 0,
+        prev_seq: int | None = None,
         snapshot: bool = False,
         order: int | None = None,
         recv: int | None = None,
     ) -> None:
-        """Add the levels of one book message; ``order`` and ``recv`` place it elsewhere than at this line."""
+        """Add the levels of one book message; ``order`` and ``recv`` place it elsewhere than at this line.
+
+        ``prev_seq`` is the number of the message before, where the venue tells it.
+        """
         key = DatasetKey("book", instrument_id)
         received = self._received(ts) if recv is None else recv
         place = self.line << ORDER_SHIFT if order is None else order
         levels = [(1, px, qty) for px, qty in bids] + [(-1, px, qty) for px, qty in asks]
         final = len(levels) - 1
         for index, (side, px, qty) in enumerate(levels):
-            row = (ts, received, seq, first_seq, snapshot, side, px, qty, index == final)
+            row = (ts, received, seq, first_seq, prev_seq, snapshot, side, px, qty, index == final)
             self._add(key, row, place + index)
 
     def bar(self, instrument_id: str, spec: str, opened: int, closed: int, values: tuple[Any, ...]) -> None:

@@ -60,7 +60,9 @@ class OkxFrames:
         watch.reset(bids, asks) if snapshot else watch.apply(bids, asks)
         if watch.crossed:
             out.intake.record(key).crossed_books += 1
-        out.book(instrument_id, ts, bids, asks, seq=seq, first_seq=seq, snapshot=snapshot)
+        told = int(data.get("prevSeqId", -1))  # -1 with a snapshot: there is none before it
+        before = told if told >= 0 else None
+        out.book(instrument_id, ts, bids, asks, seq=seq, first_seq=seq, prev_seq=before, snapshot=snapshot)
 
     def _check(
         self, out: Collector, key: DatasetKey, data: dict[str, Any], ts: int, seq: int, snapshot: bool
