@@ -9,13 +9,18 @@ from pathlib import Path
 from lanner.core.errors import NotFoundError
 from lanner.model.instruments import Instrument
 from lanner.storage.catalog import Catalog
+from lanner.storage.environment import cache_limit
+from lanner.storage.file_cache import FileCache
 from lanner.storage.importers.run import import_files
 from lanner.storage.importers.source import open_sources
 from lanner.storage.importers.table import Options
 from lanner.storage.passport import Passport
 from lanner.storage.schema import KINDS, DatasetKey
 
-_CACHE_VERSION = "1"
+CACHED_FILES = "files"
+"""Folder inside the cache that holds imported files."""
+
+_CACHE_VERSION = "2"
 _FILE_ENDINGS = (
     ".csv", ".tsv", ".txt", ".gz", ".zip", ".bz2", ".xz", ".json", ".jsonl", ".feather", ".arrow", ".ipc", ".parquet",
 )  # fmt: skip
@@ -59,8 +64,9 @@ def open_source(
     """Open ``BTC-USDT.BINANCE@1h``, ``BTC-USDT.BINANCE@trades``, a bare instrument id, or a file.
 
     A file is imported into a catalog of its own under ``cache_dir``, named by the hash of its content and
-    the options, and opened from there the next time. ``timeframe`` picks among the bars of a bare id, and
-    helps with files that do not tell theirs. Raises ``NotFoundError`` naming what is close.
+    the options, and opened from there the next time; ``LANNER_CACHE_SIZE`` bounds what is kept there.
+    ``timeframe`` picks among the bars of a bare id, and helps with files that do not tell theirs.
+    Raises ``NotFoundError`` naming what is close.
     """
     path = Path(ref).expanduser()
     if path.is_file():
@@ -109,9 +115,11 @@ def _open_file(
     told = "|".join(
         (_CACHE_VERSION, shas, path.name, str(path.parent), options.instrument, options.timeframe, format)
     )
-    cached = Catalog(Path(cache_dir) / "files" / hashlib.sha256(told.encode()).hexdigest()[:24])
+    cache = FileCache(Path(cache_dir) / CACHED_FILES)
+    cached = cache.open(hashlib.sha256(told.encode()).hexdigest()[:24])
     notes: list[str] = []
     if not cached.datasets():
         notes = import_files([path], cached, format=format, options=options).notes
+        cache.prune(cache_limit())
     datasets = [_dataset(cached, info.kind, info.instrument_id, info.spec) for info in cached.datasets()]
     return DataSource(ref, datasets, notes)

@@ -1,8 +1,7 @@
-"""``lanner data``: import, describe, list, export and synthesise market data."""
+"""``lanner data``: import, describe, list, export and synthesise market data, and the cache of imported files."""
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lanner.storage.catalog import Catalog
-    from lanner.storage.importers.run import ImportResult, Watcher
-    from lanner.storage.passport import Rejection
-
-_SHOWN_REJECTIONS = 5
-_SHOWN_NOTES = 12
+    from lanner.storage.importers.run import Watcher
 
 app = App(name="data", help="Import, describe, list, export and synthesise market data.")
 app.command("lanner.cli.commands.data_synth:synth", name="synth", help="Make seeded synthetic market data.")
@@ -49,6 +44,7 @@ def import_data(
     quiet: Quiet = False,
 ) -> int:
     """Import files into the catalog: all of them, or none when one cannot be used."""
+    from lanner.cli.render.imports import print_import, print_import_json, tell_notes, tell_rejections
     from lanner.storage.importers.run import import_files
     from lanner.storage.importers.table import Options
 
@@ -64,16 +60,13 @@ def import_data(
             dry_run=dry_run,
             watcher=watcher,
         )
-    _tell_rejections(result, quiet=quiet)
+    tell_rejections(result, quiet=quiet)
     if json:
-        _print_import_json(result)
+        print_import_json(result)
         return 0
     if not quiet:
-        for text in result.notes[:_SHOWN_NOTES]:
-            print(f"note: {text}", file=sys.stderr)
-        if len(result.notes) > _SHOWN_NOTES:
-            print(f"note: … and {len(result.notes) - _SHOWN_NOTES} more", file=sys.stderr)
-    _print_import(result)
+        tell_notes(result)
+    print_import(result)
     return 0
 
 
@@ -177,6 +170,42 @@ def export(
     return 0
 
 
+@app.command
+def cache(
+    *,
+    clear: Annotated[bool, Parameter(negative="", help="Delete what is not in use.")] = False,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Show the files that were imported on the fly and are kept for the next time, or delete them.
+
+    The longest unused go by themselves when all take more than LANNER_CACHE_SIZE.
+    """
+    from lanner.cli.output import note, print_json
+    from lanner.cli.render.cache import cache_json, cache_table
+    from lanner.storage.environment import cache_limit, default_cache
+    from lanner.storage.file_cache import FileCache
+    from lanner.storage.open_data import CACHED_FILES
+
+    limit = cache_limit()
+    files = FileCache(default_cache() / CACHED_FILES)
+    gone = files.clear() if clear else []
+    left = files.entries()
+    if json:
+        print_json(cache_json(files.root, limit, left, gone))
+    elif clear:
+        freed = sum(entry.size for entry in gone)
+        note(
+            f"{len(gone)} of {len(gone) + len(left)} cached file(s) deleted, {freed / 1e6:,.1f} MB",
+            quiet=quiet,
+        )
+    elif left:
+        print(cache_table(left, limit))
+    else:
+        note(f"The cache {files.root} is empty.", quiet=quiet)
+    return 0
+
+
 def _catalog(folder: Path | None) -> Catalog:
     from lanner.storage.catalog import Catalog
     from lanner.storage.environment import default_catalog
@@ -224,74 +253,3 @@ def _progress(files: list[Path], *, silent: bool) -> Iterator[Watcher]:
             on_rows=on_rows,
             on_phase=lambda phase: bar.update(task, description=phase),
         )
-
-
-def _tell_rejections(result: ImportResult, *, quiet: bool) -> None:
-    if not result.rejected or quiet:
-        return
-    print(f"{result.rejected:,} row(s) left out:", file=sys.stderr)
-    for item in result.rejections[:_SHOWN_REJECTIONS]:
-        print(f"  {_rejection_text(item)}", file=sys.stderr)
-    if result.rejected > _SHOWN_REJECTIONS:
-        more = result.rejected - _SHOWN_REJECTIONS
-        print(f"  … and {more:,} more; the data passport lists them", file=sys.stderr)
-
-
-def _rejection_text(item: Rejection) -> str:
-    text = f" {item.text[:80]!r}" if item.text else ""
-    return f"{item.file}, line {item.line}: {item.reason}{text}"
-
-
-def _print_import(result: ImportResult) -> None:
-    from lanner.cli.output import table
-    from lanner.storage.problems import time_text
-
-    rows = [
-        [
-            item.passport.ref,
-            item.passport.kind,
-            f"{item.rows_read:,}",
-            "-" if result.dry_run else f"{item.rows_new:,}",
-            "-" if result.dry_run else time_text(item.passport.start_ns),
-            "-" if result.dry_run else time_text(item.passport.end_ns),
-            "-" if result.dry_run else str(len(item.passport.problems())),
-        ]
-        for item in result.datasets
-    ]
-    print(table(["data set", "kind", "read", "new", "from", "to", "findings"], rows, right="236"))
-
-
-def _print_import_json(result: ImportResult) -> None:
-    from lanner.cli.output import print_json
-
-    datasets = [
-        {
-            "ref": item.passport.ref,
-            "kind": item.passport.kind,
-            "instrument_id": item.passport.instrument_id,
-            "spec": item.passport.spec,
-            "rows_read": item.rows_read,
-            "rows_new": item.rows_new,
-            "rows": item.passport.rows,
-            "start_ns": item.passport.start_ns,
-            "end_ns": item.passport.end_ns,
-            "content_hash": item.passport.content_hash,
-            "inferred": item.passport.inferred,
-            "problems": [] if result.dry_run else item.passport.problems(),
-        }
-        for item in result.datasets
-    ]
-    rejections = [
-        {"file": r.file, "line": r.line, "reason": r.reason, "text": r.text} for r in result.rejections
-    ]
-    print_json(
-        {
-            "datasets": datasets,
-            "formats": result.formats,
-            "rows_read": result.rows_read,
-            "rows_rejected": result.rejected,
-            "rejections": rejections,
-            "notes": result.notes,
-            "dry_run": result.dry_run,
-        }
-    )
