@@ -64,7 +64,9 @@ class BlockMoments:
         """Return the same moments in fewer blocks; S must be a multiple of `blocks`."""
         if blocks < 1 or self.blocks % blocks:
             raise ConfigError(
-                "blocks merge into a whole part of their number", expected=f"a divisor of {self.blocks}", found=blocks
+                "blocks merge into a whole part of their number",
+                expected=f"a divisor of {self.blocks}",
+                found=blocks,
             )
         shape = (self.variants, blocks, self.blocks // blocks)
         return BlockMoments(
@@ -116,14 +118,18 @@ def sharpe_of_sums(bars: Floats | float, total: Floats, square: Floats) -> Float
     variance = (square - total * mean) / (bars - 1.0)
     noise = _REL_EPS * np.maximum(square / bars, 1e-300)
     moving = variance > noise
-    return np.asarray(np.divide(mean, np.sqrt(np.where(moving, variance, 1.0)), out=np.zeros_like(mean), where=moving))
+    return np.asarray(
+        np.divide(mean, np.sqrt(np.where(moving, variance, 1.0)), out=np.zeros_like(mean), where=moving)
+    )
 
 
 def block_edges(bars: int, blocks: int) -> NDArray[np.int64]:
     """Return the `blocks + 1` edges of blocks as equal as whole bars allow."""
     if blocks < 1 or bars < 2 * blocks:
         raise ConfigError(
-            "too few bars for these blocks", expected=f"at least {2 * blocks} bars for {blocks} blocks", found=bars
+            "too few bars for these blocks",
+            expected=f"at least {2 * blocks} bars for {blocks} blocks",
+            found=bars,
         )
     return np.asarray([math.floor(block * bars / blocks) for block in range(blocks + 1)], dtype=np.int64)
 

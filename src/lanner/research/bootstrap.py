@@ -73,7 +73,7 @@ def block_length(returns: Floats, scheme: Scheme = Scheme.STATIONARY) -> float:
     if level <= 0.0:
         return 1.0
     scale = 2.0 if scheme is Scheme.STATIONARY else 4.0 / 3.0
-    length = float(2.0 * spread * spread / (scale * level * level) * n) ** (1.0 / 3.0)
+    length = math.cbrt(float(2.0 * spread * spread / (scale * level * level) * n))
     return max(1.0, min(length, most))
 
 
@@ -214,9 +214,7 @@ def bootstrap_interval(
     if not 0.0 < level < 1.0:
         raise ConfigError("the level of an interval is a probability", expected="inside 0…1", found=level)
     series = checked(returns, _FEWEST)
-    draws = resampled(
-        series, rng, statistic=statistic, resamples=resamples, block=block, scheme=scheme
-    )
+    draws = resampled(series, rng, statistic=statistic, resamples=resamples, block=block, scheme=scheme)
     low, high = np.quantile(draws, ((1.0 - level) / 2.0, (1.0 + level) / 2.0))
     return Interval(_estimate(series, statistic), float(low), float(high), level)
 

@@ -82,7 +82,9 @@ def _select(moments: BlockMoments, masks: Floats, size: int) -> tuple[NDArray[np
     return chosen, top, after
 
 
-def _ranks(moments: BlockMoments, masks: Floats, chosen: NDArray[np.int64], after: Floats, size: int) -> Floats:
+def _ranks(
+    moments: BlockMoments, masks: Floats, chosen: NDArray[np.int64], after: Floats, size: int
+) -> Floats:
     """Return per split the rank of the chosen variant out of sample, 1 the worst, ties in the middle."""
     rest = 1.0 - masks
     bars = (rest @ moments.count)[:, None]
@@ -113,9 +115,13 @@ def overfitting_probability(
     Source: Bailey, Borwein, López de Prado & Zhu (2017), "The Probability of Backtest Overfitting".
     """
     if moments.blocks < 4 or moments.blocks % 2:
-        raise ConfigError("cross-validation halves its blocks", expected="an even number from 4", found=moments.blocks)
+        raise ConfigError(
+            "cross-validation halves its blocks", expected="an even number from 4", found=moments.blocks
+        )
     if moments.variants < 2:
-        raise DataError("choosing takes variants to choose from", expected="at least 2", found=moments.variants)
+        raise DataError(
+            "choosing takes variants to choose from", expected="at least 2", found=moments.variants
+        )
     masks = _splits(moments.blocks, combinations_at_most, rng)
     size = max(1, _BATCH // masks.shape[0])
     chosen, before, after = _select(moments, masks, size)

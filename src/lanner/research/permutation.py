@@ -55,7 +55,9 @@ def shift_test(
     held, market = checked(positions, _FEWEST), checked(market_returns, _FEWEST)
     if held.size != market.size:
         raise DataError(
-            "positions and returns belong to the same samples", expected=market.size, found=held.size
+            "positions and returns belong to the same samples",
+            expected=f"{market.size} positions",
+            found=held.size,
         )
     n = held.size
     gross = _correlate(held, market) / n
@@ -99,4 +101,6 @@ def sign_flip_test(
         hits += int(np.count_nonzero(flipped >= observed - slack))
         total += float(np.sum(flipped))
     n = series.size
-    return PermutationTest((1.0 + hits) / (1.0 + permutations), observed / n, total / permutations / n, permutations)
+    return PermutationTest(
+        (1.0 + hits) / (1.0 + permutations), observed / n, total / permutations / n, permutations
+    )

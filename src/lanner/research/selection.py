@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from lanner.research.bootstrap import Scheme, block_length, resample_weights
 # Resampled means held at a time, 32 MB of them.
 _BATCH = 4_000_000
 _FEWEST_ROWS = 32
+_REL_EPS = 1e-12
+
+Weights = NDArray[np.uint16] | NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +49,19 @@ class _Contest:
         self.best, self.statistic, self.top_mean = 0, 0.0, 0.0
         self.maxima = {kind: np.zeros(resamples) for kind in ("lower", "consistent", "upper", "plain")}
 
-    def enter(self, first: int, mean: Floats, drawn: Floats, error: Floats, bad: float) -> None:
-        """Add a chunk: observed means[c], resampled means minus observed[resamples, c], standard errors[c]."""
-        live = error > 1e-12 * np.maximum(np.abs(mean), 1e-300)
-        if not np.any(live):
+    def enter(self, first: int, mean: Floats, error: Floats, drawn: Floats, bad: float) -> None:
+        """Add a chunk: means[c] with their standard errors, and resampled means less the observed[resamples, c]."""
+        own = drawn.std(axis=0)
+        where = np.flatnonzero((own > _REL_EPS * np.maximum(np.abs(mean), 1e-300)) & (error > 0.0))
+        if not where.size:
             return
-        where = np.flatnonzero(live)
-        mean, drawn, error = mean[where], drawn[:, where], error[where]
-        value = mean / error
+        mean, drawn, value = mean[where], drawn[:, where], mean[where] / error[where]
         top = int(np.argmax(value))
         if value[top] > self.statistic:
             self.best, self.statistic = first + int(where[top]), float(value[top])
         self.top_mean = max(self.top_mean, float(np.max(mean)))
         self._raise("plain", drawn)
-        drawn = drawn / error
+        drawn = drawn / own[where]
         self._raise("upper", drawn)
         # What is clearly bad cannot be the best by luck; leaving it its true mean keeps it from blunting the test.
         self._raise("consistent", drawn + np.where(value < -bad, value, 0.0))
@@ -78,7 +81,7 @@ class _Contest:
 
 def _stored_weights(
     rows: int, resamples: int, rng: np.random.Generator, block: float, scheme: Scheme
-) -> NDArray[np.uint16] | NDArray[np.uint32]:
+) -> Weights:
     """Return all weights in a small type: they are used again for every chunk of variants."""
     kind = np.uint16 if rows < 65_536 else np.uint32
     parts = [part.astype(kind) for part in resample_weights(rows, resamples, rng, block=block, scheme=scheme)]
@@ -88,41 +91,37 @@ def _stored_weights(
 def _run(
     sums: NDArray[np.floating],
     counts: Floats,
-    rng: np.random.Generator,
-    resamples: int,
-    block: float,
-    scheme: Scheme,
+    weights: Weights,
+    errors: Callable[[int, Floats, Floats], Floats],
 ) -> SelectionTest:
-    """Test variants × rows of sums, `counts` bars in each row."""
+    """Test variants × rows of sums, `counts` bars in each row; `errors` gives the standard errors of a chunk."""
     variants, rows = sums.shape
     if rows < _FEWEST_ROWS:
         raise DataError(
             "too few rows to resample", expected=f"at least {_FEWEST_ROWS}", found=rows,
             fix="Keep more and shorter blocks of time.",
         )  # fmt: skip
-    weights = _stored_weights(rows, resamples, rng, block, scheme)
+    resamples, total = weights.shape[0], float(np.sum(counts))
     bars = np.concatenate([part @ counts for part in _parts(weights)])
     contest = _Contest(resamples)
-    bad = math.sqrt(2.0 * math.log(math.log(float(np.sum(counts)))))
-    # Resampled rows lose one degree of freedom; with few rows it shows.
-    fair = math.sqrt(rows / max(rows - block, 1.0))
+    bad = math.sqrt(2.0 * math.log(math.log(total)))
     chunk = max(1, _BATCH // resamples)
     for first in range(0, variants, chunk):
         part = np.asarray(sums[first : first + chunk], dtype=np.float64)
-        mean = part.sum(axis=1) / float(np.sum(counts))
-        drawn = np.concatenate([piece @ part.T for piece in _parts(weights)])
-        drawn = (drawn / bars[:, None] - mean) * fair
-        contest.enter(first, mean, drawn, drawn.std(axis=0), bad)
+        mean = part.sum(axis=1) / total
+        drawn = np.concatenate([piece @ part.T for piece in _parts(weights)]) / bars[:, None] - mean
+        contest.enter(first, mean, errors(first, part, drawn), drawn, bad)
     return SelectionTest(
         contest.p("consistent"), contest.p("lower"), contest.p("upper"), contest.p("plain"),
         contest.best, contest.statistic, variants, rows, resamples,
     )  # fmt: skip
 
 
-def _parts(weights: NDArray[np.uint16] | NDArray[np.uint32]) -> list[Floats]:
-    """Return the weights as floats, a batch at a time when they are many."""
+def _parts(weights: Weights) -> Iterator[Floats]:
+    """Yield the weights as floats, a batch at a time when they are many."""
     rows = max(1, _BATCH // weights.shape[1])
-    return [weights[i : i + rows].astype(np.float64) for i in range(0, weights.shape[0], rows)]
+    for first in range(0, weights.shape[0], rows):
+        yield weights[first : first + rows].astype(np.float64)
 
 
 def superior_ability(
@@ -150,7 +149,11 @@ def superior_ability(
             matrix.mean(axis=0), deviation, out=np.full(matrix.shape[1], -np.inf), where=deviation > 0.0
         )
         block = max(block_length(matrix[:, column], scheme) for column in np.argsort(-score)[:10])
-    return _run(matrix.T, np.ones(matrix.shape[0]), rng, resamples, block, scheme)
+    rows = matrix.shape[0]
+    weights = _stored_weights(rows, resamples, rng, block, scheme)
+    # Resamples vary a little too little: each gives up one mean per block.
+    fair = math.sqrt(rows / max(rows - block, 1.0))
+    return _run(matrix.T, np.ones(rows), weights, lambda _first, _part, drawn: drawn.std(axis=0) * fair)
 
 
 def superior_ability_of_blocks(
@@ -160,7 +163,33 @@ def superior_ability_of_blocks(
 
     Whole blocks are resampled, at least 32 of them (64 or more are better), so a block should be longer than
     the strategies' memory. Formula and sources as `superior_ability`, with blocks of one fixed length that do
-    not overlap (Carlstein 1986).
+    not overlap (Carlstein 1986). Some dozens of blocks measure a variance badly, and the best of many would
+    be the one whose variance came out too small; so the standard error is σ/√n of the bars, made larger where
+    the blocks of this variant, or of all on average, vary more than independent bars would.
     """
     counts = moments.count.astype(np.float64)
-    return _run(moments.total, counts, rng, resamples, 1.0, Scheme.CIRCULAR)
+    weights = _stored_weights(moments.blocks, resamples, rng, 1.0, Scheme.CIRCULAR)
+    pooled = _mean_inflation(moments)
+
+    def errors(first: int, part: Floats, _drawn: Floats) -> Floats:
+        square = np.asarray(moments.square[first : first + part.shape[0]], dtype=np.float64)
+        variance, inflation = _inflation(counts, part, square)
+        return np.asarray(np.sqrt(variance / float(np.sum(counts)) * np.maximum(inflation, max(pooled, 1.0))))
+
+    return _run(moments.total, counts, weights, errors)
+
+
+def _inflation(counts: Floats, total: Floats, square: Floats) -> tuple[Floats, Floats]:
+    """Return the variance per bar, and how many times as much the blocks vary as independent bars would."""
+    bars = float(np.sum(counts))
+    mean = total.sum(axis=1) / bars
+    variance = np.maximum(square.sum(axis=1) / bars - mean * mean, 0.0)
+    off = total - mean[:, None] * counts
+    between = np.sum(off * off, axis=1) / bars * counts.size / (counts.size - 1.0)
+    return variance, np.divide(between, variance, out=np.ones_like(variance), where=variance > 0.0)
+
+
+def _mean_inflation(moments: BlockMoments) -> float:
+    counts = moments.count.astype(np.float64)
+    added = sum(float(np.sum(_inflation(counts, total, square)[1])) for _, total, square in moments.chunks())
+    return added / moments.variants
