@@ -1,11 +1,13 @@
-"""Indicators: one definition each, streaming; the array form is the same code run over a series."""
+"""Indicators: one definition each, streaming; the array form gives the same bits."""
 
-from lanner.indicators.base import BarIndicator, BarLike, Indicator, Line
-from lanner.indicators.momentum import MACD, RSI
-from lanner.indicators.moving import EMA, RMA, SMA, WMA
-from lanner.indicators.ranges import ATR, CCI, Donchian, Stochastic, TrueRange, WilliamsR
-from lanner.indicators.trend import ADX
-from lanner.indicators.volume import OBV, VWAP
+from lanner.indicators.base import BarIndicator, BarLike, Indicator, Line, PairIndicator
+from lanner.indicators.momentum import MACD, RSI, StochRSI
+from lanner.indicators.moving import EMA, HMA, RMA, SMA, WMA
+from lanner.indicators.pairs import Beta, Correlation
+from lanner.indicators.ranges import ATR, CCI, Donchian, Keltner, Stochastic, TrueRange, WilliamsR
+from lanner.indicators.trend import ADX, Ichimoku, ParabolicSAR
+from lanner.indicators.volatility import GarmanKlass, Parkinson, Volatility, YangZhang
+from lanner.indicators.volume import OBV, VWAP, AnchoredVWAP, SessionVWAP
 from lanner.indicators.windows import ROC, Bollinger, Highest, Lowest, Shift, StdDev, Sum, ZScore
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "ATR",
     "CCI",
     "EMA",
+    "HMA",
     "MACD",
     "OBV",
     "RMA",
@@ -21,19 +24,32 @@ __all__ = [
     "SMA",
     "VWAP",
     "WMA",
+    "AnchoredVWAP",
     "BarIndicator",
     "BarLike",
+    "Beta",
     "Bollinger",
+    "Correlation",
     "Donchian",
+    "GarmanKlass",
     "Highest",
+    "Ichimoku",
     "Indicator",
+    "Keltner",
     "Line",
     "Lowest",
+    "PairIndicator",
+    "ParabolicSAR",
+    "Parkinson",
+    "SessionVWAP",
     "Shift",
     "StdDev",
+    "StochRSI",
     "Stochastic",
     "Sum",
     "TrueRange",
+    "Volatility",
     "WilliamsR",
+    "YangZhang",
     "ZScore",
 ]

@@ -1,10 +1,11 @@
-"""Momentum of one series: RSI and MACD."""
+"""Momentum of one series: RSI, its stochastic, and MACD."""
 
 from __future__ import annotations
 
 from lanner.core.errors import ConfigError
 from lanner.indicators.base import NAN, Indicator, Line, check_period
-from lanner.indicators.moving import EMA
+from lanner.indicators.moving import EMA, SMA
+from lanner.indicators.windows import Highest, Lowest
 
 
 class RSI(Indicator):
@@ -15,12 +16,13 @@ class RSI(Indicator):
     read as oversold).
     """
 
-    __slots__ = ("_count", "_gain", "_last", "_loss", "period", "warmup")
+    __slots__ = ("_alpha", "_count", "_gain", "_last", "_loss", "period", "warmup")
 
     def __init__(self, period: int = 14) -> None:
         super().__init__()
         self.period = check_period("rsi", period)
         self.warmup = period + 1
+        self._alpha = 1.0 / period
         self._last = NAN
         self._gain = self._loss = 0.0
         self._count = 0
@@ -35,23 +37,65 @@ class RSI(Indicator):
             self._gain = self._loss = 0.0
             self.value = NAN
             return
-        n = self.period
-        if self._count < n:
-            self._count += 1
-            if change > 0:
-                self._gain += change / n
-            else:
-                self._loss -= change / n
-            if self._count < n:
+        gain, loss = (change, 0.0) if change > 0 else (0.0, -change)
+        if self._count < self.period:
+            self._collect(gain, loss)
+            if self._count < self.period:
                 return
-        elif change > 0:
-            self._gain = (self._gain * (n - 1) + change) / n
-            self._loss = self._loss * (n - 1) / n
         else:
-            self._gain = self._gain * (n - 1) / n
-            self._loss = (self._loss * (n - 1) - change) / n
+            self._gain += self._alpha * (gain - self._gain)
+            self._loss += self._alpha * (loss - self._loss)
         moved = self._gain + self._loss
         self.value = 100.0 * self._gain / moved if moved else 50.0
+
+    def _collect(self, gain: float, loss: float) -> None:
+        """Gather the first changes for the seed."""
+        self._count += 1
+        self._gain += gain
+        self._loss += loss
+        if self._count == self.period:
+            self._gain /= self.period
+            self._loss /= self.period
+
+
+class StochRSI(Indicator):
+    """Where the RSI lies in its own range of the last ``stoch`` values, 0 to 100, smoothed (Chande, Kroll).
+
+    Lines: ``k`` (the indicator itself), the simple average of the raw value over ``smooth`` inputs (1 gives TA-Lib's
+    fast form), and ``d``, the average of k over ``signal`` inputs. The warm-up is period + stoch + smooth + signal − 2.
+    50 where the RSI of the window does not move.
+    """
+
+    __slots__ = ("_highest", "_lowest", "_raw", "_rsi", "d", "periods", "warmup")
+    lines = ("k", "d")
+
+    def __init__(self, period: int = 14, stoch: int = 14, smooth: int = 3, signal: int = 3) -> None:
+        super().__init__()
+        self._rsi = RSI(check_period("stoch_rsi", period))
+        self._highest = Highest(check_period("stoch_rsi", stoch))
+        self._lowest = Lowest(stoch)
+        self._raw = SMA(check_period("stoch_rsi", smooth))
+        self.d = SMA(check_period("stoch_rsi", signal))
+        self.periods = (period, stoch, smooth, signal)
+        self.warmup = period + stoch + smooth + signal - 2
+
+    @property
+    def k(self) -> Line:
+        """Return the smoothed oscillator."""
+        return self
+
+    def update(self, x: float) -> None:
+        """Take the next value."""
+        self._rsi.update(x)
+        rsi = self._rsi.value
+        self._highest.update(rsi)
+        self._lowest.update(rsi)
+        low = self._lowest.value
+        reach = self._highest.value - low
+        self._raw.update(50.0 if reach == 0.0 else (rsi - low) / reach * 100.0)
+        self.prev = self.value
+        self.value = self._raw.value
+        self.d.update(self.value)
 
 
 class MACD(Indicator):
@@ -63,7 +107,7 @@ class MACD(Indicator):
     start.
     """
 
-    __slots__ = ("_fast", "_signal", "_skip", "_slow", "hist", "signal", "warmup")
+    __slots__ = ("_fast", "_signal", "_skip", "_slow", "hist", "periods", "signal", "warmup")
     lines = ("macd", "signal", "hist")
 
     def __init__(self, fast: int = 12, slow: int = 26, signal: int = 9) -> None:
@@ -76,6 +120,7 @@ class MACD(Indicator):
         self._slow = EMA(slow)
         self._signal = EMA(check_period("macd", signal))
         self._skip = slow - fast
+        self.periods = (fast, slow, signal)
         self.warmup = slow + signal - 1
         self.signal = Line()
         self.hist = Line()

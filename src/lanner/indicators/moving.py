@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import isqrt
 
 from lanner.core.errors import ConfigError
 from lanner.indicators.base import NAN, Indicator, check_period
@@ -141,6 +142,35 @@ class WMA(Indicator):
             if len(window) < n:
                 return
             self._left = n
-            self._sum = sum(window)
-            self._weighted = sum(weight * old for weight, old in enumerate(window, 1))
+            total = weighted = 0.0
+            for weight, old in enumerate(window, 1):
+                total += old
+                weighted += weight * old
+            self._sum, self._weighted = total, weighted
         self.value = self._weighted * 2.0 / (n * (n + 1))
+
+
+class HMA(Indicator):
+    """Hull's average: the WMA over √n of 2 · WMA(n / 2) − WMA(n), both lengths rounded down (Hull).
+
+    The first value comes at input n + ⌊√n⌋ − 1.
+    """
+
+    __slots__ = ("_half", "_smooth", "_whole", "period", "warmup")
+
+    def __init__(self, period: int) -> None:
+        super().__init__()
+        self.period = check_period("hma", period, 2)
+        self._half = WMA(period // 2)
+        self._whole = WMA(period)
+        self._smooth = WMA(isqrt(period))
+        self.warmup = period + isqrt(period) - 1
+
+    def update(self, x: float) -> None:
+        """Take the next value."""
+        half, whole, smooth = self._half, self._whole, self._smooth
+        half.update(x)
+        whole.update(x)
+        smooth.update(2.0 * half.value - whole.value)
+        self.prev = self.value
+        self.value = smooth.value

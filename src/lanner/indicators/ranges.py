@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from lanner.indicators.base import NAN, BarIndicator, BarLike, Line, check_period
-from lanner.indicators.moving import SMA
+from lanner.indicators.base import NAN, BarIndicator, BarLike, Line, check_period, check_positive
+from lanner.indicators.moving import EMA, SMA
 from lanner.indicators.windows import Highest, Lowest
 
 
@@ -13,6 +13,7 @@ class TrueRange(BarIndicator):
     """Give max(high − low, |high − previous close|, |low − previous close|); first value at bar 2, as TA-Lib."""
 
     __slots__ = ("_close",)
+    fields = ("high", "low", "close")
     warmup = 2
 
     def __init__(self) -> None:
@@ -33,12 +34,14 @@ class ATR(BarIndicator):
     comes at bar n + 1.
     """
 
-    __slots__ = ("_close", "_count", "_sum", "period", "warmup")
+    __slots__ = ("_alpha", "_close", "_count", "_sum", "period", "warmup")
+    fields = ("high", "low", "close")
 
     def __init__(self, period: int = 14) -> None:
         super().__init__()
         self.period = check_period("atr", period)
         self.warmup = period + 1
+        self._alpha = 1.0 / period
         self._close = NAN
         self._count = 0
         self._sum = 0.0
@@ -53,7 +56,7 @@ class ATR(BarIndicator):
             self._sum = 0.0
             self.value = NAN
         elif self._count == self.period:
-            self.value = (self.value * (self.period - 1) + reach) / self.period
+            self.value += self._alpha * (reach - self.value)
         else:
             self._count += 1
             self._sum += reach
@@ -69,6 +72,7 @@ class Donchian(BarIndicator):
     """
 
     __slots__ = ("lower", "period", "upper", "warmup")
+    fields = ("high", "low")
     lines = ("middle", "upper", "lower")
 
     def __init__(self, period: int = 20) -> None:
@@ -90,6 +94,43 @@ class Donchian(BarIndicator):
         self.value = (self.upper.value + self.lower.value) / 2.0
 
 
+class Keltner(BarIndicator):
+    """Bands of ``width`` average true ranges around the exponential average of the close (Keltner, Raschke).
+
+    Lines: ``middle`` (the indicator itself), ``upper`` and ``lower``. The warm-up is the longer of ``period`` and
+    ``atr_period`` + 1; ``middle`` has its first value at bar ``period``.
+    """
+
+    __slots__ = ("_atr", "_middle", "lower", "periods", "upper", "warmup", "width")
+    fields = ("high", "low", "close")
+    lines = ("middle", "upper", "lower")
+
+    def __init__(self, period: int = 20, width: float = 2.0, atr_period: int = 10) -> None:
+        super().__init__()
+        self._middle = EMA(check_period("keltner", period))
+        self._atr = ATR(check_period("keltner", atr_period))
+        self.width = check_positive("keltner", "width", width)
+        self.periods = (period, atr_period)
+        self.warmup = max(period, atr_period + 1)
+        self.upper = Line()
+        self.lower = Line()
+
+    @property
+    def middle(self) -> Line:
+        """Return the average line."""
+        return self
+
+    def update_bar(self, bar: BarLike) -> None:
+        """Take the next bar."""
+        self._middle.update(bar.close)
+        self._atr.update_bar(bar)
+        self.prev = self.value
+        self.value = middle = self._middle.value
+        band = self.width * self._atr.value
+        self.upper.push(middle + band)
+        self.lower.push(middle - band)
+
+
 class Stochastic(BarIndicator):
     """Stochastic oscillator (Lane): (close − lowest low) / (highest high − lowest low) · 100, smoothed.
 
@@ -98,7 +139,8 @@ class Stochastic(BarIndicator):
     50 where the range of the window is zero (TA-Lib says 0, which would read as oversold).
     """
 
-    __slots__ = ("_highest", "_lowest", "_raw", "d", "warmup")
+    __slots__ = ("_highest", "_lowest", "_raw", "d", "periods", "warmup")
+    fields = ("high", "low", "close")
     lines = ("k", "d")
 
     def __init__(self, period: int = 14, smooth: int = 3, signal: int = 3) -> None:
@@ -107,6 +149,7 @@ class Stochastic(BarIndicator):
         self._lowest = Lowest(period)
         self._raw = SMA(check_period("stochastic", smooth))
         self.d = SMA(check_period("stochastic", signal))
+        self.periods = (period, smooth, signal)
         self.warmup = period + smooth + signal - 2
 
     @property
@@ -134,6 +177,7 @@ class WilliamsR(BarIndicator):
     """
 
     __slots__ = ("_highest", "_lowest", "period", "warmup")
+    fields = ("high", "low", "close")
 
     def __init__(self, period: int = 14) -> None:
         super().__init__()
@@ -160,6 +204,7 @@ class CCI(BarIndicator):
     """
 
     __slots__ = ("_window", "period", "warmup")
+    fields = ("high", "low", "close")
 
     def __init__(self, period: int = 20) -> None:
         super().__init__()
@@ -179,10 +224,14 @@ class CCI(BarIndicator):
         n = self.period
         if len(window) == n:
             # Distances to the newest value are exactly 0 in a flat window, where a rounded mean would not be.
-            distances = [old - typical for old in window]
-            mean = sum(distances) / n
-            deviation = sum([abs(distance - mean) for distance in distances]) / n
-            self.value = -mean / (0.015 * deviation) if deviation else 0.0
+            total = spread = 0.0
+            for old in window:
+                total += old - typical
+            mean = total / n
+            for old in window:
+                spread += abs(old - typical - mean)
+            scale = 0.015 * (spread / n)
+            self.value = -mean / scale if scale else 0.0
 
 
 def true_range(high: float, low: float, close: float) -> float:

@@ -96,10 +96,13 @@ class Sum(Indicator):
         window.append(x)
         if len(window) == self.period:
             self._left = self.period
-            self.value = sum(window) + 0.0
+            total = 0.0  # the built-in sum() rounds differently from one Python version to the next
+            for old in window:
+                total += old
+            self.value = total
 
 
-class _Moments(Indicator):
+class Moments(Indicator):
     """Keep mean and variance of a window from sums of distances to a centre.
 
     Distances to a value near the mean keep their digits where raw squares of large prices lose them. The centre
@@ -158,37 +161,43 @@ class _Moments(Indicator):
         if self.variance <= 1e-9 * spread or self._squares <= 1e-9 * self._peak:
             self._recentre(x)
             offset = self._sum / n
-            self.variance = max(self._squares / n - offset * offset, 0.0)
+            self.variance = self._squares / n - offset * offset
+            if self.variance < 0.0:
+                self.variance = 0.0
         self.mean = self._centre + offset
         return True
 
     def _recentre(self, centre: float) -> None:
-        distances = [old - centre for old in self._window]
+        total = squares = 0.0
+        for old in self._window:
+            distance = old - centre
+            total += distance
+            squares += distance * distance
         self._centre = centre
-        self._sum = sum(distances)
-        self._squares = self._peak = sum([distance * distance for distance in distances])
+        self._sum = total
+        self._squares = self._peak = squares
         self._left = self.period
 
 
-class StdDev(_Moments):
+class StdDev(Moments):
     """Give the standard deviation of the last ``period`` values; first value at input n.
 
     The population's (÷ n), as TA-Lib and Bollinger; with ``sample`` the sample's (÷ n − 1), as pandas.
     """
 
-    __slots__ = ("_divisor",)
+    __slots__ = ("factor",)
 
     def __init__(self, period: int, sample: bool = False) -> None:
         super().__init__("stddev", period, 2 if sample else 1)
-        self._divisor = period / (period - 1) if sample else 1.0
+        self.factor = period / (period - 1) if sample else 1.0
 
     def update(self, x: float) -> None:
         """Take the next value."""
         if self.advance(x):
-            self.value = sqrt(self.variance * self._divisor)
+            self.value = sqrt(self.variance * self.factor)
 
 
-class ZScore(_Moments):
+class ZScore(Moments):
     """Give the distance to the mean of the last ``period`` values in population standard deviations.
 
     (x − mean) / σ; 0 where all values of the window are equal. First value at input n.
@@ -206,7 +215,7 @@ class ZScore(_Moments):
             self.value = (x - self.mean) / sigma if sigma else 0.0
 
 
-class Bollinger(_Moments):
+class Bollinger(Moments):
     """Bands of ``width`` population standard deviations around the simple average (Bollinger).
 
     Lines: ``middle`` (the indicator itself), ``upper`` and ``lower``; all have their first value at input n.
