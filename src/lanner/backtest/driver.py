@@ -1,9 +1,10 @@
 """Who calls ``step`` in a backtest: plays the data in time order and carries commands and reports between
 the engine and the simulated venues, each with its own delay.
 
-The loop has two gears. While no order is working and nothing is under way, market data goes straight into
-the engine; the venues are shown the latest prices only when the next command needs them. As soon as
-something is under way, every message passes the venue first, and a heap holds what travels.
+The driver has two gears. While nothing is under way and the market moves where no working order can be touched,
+market data goes straight into the engine (``gears``); the venues are shown the latest prices only when they need
+them. As soon as something is under way, every message passes the venue first, and a heap holds what travels. Both
+gears give the same result: a test plays random strategies in each.
 """
 
 from __future__ import annotations
@@ -11,22 +12,37 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from operator import length_hint
 from typing import Any
 
 import msgspec
 
-from lanner.core.clock import NEVER
+from lanner.backtest.gears import (
+    NOTHING,
+    Guard,
+    Loop,
+    Step,
+    Stopped,
+    bars_loop,
+    free_loop,
+    guarded_loop,
+    quotes_loop,
+    step_unless_hidden,
+    unseen,
+    zone_guards,
+)
 from lanner.engine.engine import Engine
+from lanner.engine.faults import TimersDue
 from lanner.model.commands import AmendOrder, CancelOrder, Command
 from lanner.model.market import Bar, BarOpen, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.sim import bar_matching, tick_matching
 from lanner.sim.latency import Delay, delay_model
-from lanner.sim.settings import FundingMode
+from lanner.sim.quiet import Zone, quiet_zone
+from lanner.sim.settings import FundingMode, LatencyKind
 from lanner.sim.venue import SimVenue
 
 ARRIVE, REPORT, DATA = 0, 1, 2
-RARE = frozenset({FundingRate, MarkPrice, BookUpdate})
 
 
 @dataclass(slots=True)
@@ -37,7 +53,7 @@ class Wire:
     entry: Delay
     cancel: Delay
     amend: Delay
-    feed: Delay
+    feed: Delay | None
     last_arrival: int = 0
 
 
@@ -45,7 +61,7 @@ class Wire:
 class Plan:
     """Which messages decide fills: the bar series, or the instruments whose quotes or trades do.
 
-    ``only_series`` names the series when the run has nothing but its bars.
+    ``only_series`` names the series when the run has nothing but its bars; ``kinds`` are the messages' types.
     """
 
     bar_series: dict[str, str] = field(default_factory=dict)
@@ -53,6 +69,7 @@ class Plan:
     opens: bool = False
     hidden: frozenset[str] = frozenset()
     only_series: str = ""
+    kinds: frozenset[type] = frozenset()
 
 
 class Driver:
@@ -72,8 +89,10 @@ class Driver:
             instrument_id: wires[name] for name, venue in venues.items() for instrument_id in venue.books
         }
         self._books = self._venue_books(engine)
-        self._only_series = plan.only_series
-        self._has_feed_delay = any(not v.settings.latency.feed.is_zero for v in venues.values())
+        feeds = [venue.settings.latency.feed for venue in venues.values()]
+        self._has_feed_delay = not all(feed.is_zero for feed in feeds)
+        # a feed whose delay varies can change the order of its messages
+        self.always_slow = any(feed.kind is not LatencyKind.CONSTANT for feed in feeds)
 
     def _wire(self, venue: SimVenue) -> Wire:
         latency, rng = venue.settings.latency, self.engine.rng.split(f"latency/{venue.name}")
@@ -82,7 +101,9 @@ class Driver:
             delay_model(latency.entry, rng.split("entry")),
             delay_model(latency.cancel or latency.entry, rng.split("cancel")),
             delay_model(latency.amend or latency.entry, rng.split("amend")),
-            delay_model(latency.feed, rng.split("feed")),
+            None
+            if latency.feed.kind is LatencyKind.CONSTANT
+            else delay_model(latency.feed, rng.split("feed")),
         )
 
     def _venue_books(self, engine: Engine) -> dict[str, Any]:
@@ -96,8 +117,29 @@ class Driver:
         }
 
     def begin(self, commands: list[Command], ts: int) -> None:
-        """Send what the strategies ordered in ``on_start`` on its way."""
+        """Send what the strategies ordered in ``on_start`` on its way; the engine's routes stand from here on."""
+        if self._has_feed_delay and FundingRate in self.plan.kinds:
+            self.always_slow = (
+                True  # a payment is told at once, and data that is still on its way must not pass it
+            )
+        self._step = self._make_step()
+        self._guards: dict[type, Guard] = {FundingRate: _is_predicted, MarkPrice: self._mark_passes}
+        if self._books:
+            self._guards[BookUpdate] = self._book_passes
+        guarded = self.plan.kinds & self._guards.keys()
+        self._free = (
+            partial(guarded_loop, self._step, self._guards) if guarded else partial(free_loop, self._step)
+        )
+        self._only, self._only_loop = self._single_source()
         self._dispatch(commands, ts)
+
+    def _single_source(self) -> tuple[str, Callable[..., Stopped]]:
+        """Return the instrument of a run that has nothing but one instrument's bars or quotes, and its loop."""
+        if self.plan.only_series:
+            return self.plan.bar_series.get(self.plan.only_series, ""), bars_loop
+        if self.plan.kinds == {Quote} and len(self._wires) == 1:
+            return next(iter(self._wires)), quotes_loop
+        return "", bars_loop
 
     # -- playing -----------------------------------------------------------------------------------
 
@@ -106,6 +148,8 @@ class Driver:
         for batch in batches:
             self._play_batch(batch)
             self.events += len(batch)
+            if self.plan.opens:
+                self.events -= sum(message.__class__ is BarOpen for message in batch)
             if progress is not None:
                 progress(self.events, batch[-1].ts_event)
         self._finish()
@@ -113,47 +157,106 @@ class Driver:
     def _play_batch(self, batch: list[Any]) -> None:
         turn: Iterator[Any] = iter(batch)
         size = len(batch)
-        simple, step = self._gear(batch)
         while True:
-            if simple and self.idle:
-                commands: list[Command] = []
+            loop = self._fast_loop()
+            if loop is not None:
                 seen = size - length_hint(turn)
-                for message in turn:
-                    commands = step(message)
-                    if commands:
-                        break
-                else:
+                message, commands = self._run(loop, turn, batch)
+                if message is None:
                     self._catch_up(batch, seen, size)
                     return
-                self._catch_up(batch, seen, size - length_hint(turn))
-                self._dispatch(commands, message.ts_event)
+                now = size - length_hint(turn)
+                self._catch_up(batch, seen, now if commands else now - 1)
+                if commands:
+                    self._dispatch(commands, message.ts_event)
+                else:
+                    self._slow(message)
+                    continue
             for message in turn:
                 self._slow(message)
-                if simple and not self._heap and self.idle:
+                if not self._heap or self._has_feed_delay:
                     break
             else:
                 return
 
-    def _gear(self, batch: list[Any]) -> tuple[bool, Callable[[Any], list[Command]]]:
-        """Tell whether a batch may go straight into the engine while nothing is under way, and by which step."""
-        if self._only_series:
-            return not self._has_feed_delay, self.engine.step_of_series(self._only_series)
-        kinds = set(map(type, batch))
-        if kinds & RARE or BarOpen in kinds or self.plan.hidden or self._has_feed_delay:
-            return False, self.engine.step
-        return True, self.engine.step_for(kinds.pop()) if len(kinds) == 1 else self.engine.step
+    def _run(self, loop: Loop, turn: Iterator[Any], batch: list[Any]) -> Stopped:
+        """Run a fast loop up to the next message that leads to commands or that the venue must see first."""
+        engine = self.engine
+        engine.holds_timers = True
+        try:
+            return loop(turn)
+        except TimersDue:
+            return batch[len(batch) - length_hint(turn) - 1], NOTHING
+        finally:
+            engine.holds_timers = False
 
-    @property
-    def idle(self) -> bool:
-        """Tell whether no order is working, nothing travels, and no timer is set."""
-        if self._heap or self.engine.clock.next_due != NEVER:
+    # -- the fast gear -----------------------------------------------------------------------------
+
+    def _fast_loop(self) -> Loop | None:
+        """Return a loop for what comes next, or None while something is under way or about to meet the market."""
+        if self.always_slow or (self._heap and not self._deliver_early()):
+            return None
+        zones: dict[str, Zone] = {}
+        for venue in self.venues.values():
+            if not venue.working:
+                continue
+            for name, book in venue.books.items():
+                if book.orders:
+                    zone = quiet_zone(book)
+                    if zone is None:
+                        return None
+                    zones[name] = zone
+        if not zones:
+            return self._free
+        if self._has_feed_delay:
+            return None  # reports and delayed data would change places
+        only = self._only
+        if only in zones:
+            return partial(self._only_loop, self._step, zones[only])
+        guards = {**self._guards, **zone_guards(zones, self.plan.bar_series)}
+        if self._books:
+            guards[BookUpdate] = _never
+        return partial(guarded_loop, self._step, guards)
+
+    def _deliver_early(self) -> bool:
+        """Hand over data that waits for its feed's delay, when nothing else is under way; tell whether that was all.
+
+        The venues have seen it, and with no order working they need not be ahead of the engine.
+        """
+        heap, engine = self._heap, self.engine
+        if not self._has_feed_delay or any(venue.working for venue in self.venues.values()):
             return False
-        return not any(venue.working for venue in self.venues.values())
+        while heap and heap[0][2] == DATA and heap[0][0] < engine.clock.next_due:
+            _, _, _, message, _, basis = heapq.heappop(heap)
+            commands = engine.step(message)
+            if commands:
+                self._dispatch(commands, basis)
+        return not heap
+
+    def _make_step(self) -> Step:
+        """Return the engine's step for the kinds of message that this run has."""
+        plan, engine = self.plan, self.engine
+        if plan.only_series:
+            return engine.step_of_series(plan.only_series)
+        if len(plan.kinds) == 1:
+            return engine.step_for(next(iter(plan.kinds)))
+        steps = {kind: unseen if kind is BarOpen else engine.step_for(kind) for kind in plan.kinds}
+        if plan.hidden:
+            steps[Bar] = partial(step_unless_hidden, plan.hidden, engine.step_bar)
+        return lambda message: steps[message.__class__](message)
 
     def _finish(self) -> None:
         """Let what still travels arrive; orders that never met the market stay open."""
         while self._heap:
             self._drain(self._heap[0][0])
+
+    def _mark_passes(self, mark: MarkPrice) -> bool:
+        self._show(mark, MarkPrice)
+        return True
+
+    def _book_passes(self, update: BookUpdate) -> bool:
+        self._show(update, BookUpdate)
+        return True
 
     # -- the slow gear -----------------------------------------------------------------------------
 
@@ -251,12 +354,12 @@ class Driver:
         """Hand a message to the engine, now or when the feed's delay is over."""
         if type(message) is Bar and message.series in self.plan.hidden:
             return
-        if self._has_feed_delay:
-            wire = self._wires.get(message.instrument_id)
-            delay = wire.feed(basis) if wire else 0
-            if delay:
-                self._push(basis + delay, DATA, _delayed(message, basis + delay), None, basis)
-                return
+        wire = self._wires.get(message.instrument_id) if self._has_feed_delay else None
+        if wire is not None and wire.feed is not None:
+            message = msgspec.structs.replace(message, ts_recv=basis + wire.feed(basis))
+        if message.ts_recv > basis:
+            self._push(message.ts_recv, DATA, message, None, basis)
+            return
         if message.ts_recv >= self.engine.clock.next_due:
             self._timers(message.ts_recv)
         commands = self.engine.step(message)
@@ -274,7 +377,7 @@ class Driver:
     def _dispatch(self, commands: list[Command], basis: int) -> None:
         """Send commands on their way; ``basis`` is the venue time of what they answer."""
         for command in commands:
-            wire = self._wires[command.instrument_id]  # type: ignore[union-attr]
+            wire = self._wires[command.instrument_id]
             kind = type(command)
             travel = wire.cancel if kind is CancelOrder else wire.amend if kind is AmendOrder else wire.entry
             # one connection keeps the order: what was sent later never overtakes what was sent before
@@ -321,7 +424,8 @@ class Driver:
         for at in range(stop - 1, start - 1, -1):
             message = batch[at]
             kind = type(message)
-            name = self.plan.bar_series.get(message.series, "") if kind is Bar else message.instrument_id
+            own = kind is Bar or kind is BarOpen
+            name = self.plan.bar_series.get(message.series, "") if own else message.instrument_id
             if not name or name in done:
                 continue
             wire = self._wires.get(name)
@@ -330,6 +434,9 @@ class Driver:
             book = wire.venue.books[name]
             if kind is Bar:
                 wire.venue.see_price(name, max(1, round(message.close / book.instrument.tick_float)))
+                book.ts_close = 0
+            elif kind is BarOpen:
+                self._open_bar(message.series, message.ts_event, message.ts_close, message.px, message.volume)
             elif kind is Quote:
                 tick_matching.see_quote(book, message)
                 wire.venue.see_price(name, book.last_ticks)
@@ -346,5 +453,9 @@ def _ignore_price(instrument_id: str, ts: int, px: float) -> None:
     """Nobody values positions by this book."""
 
 
-def _delayed(message: Any, ts_recv: int) -> Any:
-    return msgspec.structs.replace(message, ts_recv=ts_recv)
+def _is_predicted(rate: FundingRate) -> bool:
+    return rate.predicted
+
+
+def _never(_message: Any) -> bool:
+    return False

@@ -22,8 +22,10 @@ from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine
 from lanner.marketdata.merge import Stream as MergeStream
 from lanner.marketdata.merge import merge
+from lanner.marketdata.rows import message_type
+from lanner.model.market import BarOpen
 from lanner.model.timeframes import series_id, timeframe_ns
-from lanner.sim.settings import FundingMode, VenueSettings
+from lanner.sim.settings import FundingMode, LatencyKind, VenueSettings
 from lanner.sim.venue import SimVenue
 
 if TYPE_CHECKING:
@@ -190,6 +192,9 @@ def _plan(spec: BacktestSpec) -> Plan:
     plan.opens = len(plan.bar_series) > 1 or (
         bool(plan.bar_series) and any(mode != "bars" for mode in plan.modes.values())
     )
+    plan.kinds = frozenset(message_type(stream.kind) for stream in spec.streams)
+    if plan.opens:
+        plan.kinds |= {BarOpen}
     if len(spec.streams) == 1 and spec.streams[0].kind == "bars":
         plan.only_series = series_id(spec.streams[0].instrument_id, spec.streams[0].spec)
     if spec.detail:
@@ -320,7 +325,7 @@ def _batches(
 ) -> Iterator[list[Any]]:
     streams = []
     for stream in spec.streams:
-        frames = _on_venue_time(stream.chunks(since, until))
+        frames = _on_venue_time(stream.chunks(since, until), _feed_delay(spec, stream))
         streams.append(
             MergeStream(stream.kind, stream.instrument_id, recorders.watch(stream, frames), stream.spec)
         )
@@ -335,12 +340,18 @@ def _batches(
     return merge(streams, by="ts_event")
 
 
-def _on_venue_time(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Set the receive time to the venue's time: the feed's delay is the latency model's business."""
+def _on_venue_time(frames: Iterable[pl.DataFrame], delay_ns: int = 0) -> Iterator[pl.DataFrame]:
+    """Set the receive time to the venue's time plus the feed's constant delay."""
     import polars as pl
 
     for frame in frames:
-        yield frame.with_columns(pl.col("ts_event").alias("ts_recv"))
+        yield frame.with_columns((pl.col("ts_event") + delay_ns).alias("ts_recv"))
+
+
+def _feed_delay(spec: BacktestSpec, stream: Stream) -> int:
+    """Return the constant delay of a stream's feed; one that varies is added by the driver."""
+    feed = spec.venues[spec.instruments[stream.instrument_id].venue].latency.feed
+    return feed.mean_ns if feed.kind is LatencyKind.CONSTANT else 0
 
 
 def _opens(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

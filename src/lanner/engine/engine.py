@@ -18,8 +18,9 @@ from lanner.core.ids import IdFactory
 from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
 from lanner.engine.desk import Desk
+from lanner.engine.faults import USER_FAULTS, TimersDue, blame
 from lanner.engine.state_hash import StateHash
-from lanner.engine.subscriptions import BarRoute, MissingSeriesError, QuoteRoute, Subscriptions, TradeRoute
+from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
 from lanner.execution.engine import ROI_OWNER, ExecutionEngine
 from lanner.marketdata.book import L2Book
 from lanner.model.commands import Command
@@ -30,15 +31,12 @@ from lanner.model.reports import FundingPaid, OrderReport, Report
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
-from lanner.strategy.errors import moment, strategy_error
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
 Step = Callable[[Any], list[Command]]
 LogSink = Callable[[int, str, str], None]
 
 NOTHING: list[Command] = []
-USER_FAULTS = (Exception, SystemExit)
-"""What user code may raise and is shown as theirs; Ctrl-C is not among them."""
 MAX_ROUNDS = 1000
 """How often handlers may answer their own orders' news within one step before that counts as a loop."""
 
@@ -73,6 +71,7 @@ class Engine:
         self.desks: dict[str, Desk] = {}
         self.subscriptions = Subscriptions(self.cache)
         self.started = False
+        self.holds_timers = False  # a driver that plays timers itself sets it while it must not be overtaken
         self._watched = False
         self.reports: list[Report] = []
         self.funding_after: list[int] = []  # how many fills came before each of the reports
@@ -203,7 +202,7 @@ class Engine:
     def _bar_step(self, route: BarRoute) -> Step:
         """Make the step of one series; what never changes is bound once, because this runs a million times."""
         clock, marks, name, append = self.clock, self.cache.marks, route.instrument_id, route.history.append
-        fire, more, flush, blame = self._fire_timers, self._more_of_bar, self._flush, self._blame
+        fire, more, flush = self._fire_timers, self._more_of_bar, self._flush
         out, notices = self.execution.out, self.execution.notices
 
         def step(bar: Bar) -> list[Command]:
@@ -221,7 +220,7 @@ class Engine:
                 try:
                     handler(bar)
                 except USER_FAULTS as error:
-                    raise blame(handler, error, route.history) from error
+                    raise blame(handler, error, ts, route.history) from error
             return flush() if out or notices else NOTHING
 
         return step
@@ -234,7 +233,7 @@ class Engine:
     def _quote_step(self, name: str, route: QuoteRoute) -> Step:
         """Make the step of one instrument's quotes; like a bar series', it runs a million times."""
         clock, marks, quotes = self.clock, self.cache.marks, self.cache.quotes
-        fire, flush, blame, publish = self._fire_timers, self._flush, self._blame, self._publish
+        fire, flush, publish = self._fire_timers, self._flush, self._publish
         out, notices, topic = self.execution.out, self.execution.notices, f"market_data.{name}"
 
         def step(quote: Quote) -> list[Command]:
@@ -254,7 +253,7 @@ class Engine:
                 try:
                     handler(quote)
                 except USER_FAULTS as error:
-                    raise blame(handler, error, (quote,)) from error
+                    raise blame(handler, error, ts, (quote,)) from error
             return flush() if out or notices else NOTHING
 
         return step
@@ -295,7 +294,7 @@ class Engine:
             try:
                 handler(trade)
             except USER_FAULTS as error:
-                raise self._blame(handler, error, (trade,)) from error
+                raise blame(handler, error, self.clock.now, (trade,)) from error
         execution = self.execution
         return self._flush() if execution.out or execution.notices else NOTHING
 
@@ -350,7 +349,7 @@ class Engine:
             try:
                 handler(bar)
             except USER_FAULTS as error:
-                raise self._blame(handler, error, route.history) from error
+                raise blame(handler, error, self.clock.now, route.history) from error
 
     def _unrouted_bar(self, bar: Bar) -> list[Command]:
         self._tick(bar.ts_recv)
@@ -414,6 +413,8 @@ class Engine:
             clock.now = ts
 
     def _fire_timers(self, ts: int) -> None:
+        if self.holds_timers:
+            raise TimersDue
         last, again = -1, 0
         while (timer := self.clock.due(ts)) is not None:
             again = again + 1 if timer.ts == last else 0
@@ -482,14 +483,4 @@ class Engine:
         try:
             handler(*args)
         except USER_FAULTS as error:
-            raise self._blame(handler, error, args) from error
-
-    def _blame(
-        self, handler: Callable[..., None], error: BaseException, inputs: Sequence[Any]
-    ) -> BaseException:
-        """Turn what a strategy raised into an error that shows the user's own lines and where it happened."""
-        strategy = getattr(handler, "__self__", None)
-        if not isinstance(strategy, Strategy) or isinstance(error, MissingSeriesError):
-            return error
-        where = f"in {handler.__name__} at {moment(self.clock.now)}"
-        return strategy_error(error, strategy, where, list(inputs)[-5:])
+            raise blame(handler, error, self.clock.now, args) from error

@@ -1,0 +1,27 @@
+"""What can go wrong in a step: the user's own mistakes, and timers that the driver must play first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lanner.engine.subscriptions import MissingSeriesError
+from lanner.strategy.base import Strategy
+from lanner.strategy.errors import moment, strategy_error
+
+USER_FAULTS = (Exception, SystemExit)
+"""What user code may raise and is shown as theirs; Ctrl-C is not among them."""
+
+
+class TimersDue(Exception):  # noqa: N818 - a signal to the driver, not a fault
+    """Raised instead of firing timers where the driver fires them itself; nothing has been changed."""
+
+
+def blame(
+    handler: Callable[..., None], error: BaseException, now: int, inputs: Sequence[Any]
+) -> BaseException:
+    """Turn what a strategy raised into an error that shows the user's own lines and where it happened."""
+    strategy = getattr(handler, "__self__", None)
+    if not isinstance(strategy, Strategy) or isinstance(error, MissingSeriesError):
+        return error
+    return strategy_error(error, strategy, f"in {handler.__name__} at {moment(now)}", list(inputs)[-5:])
