@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import polars as pl
@@ -65,7 +65,7 @@ class Catalog:
 
     def instrument(self, instrument_id: str) -> Instrument | None:
         """Return the stored instrument, or None."""
-        path = self._instrument_path(instrument_id)
+        path = self.instrument_path(instrument_id)
         if not path.exists():
             return None
         try:
@@ -77,9 +77,13 @@ class Catalog:
                 fix="Import the data again, or delete the file.",
             ) from error
 
+    def instrument_ids(self) -> list[str]:
+        """Return the ids of all stored instruments, in order."""
+        return sorted(unquote(path.stem) for path in (self.root / "instruments").glob("[!.]*.json"))
+
     def save_instrument(self, instrument: Instrument) -> None:
         """Store an instrument, replacing what is stored under its id."""
-        write_atomic(self._instrument_path(instrument.id), instrument.to_json())
+        write_atomic(self.instrument_path(instrument.id), instrument.to_json())
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -223,7 +227,8 @@ class Catalog:
         name = f"{key.kind}__{safe_name(key.instrument_id)}__{safe_name(key.folder)}.json"
         return self.root / "passports" / name
 
-    def _instrument_path(self, instrument_id: str) -> Path:
+    def instrument_path(self, instrument_id: str) -> Path:
+        """Return the file of an instrument."""
         return self.root / "instruments" / f"{safe_name(instrument_id)}.json"
 
     def _load_passport(self, path: Path) -> Passport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lanner.core.errors import NotFoundError
@@ -70,7 +70,7 @@ def open_source(
     """
     path = Path(ref).expanduser()
     if path.is_file():
-        return _open_file(ref, path, instrument, timeframe, format, cache_dir)
+        return _open_file(ref, path, catalog, instrument, timeframe, format, cache_dir)
     if _means_a_file(ref):
         raise NotFoundError(
             f"no such file: {ref}", fix="Check the path, or name a data set of `lanner data list`."
@@ -108,7 +108,13 @@ def _dataset(catalog: Catalog, kind: str, instrument_id: str, spec: str) -> Data
 
 
 def _open_file(
-    ref: str, path: Path, instrument: str | None, timeframe: str | None, format: str, cache_dir: Path
+    ref: str,
+    path: Path,
+    catalog: Catalog,
+    instrument: str | None,
+    timeframe: str | None,
+    format: str,
+    cache_dir: Path,
 ) -> DataSource:
     options = Options(instrument=instrument or "", timeframe=timeframe or "", timeframe_is_hint=True)
     shas = ",".join(source.sha256 for source in open_sources(path))
@@ -121,5 +127,14 @@ def _open_file(
     if not cached.datasets():
         notes = import_files([path], cached, format=format, options=options).notes
         cache.prune(cache_limit())
-    datasets = [_dataset(cached, info.kind, info.instrument_id, info.spec) for info in cached.datasets()]
+    datasets = [
+        _told_by_venue(_dataset(cached, info.kind, info.instrument_id, info.spec), catalog)
+        for info in cached.datasets()
+    ]
     return DataSource(ref, datasets, notes)
+
+
+def _told_by_venue(dataset: Dataset, catalog: Catalog) -> Dataset:
+    """Give a file's data the instrument as its venue told it, where the catalog knows that."""
+    told = catalog.instrument(dataset.instrument_id)
+    return replace(dataset, instrument=told) if told is not None and told.symbol else dataset

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from lanner.storage.catalog import Catalog
     from lanner.storage.importers.run import Watcher
 
-app = App(name="data", help="Import, describe, list, export and synthesise market data.")
+app = App(name="data", help="Import, describe, list, resample, export and synthesise market data.")
 app.command("lanner.cli.commands.data_synth:synth", name="synth", help="Make seeded synthetic market data.")
+app.command(
+    "lanner.cli.commands.data_instruments:instruments",
+    name="instruments",
+    help="Store or show what venues say about instruments.",
+)
 
 CatalogFolder = Annotated[Path | None, Parameter(help="Folder of the catalog; default $LANNER_HOME/catalog.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]

@@ -19,6 +19,7 @@ _BY_KIND = {
 }
 _BOOLEAN = re.compile(r"^(true|false)$", re.IGNORECASE)
 _COLUMNS = re.compile(r'^\{\s*"(columns|date|timestamp|time|open|index|data)"\s*:\s*[{\[]')
+_REFERENCE = re.compile(r'"(exchangeFilters|rateLimits|instFamily|tickSz|lotSizeFilter)"\s*:')
 _FRAME = re.compile(
     r'^(\d{10,19}(\.\d+)?[: ]\s*[{\[]|\{"recv_ts"|(https?|wss?)://\S+ (->|<->) |\{"stream":|\{"(topic|arg|channel)":)'
 )
@@ -48,8 +49,13 @@ def _detect_json(source: SourceFile, text: str) -> str:
         return "barter"
     if (text[0] == "[" and text[1:].lstrip().startswith(("[", "{"))) or _COLUMNS.match(text):
         return "freqtrade-json"
-    if "\n{" in text:
+    if "\n{" in text and not _REFERENCE.search(text):
         return "frames"
+    if _REFERENCE.search(text):
+        raise DataError(
+            f"{source.name}: this is a venue's list of instruments, not market data",
+            fix=f"Read it with `lanner data instruments {source.path.name}`.",
+        )
     raise DataError(
         f"{source.name}: this JSON is no market data that Lanner knows",
         expected="captured frames (a line each), freqtrade candles or trades, or Barter events",

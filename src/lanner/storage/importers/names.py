@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +79,7 @@ class Namer:
     inverse: set[str] = field(default_factory=set)
     seen: dict[str, str] = field(default_factory=dict)
     only: str = ""
+    stored: Mapping[tuple[str, str, bool], str] = field(default_factory=dict)
 
     def id_of(self, symbol: str = "", *, venue: str = "", perp: bool | None = None) -> str:
         """Return the instrument id for a symbol as the file writes it (empty: the file has none)."""
@@ -104,7 +106,13 @@ class Namer:
         if not at:
             at = LOCAL
             self.notes.append(f"the venue is not known; named {LOCAL}")
-        named = name_instrument(text, at, self.perp if perp is None else perp)
+        is_perp = self.perp if perp is None else perp
+        named = name_instrument(text, at, is_perp)
+        told = self.stored.get(
+            (plain_symbol(text), at, is_perp or named.id.rpartition(".")[0].endswith("-PERP"))
+        )
+        if told is not None:
+            named = Named(told)
         if named.inverse:
             self.inverse.add(named.id)
         self.seen[symbol] = named.id
@@ -120,9 +128,26 @@ class Namer:
         return f"instrument {instrument_id} concluded from the {'content' if any(self.seen) else 'file name'}{more}"
 
 
-def namer_for(path: Path, inner_name: str, given: str) -> Namer:
-    """Return a namer that knows what the path of a file says."""
-    namer = Namer(path, given)
+def names_of(instrument_ids: Iterable[str]) -> dict[tuple[str, str, bool], str]:
+    """Return ids by bare symbol, venue and whether perpetual, so that ``BTCUAH`` finds ``BTC-UAH.BINANCE``."""
+    names = {}
+    for instrument_id in instrument_ids:
+        symbol, _, venue = instrument_id.rpartition(".")
+        names[plain_symbol(symbol.removesuffix("-PERP")), venue, symbol.endswith("-PERP")] = instrument_id
+    return names
+
+
+def plain_symbol(symbol: str) -> str:
+    """Return a symbol without what separates base, quote and kind of contract."""
+    upper = re.sub(r"[_-](PERP|PERPETUAL|SWAP)$", "", symbol.strip().upper())
+    return re.sub(r"[^A-Z0-9]", "", upper)
+
+
+def namer_for(
+    path: Path, inner_name: str, given: str, stored: Mapping[tuple[str, str, bool], str] | None = None
+) -> Namer:
+    """Return a namer that knows what the path of a file says, and the instruments that are stored."""
+    namer = Namer(path, given, stored=stored or {})
     tokens = _tokens(path, inner_name)
     for token in tokens:
         namer.venue = namer.venue or VENUES.get(token.lower(), "")

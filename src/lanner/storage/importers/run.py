@@ -17,8 +17,9 @@ from lanner.storage.catalog import Catalog
 from lanner.storage.commit import Addition, commit
 from lanner.storage.files import told_as_data_error
 from lanner.storage.importers.detect import detect
+from lanner.storage.importers.grid import Grid
 from lanner.storage.importers.intake import Intake
-from lanner.storage.importers.names import Namer, namer_for
+from lanner.storage.importers.names import Namer, namer_for, names_of
 from lanner.storage.importers.registry import format_named
 from lanner.storage.importers.source import SourceFile, open_sources
 from lanner.storage.importers.table import Options
@@ -85,8 +86,9 @@ def import_files(
         intake = Intake(staging, strict=strict, on_reject=watcher.on_reject)
         formats: dict[str, str] = {}
         inverse: set[str] = set()
+        stored = names_of(catalog.instrument_ids())
         for source in sources:
-            namer = _read_one(source, intake, format, options, watcher, formats)
+            namer = _read_one(source, intake, format, options, watcher, formats, stored)
             inverse |= namer.inverse
         intake.complete()
         if watcher.on_phase is not None:
@@ -142,10 +144,11 @@ def _read_one(
     options: Options,
     watcher: Watcher,
     formats: dict[str, str],
+    stored: dict[tuple[str, str, bool], str],
 ) -> Namer:
     name = format if format != "auto" else detect(source)
     formats[source.name] = name
-    namer = namer_for(source.path, source.stem, options.instrument)
+    namer = namer_for(source.path, source.stem, options.instrument, stored)
     source.progress = _progress(intake, watcher)
     intake.begin(source, name)
     try:
@@ -208,6 +211,9 @@ def _instruments(
                 passport.warnings.append(text)
             continue
         if known is not None and not (options.tick or options.lot):
+            if known.symbol:
+                _check_grid(known, grid, mine)
+                continue
             known_again = _refine(catalog, known, grid.tick if grid.known else None)
             if known_again is not None:
                 out.append(known_again)
@@ -223,6 +229,17 @@ def _instruments(
                 passport.inferred["lot"] = f"{lot:f}"
         out.append(_build(instrument_id, tick, lot))
     return out
+
+
+def _check_grid(told: Instrument, grid: Grid, passports: list[Passport]) -> None:
+    """Say when prices lie between the ticks that the venue tells: it had another tick when they were made."""
+    if not grid.known or grid.tick >= told.tick:
+        return
+    for passport in passports:
+        passport.warnings.append(
+            f"Some prices have steps of {grid.tick:f}, finer than the venue's tick of {told.tick:f}: the venue changed "
+            "the tick in between, or this is another instrument."
+        )
 
 
 def _refine(catalog: Catalog, known: Instrument, tick: Decimal | None) -> Instrument | None:
