@@ -97,7 +97,7 @@ def _prepare(
         frame = staging.take(key, number)
         if label in parts:
             frame = pl.concat([_existing(folder / parts[label].file, key), frame])
-        settled = settle(frame, key.kind)
+        settled = settle(frame, key.kind, key.spec)
         for source, count in settled.exact.items():
             if source in addition.sources:
                 addition.sources[source].duplicates_exact += count

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from lanner.model.timeframes import TIMEFRAMES_NS
 from lanner.storage.schema import SCHEMAS
 
 EXISTING = -1
@@ -21,17 +22,19 @@ class Settled:
     conflicting: dict[int, int] = field(default_factory=dict)
 
 
-def settle(frame: pl.DataFrame, kind: str) -> Settled:
+def settle(frame: pl.DataFrame, kind: str, spec: str = "") -> Settled:
     """Sort by ``ts_event`` (stable in the order of sources and arrival) and drop repetitions.
 
-    Bars are known by their open time and funding by its time: of rows with the same name the first of the newly
-    imported ones stays. A trade is dropped when id, time, price, quantity and side were there before; another
+    Bars by time are known by their open time and funding by its time: of rows with the same name the first of the
+    newly imported ones stays. A trade is dropped when id, time, price, quantity and side were there before; another
     trade under a known id stays and is counted as conflicting. Rows without a name (quotes, book, mark, trades
-    without id) are dropped only when another source already brought the same row as often.
+    without id, bars by activity, of which several may open at one time) are dropped only when another source
+    already brought the same row as often.
     """
     ordered = _sort(frame)
     columns = list(SCHEMAS[kind])
-    if kind in ("bars", "funding"):
+    by_activity = kind == "bars" and spec != "" and spec not in TIMEFRAMES_NS
+    if kind in ("bars", "funding") and not by_activity:
         name = ["ts_open"] if kind == "bars" else ["ts_event", "predicted"]
         return _by_name(ordered, name, columns)
     if kind == "trades" and (ordered["trade_id"] != "").all():

@@ -21,6 +21,11 @@ app.command(
     name="instruments",
     help="Store or show what venues say about instruments.",
 )
+app.command(
+    "lanner.cli.commands.data_resample:resample",
+    name="resample",
+    help="Make bars from stored trades or finer bars.",
+)
 
 CatalogFolder = Annotated[Path | None, Parameter(help="Folder of the catalog; default $LANNER_HOME/catalog.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]

@@ -27,7 +27,7 @@ COMMANDS = (
     Command(
         "data",
         "lanner.cli.commands.data:app",
-        "Import, describe, list and synthesise market data.",
+        "Import, describe, resample and synthesise market data.",
         "Data",
     ),
     Command(
