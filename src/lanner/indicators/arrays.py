@@ -18,6 +18,8 @@ from lanner.kernels import available
 Array = np.ndarray[Any, np.dtype[Any]]
 FLOAT = np.dtype(np.float64)
 WHOLE = np.dtype(np.int64)
+PIECE = 16_384
+"""How many steps are run at a time over whole arrays: few enough for a processor's cache."""
 
 
 class ArrayRunner(Protocol):
@@ -47,28 +49,29 @@ def runner(kind: type[Lines], params: tuple[object, ...] = ()) -> ArrayRunner:
 
         make = KERNELS.get(kind)
         if make is not None:
-            fields, kernel, state = make(indicator)
-            return KernelRunner(indicator.lines, fields, kernel, state)
+            kernel, state = make(indicator)
+            return KernelRunner(indicator.lines, fields_of(indicator), kernel, state)
     return StreamRunner(indicator)
 
 
 class KernelRunner:
     """Run a kernel whose state is one array."""
 
-    __slots__ = ("_kernel", "_state", "fields", "lines")
+    __slots__ = ("_kernel", "_state", "_types", "fields", "lines")
 
     def __init__(
         self, lines: tuple[str, ...], fields: tuple[str, ...], kernel: Callable[..., None], state: Array
     ) -> None:
         self.lines = lines
         self.fields = fields
+        self._types = tuple(WHOLE if name == "ts_open" else FLOAT for name in fields)
         self._kernel = kernel
         self._state = state
 
     def run(self, inputs: Sequence[Array], outs: Sequence[Array]) -> None:
         """Go on where the last piece ended and write every line."""
-        for values in inputs:
-            if not (values.dtype is FLOAT and values.flags.carray):
+        for values, kind in zip(inputs, self._types, strict=True):
+            if values.dtype is not kind or not values.flags.carray:
                 inputs = [as_input(name, item) for name, item in zip(self.fields, inputs, strict=True)]
                 break
         self._kernel(self._state, *inputs, *outs)
@@ -141,8 +144,16 @@ def _bar_step(update: Callable[[Any], None], fields: tuple[str, ...]) -> Callabl
 
 
 def run_once(kind: type[Lines], params: tuple[object, ...], inputs: Sequence[Array]) -> dict[str, Array]:
-    """Run an indicator over whole arrays and return every line by name."""
+    """Run an indicator over whole arrays, piece by piece, and return every line by name."""
     made = runner(kind, params)
-    outs = [np.empty(len(inputs[0])) for _ in made.lines]
-    made.run(inputs, outs)
+    whole = [as_input(name, values) for name, values in zip(made.fields, inputs, strict=True)]
+    length = len(whole[0])
+    if any(values.shape != (length,) for values in whole):
+        raise ConfigError(
+            "the series are not of one length", expected=str(length), found=[values.shape for values in whole]
+        )
+    outs = [np.empty(length) for _ in made.lines]
+    for begin in range(0, length, PIECE):
+        piece = slice(begin, begin + PIECE)
+        made.run([values[piece] for values in whole], [out[piece] for out in outs])
     return dict(zip(made.lines, outs, strict=True))

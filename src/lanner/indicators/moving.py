@@ -126,28 +126,37 @@ class WMA(Indicator):
     def update(self, x: float) -> None:
         """Take the next value."""
         self.prev = self.value
+        left = self._left
+        if left:
+            window, n = self._window, self.period
+            weighted = self._weighted + (n * x - self._sum)
+            total = self._sum + (x - window[0])
+            if weighted - weighted == 0.0 and total - total == 0.0:
+                window.append(x)
+                self._weighted = weighted
+                self._sum = total
+                self._left = left - 1
+                self.value = weighted * 2.0 / (n * (n + 1))
+                return
+        self._renew(x)
+
+    def _renew(self, x: float) -> None:
+        """Fill the window, or add it up afresh."""
         window, n = self._window, self.period
         if x - x != 0.0:
             window.clear()
             self._left = 0
             self.value = NAN
             return
-        if self._left:
-            self._left -= 1
-            self._weighted += n * x - self._sum
-            self._sum += x - window[0]
-            window.append(x)
-        else:
-            window.append(x)
-            if len(window) < n:
-                return
-            self._left = n
+        window.append(x)
+        if len(window) == n:
             total = weighted = 0.0
             for weight, old in enumerate(window, 1):
                 total += old
                 weighted += weight * old
             self._sum, self._weighted = total, weighted
-        self.value = self._weighted * 2.0 / (n * (n + 1))
+            self._left = n
+            self.value = weighted * 2.0 / (n * (n + 1))
 
 
 class HMA(Indicator):

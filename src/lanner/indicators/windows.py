@@ -82,16 +82,24 @@ class Sum(Indicator):
     def update(self, x: float) -> None:
         """Take the next value."""
         self.prev = self.value
+        left = self._left
+        if left:
+            window = self._window
+            total = self.value + (x - window[0])
+            if total - total == 0.0:
+                window.append(x)
+                self._left = left - 1
+                self.value = total
+                return
+        self._renew(x)
+
+    def _renew(self, x: float) -> None:
+        """Fill the window, or add it up afresh."""
         window = self._window
         if x - x != 0.0:
             window.clear()
             self._left = 0
             self.value = NAN
-            return
-        if self._left:
-            self._left -= 1
-            self.value += x - window[0]
-            window.append(x)
             return
         window.append(x)
         if len(window) == self.period:

@@ -17,6 +17,9 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 HEAD = 10
 BLOCK = 1024
+"""How many values are taken at a time: a piece that the fastest cache holds with what it needs."""
+PARTS = 8
+"""Where a composed state says where its parts begin."""
 
 
 def window_state(period: int, *numbers: float) -> Array:
@@ -46,3 +49,25 @@ def slide(buffer: Array, period: int, count: int) -> None:
     last = buffer[count:]
     for index in range(period):
         buffer[index] = last[index]
+
+
+def composed_state(numbers: tuple[float, ...], parts: tuple[Array, ...]) -> Array:
+    """Return one state made of the states of several kernels.
+
+    Up to eight ``numbers`` come first, then from ``[PARTS]`` on where each part begins, and where the last one ends.
+    """
+    head = np.zeros(PARTS + len(parts) + 1)
+    head[: len(numbers)] = numbers
+    head[PARTS:] = head.size + np.cumsum([0, *(part.size for part in parts)])
+    return np.concatenate((head, *parts))
+
+
+def scratch() -> Array:
+    """Return room for the values between two kernels."""
+    return np.zeros(BLOCK)
+
+
+@kernel
+def part(state: Array, index: int) -> Array:
+    """Return one part of a composed state."""
+    return state[int(state[PARTS + index]) : int(state[PARTS + index + 1])]

@@ -10,7 +10,17 @@ import math
 
 import numpy as np
 
-from lanner.kernels.history import HEAD, Array, slide, take, window_state
+from lanner.kernels.history import (
+    BLOCK,
+    HEAD,
+    Array,
+    composed_state,
+    part,
+    scratch,
+    slide,
+    take,
+    window_state,
+)
 from lanner.kernels.jit import kernel
 
 
@@ -27,10 +37,10 @@ def sma(state: Array, x: Array, out: Array) -> None:
     for begin in range(0, x.size, block):
         count = min(block, x.size - begin)
         take(buffer, n, x[begin : begin + count])
-        part = out[begin : begin + count]
-        running_sum(state, buffer, part)
+        piece = out[begin : begin + count]
+        running_sum(state, buffer, piece)
         for index in range(count):
-            part[index] = part[index] / n
+            piece[index] = piece[index] / n
         slide(buffer, n, count)
 
 
@@ -139,13 +149,13 @@ def ema_state(period: int, alpha: float) -> Array:
 def ema(state: Array, x: Array, out: Array) -> None:
     """Average with exponentially falling weights."""
     alpha = state[1]
-    for begin in range(0, x.size, 1024):
-        values, part = x[begin : begin + 1024], out[begin : begin + 1024]
-        after = _decay(values, part, alpha, state[2])
+    for begin in range(0, x.size, BLOCK):
+        values, piece = x[begin : begin + BLOCK], out[begin : begin + BLOCK]
+        after = _decay(values, piece, alpha, state[2])
         if after - after == 0.0:
             state[2] = after
         else:
-            _decay_with_care(state, values, part)
+            _decay_with_care(state, values, piece)
 
 
 @kernel
@@ -175,3 +185,113 @@ def _decay_with_care(state: Array, x: Array, out: Array) -> None:
                 count = total = 0.0
         out[index] = last
     state[2], state[3], state[4] = last, count, total
+
+
+def wma_state(period: int) -> Array:
+    """Return a fresh state: values since the gap, steps until the sums are renewed, the sum, the weighted sum."""
+    return window_state(period)
+
+
+@kernel
+def wma(state: Array, x: Array, out: Array) -> None:
+    """Average the last values with weights 1 … n."""
+    n, block = int(state[0]), int(state[1])
+    buffer = state[HEAD:]
+    divisor = float(n * (n + 1))
+    for begin in range(0, x.size, block):
+        count = min(block, x.size - begin)
+        take(buffer, n, x[begin : begin + count])
+        piece = out[begin : begin + count]
+        _weigh(state, buffer, piece)
+        for index in range(count):
+            piece[index] = piece[index] * 2.0 / divisor
+        slide(buffer, n, count)
+
+
+@kernel
+def _weigh(state: Array, buffer: Array, out: Array) -> None:
+    """Write the weighted sum of the window that ends at each value; added up afresh once per window length."""
+    n = int(state[0])
+    seen, left, total, weighted = int(state[2]), int(state[3]), state[4], state[5]
+    index = 0
+    while index < out.size:
+        if left > 0:
+            run = min(left, out.size - index)
+            stop = index + run
+            new, old = buffer[n + index : n + stop], buffer[index:stop]
+            after, weighted_after = _roll_weights(new, old, out[index:stop], float(n), total, weighted)
+            if after - after == 0.0 and weighted_after - weighted_after == 0.0:
+                index, left, total, weighted = stop, left - run, after, weighted_after
+                continue
+            done, total, weighted = _roll_weights_with_care(
+                new, old, out[index:stop], float(n), total, weighted
+            )
+            index += done
+            left -= done
+        value = buffer[n + index]
+        out[index] = math.nan
+        if value - value != 0.0:
+            seen = left = 0
+        else:
+            seen = min(seen + 1, n)
+            if seen == n:
+                left = n
+                total, weighted = _add_up_weights(buffer[index + 1 : index + n + 1])
+                out[index] = weighted
+        index += 1
+    state[2], state[3], state[4], state[5] = seen, left, total, weighted
+
+
+@kernel
+def _roll_weights(
+    new: Array, old: Array, out: Array, n: float, total: float, weighted: float
+) -> tuple[float, float]:
+    for index in range(out.size):
+        weighted += n * new[index] - total
+        total += new[index] - old[index]
+        out[index] = weighted
+    return total, weighted
+
+
+@kernel
+def _roll_weights_with_care(
+    new: Array, old: Array, out: Array, n: float, total: float, weighted: float
+) -> tuple[int, float, float]:
+    """Stop before the first step whose sums are not finite."""
+    for index in range(out.size):
+        weighted_after = weighted + (n * new[index] - total)
+        after = total + (new[index] - old[index])
+        if weighted_after - weighted_after != 0.0 or after - after != 0.0:
+            return index, total, weighted
+        total, weighted = after, weighted_after
+        out[index] = weighted
+    return out.size, total, weighted
+
+
+@kernel
+def _add_up_weights(values: Array) -> tuple[float, float]:
+    total = weighted = 0.0
+    for index in range(values.size):
+        total += values[index]
+        weighted += (index + 1) * values[index]
+    return total, weighted
+
+
+def hma_state(period: int) -> Array:
+    """Return a fresh state."""
+    averages = (wma_state(period // 2), wma_state(period), wma_state(math.isqrt(period)))
+    return composed_state((), (*averages, scratch(), scratch()))
+
+
+@kernel
+def hma(state: Array, x: Array, out: Array) -> None:
+    """Average without much lag: a short average of twice the half-length one less the whole-length one."""
+    half, whole = part(state, 3), part(state, 4)
+    for begin in range(0, x.size, BLOCK):
+        values, piece = x[begin : begin + BLOCK], out[begin : begin + BLOCK]
+        count = values.size
+        wma(part(state, 0), values, half[:count])
+        wma(part(state, 1), values, whole[:count])
+        for index in range(count):
+            half[index] = 2.0 * half[index] - whole[index]
+        wma(part(state, 2), half[:count], piece)
