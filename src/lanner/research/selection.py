@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanner.analysis.periods import Floats
-from lanner.core.errors import DataError
+from lanner.core.errors import ConfigError, DataError
 from lanner.research.blocks import BlockMoments
 from lanner.research.bootstrap import Scheme, block_length, resample_weights
 
@@ -27,15 +27,15 @@ class SelectionTest:
     """Hold the p-values of "the best variant earns no more than the benchmark".
 
     `p_value` is the one to use (Hansen's consistent one); it lies between `p_lower` and `p_upper`.
-    `p_reality_check` is White's, without studentising. `best` is the variant with the highest t-value,
-    `statistic` that value, `rows` the observations resampled.
+    `p_reality_check` is White's, without studentising. `judged` is the variant with the highest t-value (or the
+    one asked for), `statistic` its t-value, `rows` the observations resampled.
     """
 
     p_value: float
     p_lower: float
     p_upper: float
     p_reality_check: float
-    best: int
+    judged: int
     statistic: float
     variants: int
     rows: int
@@ -45,8 +45,9 @@ class SelectionTest:
 class _Contest:
     """Hold the running maxima over chunks of variants: of the observed values and of each resample."""
 
-    def __init__(self, resamples: int) -> None:
-        self.best, self.statistic, self.top_mean = 0, 0.0, 0.0
+    def __init__(self, resamples: int, chosen: int | None) -> None:
+        self.chosen = chosen
+        self.judged, self.statistic, self.top_mean = chosen or 0, 0.0, 0.0
         self.maxima = {kind: np.zeros(resamples) for kind in ("lower", "consistent", "upper", "plain")}
 
     def enter(self, first: int, mean: Floats, error: Floats, drawn: Floats, bad: float) -> None:
@@ -56,16 +57,24 @@ class _Contest:
         if not where.size:
             return
         mean, drawn, value = mean[where], drawn[:, where], mean[where] / error[where]
-        top = int(np.argmax(value))
-        if value[top] > self.statistic:
-            self.best, self.statistic = first + int(where[top]), float(value[top])
-        self.top_mean = max(self.top_mean, float(np.max(mean)))
+        self._observe(first + where, mean, value)
         self._raise("plain", drawn)
         drawn = drawn / own[where]
         self._raise("upper", drawn)
         # What is clearly bad cannot be the best by luck; leaving it its true mean keeps it from blunting the test.
         self._raise("consistent", drawn + np.where(value < -bad, value, 0.0))
         self._raise("lower", drawn + np.minimum(value, 0.0))
+
+    def _observe(self, variants: NDArray[np.int64], mean: Floats, value: Floats) -> None:
+        if self.chosen is not None:
+            own = variants == self.chosen
+            mean, value, variants = mean[own], value[own], variants[own]
+        if not value.size:
+            return
+        top = int(np.argmax(value))
+        if value[top] > self.statistic:
+            self.judged, self.statistic = int(variants[top]), float(value[top])
+        self.top_mean = max(self.top_mean, float(np.max(mean)))
 
     def _raise(self, kind: str, drawn: Floats) -> None:
         np.maximum(self.maxima[kind], drawn.max(axis=1), out=self.maxima[kind])
@@ -93,9 +102,12 @@ def _run(
     counts: Floats,
     weights: Weights,
     errors: Callable[[int, Floats, Floats], Floats],
+    chosen: int | None,
 ) -> SelectionTest:
     """Test variants × rows of sums, `counts` bars in each row; `errors` gives the standard errors of a chunk."""
     variants, rows = sums.shape
+    if chosen is not None and not 0 <= chosen < variants:
+        raise ConfigError("there is no such variant", expected=f"0…{variants - 1}", found=chosen)
     if rows < _FEWEST_ROWS:
         raise DataError(
             "too few rows to resample", expected=f"at least {_FEWEST_ROWS}", found=rows,
@@ -103,7 +115,7 @@ def _run(
         )  # fmt: skip
     resamples, total = weights.shape[0], float(np.sum(counts))
     bars = np.concatenate([part @ counts for part in _parts(weights)])
-    contest = _Contest(resamples)
+    contest = _Contest(resamples, chosen)
     bad = math.sqrt(2.0 * math.log(math.log(total)))
     chunk = max(1, _BATCH // resamples)
     for first in range(0, variants, chunk):
@@ -113,7 +125,7 @@ def _run(
         contest.enter(first, mean, errors(first, part, drawn), drawn, bad)
     return SelectionTest(
         contest.p("consistent"), contest.p("lower"), contest.p("upper"), contest.p("plain"),
-        contest.best, contest.statistic, variants, rows, resamples,
+        contest.judged, contest.statistic, variants, rows, resamples,
     )  # fmt: skip
 
 
@@ -128,6 +140,7 @@ def superior_ability(
     performance: Floats,
     rng: np.random.Generator,
     *,
+    chosen: int | None = None,
     resamples: int = 1_000,
     block: float | None = None,
     scheme: Scheme = Scheme.STATIONARY,
@@ -135,7 +148,8 @@ def superior_ability(
     """Test the best of N variants from per-bar returns, bars × variants, in excess of the benchmark.
 
     The benchmark is 0 (cash) unless returns of another are subtracted first. `block` is the mean length of
-    resampled blocks; without one it is the longest that `block_length` finds for the best ten variants.
+    resampled blocks; without one it is the longest that `block_length` finds for the best ten variants. Where
+    another than the best by t-value was picked, name it as `chosen`: its p-value against the best by luck.
     Formula: max over variants of mean / standard error, against the same maximum in stationary resamples
     around each variant's own mean, kept below 0 where that is under −√(2·ln ln n) standard errors.
     Source: Hansen (2005), "A Test for Superior Predictive Ability"; White (2000), "A Reality Check for Data Snooping".
@@ -153,11 +167,17 @@ def superior_ability(
     weights = _stored_weights(rows, resamples, rng, block, scheme)
     # Resamples vary a little too little: each gives up one mean per block.
     fair = math.sqrt(rows / max(rows - block, 1.0))
-    return _run(matrix.T, np.ones(rows), weights, lambda _first, _part, drawn: drawn.std(axis=0) * fair)
+    return _run(
+        matrix.T, np.ones(rows), weights, lambda _first, _part, drawn: drawn.std(axis=0) * fair, chosen
+    )
 
 
 def superior_ability_of_blocks(
-    moments: BlockMoments, rng: np.random.Generator, *, resamples: int = 1_000
+    moments: BlockMoments,
+    rng: np.random.Generator,
+    *,
+    chosen: int | None = None,
+    resamples: int = 1_000,
 ) -> SelectionTest:
     """Test the best of N variants from block moments, up to a million of them in bounded memory.
 
@@ -176,7 +196,7 @@ def superior_ability_of_blocks(
         variance, inflation = _inflation(counts, part, square)
         return np.asarray(np.sqrt(variance / float(np.sum(counts)) * np.maximum(inflation, max(pooled, 1.0))))
 
-    return _run(moments.total, counts, weights, errors)
+    return _run(moments.total, counts, weights, errors, chosen)
 
 
 def _inflation(counts: Floats, total: Floats, square: Floats) -> tuple[Floats, Floats]:
