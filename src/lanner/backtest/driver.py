@@ -32,9 +32,10 @@ from lanner.backtest.gears import (
     unseen,
     zone_guards,
 )
+from lanner.core.clock import NEVER
 from lanner.engine.engine import Engine
 from lanner.engine.faults import TimersDue
-from lanner.model.commands import AmendOrder, CancelOrder, Command
+from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command
 from lanner.model.market import Bar, BarOpen, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.sim import bar_matching, tick_matching
 from lanner.sim.latency import Delay, delay_model
@@ -83,6 +84,7 @@ class Driver:
         self.on_book_price: Callable[[str, int, float], None] = _ignore_price
         self._heap: list[tuple[int, int, int, Any, Any, int]] = []
         self._sequence = 0
+        self._settlements: list[FundingRate] = []
         self._last_report: dict[str, int] = {}
         wires = {name: self._wire(venue) for name, venue in venues.items()}
         self._wires = {
@@ -194,7 +196,7 @@ class Driver:
 
     def _fast_loop(self) -> Loop | None:
         """Return a loop for what comes next, or None while something is under way or about to meet the market."""
-        if self.always_slow or (self._heap and not self._deliver_early()):
+        if self.always_slow or self._settlements or (self._heap and not self._deliver_early()):
             return None
         zones: dict[str, Zone] = {}
         for venue in self.venues.values():
@@ -247,6 +249,7 @@ class Driver:
 
     def _finish(self) -> None:
         """Let what still travels arrive; orders that never met the market stay open."""
+        self._settle(NEVER)
         while self._heap:
             self._drain(self._heap[0][0])
 
@@ -262,10 +265,12 @@ class Driver:
 
     def _slow(self, message: Any) -> None:
         kind = type(message)
+        ts = message.ts_event
+        if self._settlements:
+            self._settle(ts if kind is BarOpen else ts - 1)
         if kind is Bar:
             self._slow_bar(message)
             return
-        ts = message.ts_event
         if kind is BarOpen:
             self._drain(ts)
             self._open_bar(message.series, message.ts_event, message.ts_close, message.px, message.volume)
@@ -301,9 +306,24 @@ class Driver:
             if book.orders:
                 bar_matching.bar_after(venue, book, bar, high, low)
         bar_matching.bar_close(venue, book, close, ts)
+        if self._settlements:
+            self._settle(ts, instrument_id)
         self._post()
         self._drain(ts)
         self._deliver(bar, ts)
+
+    def _settle(self, until: int, instrument_id: str = "") -> None:
+        """Settle the funding that is due, of one instrument or of all.
+
+        On bars, what was held when a bar closed is known once its range has been played, so funding waits for the
+        bar that ends at its time.
+        """
+        waiting = self._settlements
+        due = [r for r in waiting if r.ts_event <= until and instrument_id in ("", r.instrument_id)]
+        for rate in due:
+            waiting.remove(rate)
+            self._wires[rate.instrument_id].venue.settle_funding(rate.instrument_id, rate.rate, rate.ts_event)
+        self._post()
 
     def _open_bar(self, series: str, ts_open: int, ts_close: int, px: float, volume: float) -> None:
         instrument_id = self.plan.bar_series[series]
@@ -336,7 +356,10 @@ class Driver:
             if message.mark_px == message.mark_px:
                 venue.see_mark(name, message.mark_px)
         elif kind is FundingRate and not message.predicted and venue.settings.funding is FundingMode.DATA:
-            venue.settle_funding(name, message.rate, message.ts_event)
+            if book.mode == "bars":
+                self._settlements.append(message)
+            else:
+                venue.settle_funding(name, message.rate, message.ts_event)
 
     def _show_book(self, venue: SimVenue, book: Any, update: BookUpdate) -> None:
         own = self._books.get(update.instrument_id)
@@ -378,7 +401,7 @@ class Driver:
         """Send commands on their way; ``basis`` is the venue time of what they answer."""
         for command in commands:
             wire = self._wires[command.instrument_id]
-            kind = type(command)
+            kind = command.kind if type(command) is Batch else type(command)
             travel = wire.cancel if kind is CancelOrder else wire.amend if kind is AmendOrder else wire.entry
             # one connection keeps the order: what was sent later never overtakes what was sent before
             wire.last_arrival = max(wire.last_arrival, command.ts + travel(command.ts))

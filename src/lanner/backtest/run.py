@@ -189,9 +189,11 @@ def _plan(spec: BacktestSpec) -> Plan:
             if specs:
                 finest = min(specs, key=lambda text: (timeframe_ns(text) or 1 << 62, text))
                 plan.bar_series[series_id(instrument_id, finest)] = instrument_id
-    plan.opens = len(plan.bar_series) > 1 or (
-        bool(plan.bar_series) and any(mode != "bars" for mode in plan.modes.values())
+    # A single series of bars can be played bar by bar; beside anything else its open has a place of its own in time.
+    beside = any(mode != "bars" for mode in plan.modes.values()) or any(
+        stream.kind in ("funding", "mark") for stream in spec.streams
     )
+    plan.opens = len(plan.bar_series) > 1 or (bool(plan.bar_series) and beside)
     plan.kinds = frozenset(message_type(stream.kind) for stream in spec.streams)
     if plan.opens:
         plan.kinds |= {BarOpen}
