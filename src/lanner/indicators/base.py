@@ -216,11 +216,11 @@ class BarIndicator(Lines):
         """Take the next bar."""
         raise TypeError(f"{type(self).__name__} does not say how it is updated")
 
-    def array(self, columns: Mapping[str, Sequence[float]]) -> Any:
+    def array(self, columns: Mapping[str, Any]) -> Any:
         """Run the indicator over columns named ``open, high, low, close, volume`` (and ``ts_open`` where needed)."""
         return self.arrays(columns)[self.lines[0]]
 
-    def arrays(self, columns: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    def arrays(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Run the indicator over columns and return every line by name; a column that is missing reads as NaN.
 
         The columns are run by a fresh twin: this object does not move. Numpy columns give numpy arrays, computed by
@@ -266,7 +266,7 @@ class Row:
         self.open = self.high = self.low = self.close = self.volume = NAN
 
 
-def rows(columns: Mapping[str, Sequence[float]]) -> Iterable[Row]:
+def rows(columns: Mapping[str, Any]) -> Iterable[Row]:
     """Walk along columns of equal length; the same object is given each time."""
     names = check_columns(columns)
     row = Row()
@@ -276,7 +276,7 @@ def rows(columns: Mapping[str, Sequence[float]]) -> Iterable[Row]:
         yield row
 
 
-def check_columns(columns: Mapping[str, Sequence[float]]) -> list[str]:
+def check_columns(columns: Mapping[str, Any]) -> list[str]:
     """Return the names of the columns that make bars; they must be of one length."""
     names = [name for name in Row.__slots__ if name in columns]
     lengths = {name: len(columns[name]) for name in names}

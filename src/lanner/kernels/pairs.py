@@ -93,12 +93,13 @@ def _replace(state: Array, x: Array, y: Array, first_x: float, first_y: float) -
 def _few_digits(state: Array, n: int) -> bool:
     offset_x, offset_y = state[6] / n, state[7] / n
     spread_x, spread_y = state[8] / n, state[9] / n
-    return (
+    few: bool = (
         spread_x - offset_x * offset_x <= 1e-9 * spread_x
         or spread_y - offset_y * offset_y <= 1e-9 * spread_y
         or state[8] <= 1e-9 * state[11]
         or state[9] <= 1e-9 * state[12]
     )
+    return few
 
 
 @kernel

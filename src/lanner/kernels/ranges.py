@@ -14,7 +14,6 @@ from lanner.kernels.history import (
     part,
     scratch,
     slide,
-    take,
     window_state,
 )
 from lanner.kernels.jit import kernel

@@ -37,7 +37,8 @@ def vwap_state(length: int, offset: int) -> Array:
     """Return a fresh state: session, sum of price times volume, sum of volume; whole numbers in their own bits.
 
     Nanoseconds do not fit a float exactly, so three places hold int64 bits: ``[0]`` the session's length (0: one
-    session), ``[1]`` its offset, ``[2]`` the number of the present one; then ``[3]`` Σ price · volume, ``[4]`` Σ volume.
+    session), ``[1]`` its offset, ``[2]`` the number of the present one. Then ``[3]`` the sum of price · volume and
+    ``[4]`` that of the volume.
     """
     state = np.zeros(5)
     state.view(np.int64)[:3] = length, offset, -1
