@@ -19,6 +19,7 @@ from lanner.engine.engine import Engine
 from lanner.model.enums import Liquidity
 from lanner.model.orders import Order
 from lanner.model.reports import FundingPaid, OrderFilled
+from lanner.portfolio.positions import Position
 from lanner.sim.venue import SimVenue
 from lanner.storage.problems import plural
 
@@ -164,6 +165,7 @@ def _order_row(order: Order) -> OrderRow:
         ts_init=order.ts_init,
         ts_last=order.ts_last,
         reason=order.reason or order.tag or order.intent,
+        reject_code=order.reject_code,
     )
 
 
@@ -218,18 +220,31 @@ def _warnings(played: Played) -> list[str]:
     denied = sum(1 for order in played.engine.execution.orders.values() if order.status.name == "DENIED")
     if denied:
         found.append(f"{plural(denied, 'order')} {_was(denied)} denied by the risk limits")
+    denied = played.engine.execution.denied_amends
+    if denied:
+        found.append(f"{plural(denied, 'amend')} {_was(denied)} denied by the risk limits")
     for desk in played.engine.desks.values():
         if desk.shorts_refused:
             found.append(
                 f"{desk.strategy_id}: {plural(desk.shorts_refused, 'short target')} on a spot instrument "
                 f"{_was(desk.shorts_refused)} treated as flat"
             )
+        found += [_dust(desk.strategy_id, position) for position in desk.dust()]
     still = sum(1 for order in played.engine.execution.orders.values() if order.is_open)
     if still:
         found.append(f"{plural(still, 'order')} {_was(still)} still working at the end")
     if not played.engine.execution.fills:
         found.append("the strategy did not trade")
     return found
+
+
+def _dust(strategy_id: str, position: Position) -> str:
+    instrument = position.instrument
+    return (
+        f"{strategy_id}: {position.qty:f} {instrument.base} of {instrument.id} could not be sold and is left: the "
+        f"venue takes no order below {instrument.qty_text(max(1, instrument.min_lots))} {instrument.base} or "
+        f"{instrument.min_notional:f} {instrument.settle}"
+    )
 
 
 def _state_hash(played: Played) -> str:

@@ -207,12 +207,13 @@ class FillsConfig(Model):
 
 
 class RiskConfig(Model):
-    """Pre-trade limits in the run's currency."""
+    """Pre-trade limits in the run's currency; ``on_deny: stop`` ends the run with the first order they refuse."""
 
     max_order_notional: Positive | None = None
     max_position_notional: Positive | None = None
     max_open_orders: Annotated[int, Field(ge=1)] = 200
     max_intents_per_step: Annotated[int, Field(ge=1)] = 100
+    on_deny: Literal["record", "stop"] = "record"
 
 
 # -- the whole --------------------------------------------------------------------------------------------------

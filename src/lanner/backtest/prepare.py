@@ -17,7 +17,7 @@ from lanner.backtest.spec import BacktestSpec, StrategyEntry
 from lanner.core.errors import ConfigError, LannerError, NotFoundError
 from lanner.model.instruments import Instrument
 from lanner.model.timeframes import timeframe_ns
-from lanner.risk.checks import RiskLimits
+from lanner.risk.checks import OnDeny, RiskLimits
 from lanner.storage.open_data import Dataset
 from lanner.strategy.base import Strategy
 from lanner.strategy.errors import describe, rendered, user_lines
@@ -70,6 +70,7 @@ def prepare(
             max_position_notional=config.risk.max_position_notional,
             max_open_orders=config.risk.max_open_orders,
             max_intents_per_step=config.risk.max_intents_per_step,
+            on_deny=OnDeny(config.risk.on_deny),
         ),
         rates=config.rates,
         config=config.to_plain(),

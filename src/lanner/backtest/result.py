@@ -24,7 +24,10 @@ __all__ = [
 
 @dataclass(slots=True)
 class OrderRow:
-    """Hold the last known state of one order."""
+    """Hold the last known state of one order.
+
+    `reject_code` is the venue's word for a refusal (`MIN_NOTIONAL`), or the risk limit's (`MAX_ORDER_NOTIONAL`).
+    """
 
     order_id: str
     strategy_id: str
@@ -41,6 +44,7 @@ class OrderRow:
     ts_init: int
     ts_last: int
     reason: str
+    reject_code: str = ""
 
 
 @dataclass(slots=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import ConfigError, InvalidOrderError
 from lanner.core.rng import Rng
-from lanner.execution.exits import ExitPlan, Level, check_levels
+from lanner.engine.shapes import check_shape, level_of, type_of
+from lanner.execution.exits import ExitPlan, check_levels
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
-from lanner.model.orders import PRICED_TYPES, TAKE_TYPES, Order, OrderView
+from lanner.model.orders import Order, OrderView
 from lanner.model.timeframes import MINUTE_NS, timeframe_ns
-from lanner.portfolio.positions import PositionView
+from lanner.portfolio.positions import Position, PositionView
 from lanner.strategy.base import Distance, Strategy, as_fraction
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
@@ -32,6 +33,7 @@ class Desk:
         self.instruments = tuple(instruments)
         self.rng: Rng = engine.rng.split(f"strategy/{strategy.id}")
         self.shorts_refused = 0
+        self._dusty: set[str] = set()
         self._by_id = {instrument.id: instrument for instrument in instruments}
         self._roi = {
             minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(strategy.roi.items())
@@ -88,13 +90,18 @@ class Desk:
         display_qty: Number | None,
         stop: Distance | None,
         take: Distance | None,
+        after: OrderView | str | None,
+        scaled: bool,
         instrument: str | None,
         tag: str,
     ) -> OrderView:
         traded = self._instrument(instrument)
+        parent = None if after is None else self._own(after)
+        if scaled and parent is None:
+            raise InvalidOrderError("a scaled order", expected="after=, the order that it is sized by")
         side = Side(side)
-        type = type or _type_of(px, stop_px, trail)
-        _check_shape(type, px, stop_px, trail, tif, expire, post_only)
+        type = type or type_of(px, stop_px, trail)
+        check_shape(type, px, stop_px, trail, tif, expire, post_only)
         trail_frac, trail_ticks = self._trail(traded, trail)
         order = Order(
             self.engine.ids.next("o"),
@@ -113,10 +120,13 @@ class Desk:
             post_only=post_only,
             reduce_only=reduce_only,
             display_lots=None if display_qty is None else traded.quantise_qty(display_qty),
+            group_kind=GroupKind.NONE if parent is None else GroupKind.OTO,
+            parent_id="" if parent is None else parent.order_id,
+            parent_lots=parent.lots if parent is not None and scaled else 0,
             tag=tag,
         )
         plan = self._plan(traded, side, order, stop, take, None, defaults=False)
-        return self.engine.execution.submit(order, plan)
+        return self.engine.execution.submit(order, plan, parent)
 
     def target(
         self,
@@ -185,7 +195,10 @@ class Desk:
             # what still works could open again, and on spot the exits lock the very coins that are to be sold
             execution.cancel_all(self.strategy_id, traded.id)
             delta = -position.lots
-        if delta == 0 or (wanted != 0 and held != 0 and self._too_small(traded, abs(delta))):
+        if delta == 0 or (wanted != 0 and held != 0 and self._too_small(traded, abs(delta), px)):
+            return None
+        if wanted == 0 and traded.is_spot and self._too_small(traded, abs(delta), px):
+            self._dusty.add(traded.id)  # the venue would refuse it, now and every time it is asked
             return None
         side = Side.BUY if delta > 0 else Side.SELL
         if traded.is_spot and 0 < wanted < position.lots:
@@ -208,11 +221,17 @@ class Desk:
         plan = self._plan(traded, side, order, stop, take, trail, defaults=True) if opens else None
         return execution.submit(order, plan)
 
-    def _too_small(self, traded: Instrument, lots: int) -> bool:
-        """Tell whether the venue would refuse so small a change of a position that is there already."""
-        mark = self.engine.cache.price(traded.id)
-        value = traded.qty_float(lots) * float(traded.multiplier) * mark
+    def _too_small(self, traded: Instrument, lots: int, px: Number | None = None) -> bool:
+        """Tell whether the venue would refuse so small an order."""
+        price = self.engine.cache.price(traded.id) if px is None else float(px)
+        value = traded.qty_float(lots) * float(traded.multiplier) * price
         return lots < traded.min_lots or value < float(traded.min_notional)
+
+    def dust(self) -> list[Position]:
+        """Return the positions that are left because they are too small to be sold."""
+        positions = self.engine.portfolio.positions
+        left = [positions[self.strategy_id, name] for name in sorted(self._dusty)]
+        return [p for p in left if p.lots > 0 and self._too_small(p.instrument, p.lots)]
 
     def oco(self, orders: Sequence[OrderView]) -> None:
         found = [self.engine.execution.find(view) for view in orders]
@@ -224,6 +243,9 @@ class Desk:
             )
         self.engine.execution.join(found, self.engine.ids.next("g"), GroupKind.OCO)
 
+    def batch(self) -> AbstractContextManager[None]:
+        return self.engine.execution.batch()
+
     def cancel(self, order: OrderView | str) -> None:
         self.engine.execution.cancel(self._own(order))
 
@@ -233,12 +255,12 @@ class Desk:
 
     def amend(
         self, order: OrderView | str, *, qty: Number | None, px: Number | None, stop_px: Number | None
-    ) -> None:
+    ) -> bool:
         own = self._own(order)
         if qty is None and px is None and stop_px is None:
             raise InvalidOrderError("nothing to amend", expected="qty, px or stop_px")
         traded = own.instrument
-        self.engine.execution.amend(
+        return self.engine.execution.amend(
             own,
             None if qty is None else traded.quantise_qty(qty),
             None if px is None else traded.quantise_px(px, passive(own.side)),
@@ -316,55 +338,9 @@ class Desk:
         if stop is None and take is None and trail is None and not roi:
             return None
         trail_frac, trail_ticks = self._trail(traded, trail)
-        plan = ExitPlan(_level(traded, stop), _level(traded, take), trail_frac, trail_ticks, roi)
+        plan = ExitPlan(level_of(traded, stop), level_of(traded, take), trail_frac, trail_ticks, roi)
         mark = self.engine.cache.price(traded.id)
         reference = order.px_ticks or order.stop_ticks or (traded.quantise_px(mark) if mark == mark else 0)
         if reference:
             check_levels(plan, side, reference)
         return plan
-
-
-def _level(traded: Instrument, distance: Distance | None) -> Level | None:
-    if distance is None:
-        return None
-    if isinstance(distance, str) and not distance.strip().replace(".", "", 1).isdigit():
-        return Level(fraction=as_fraction(distance))
-    return Level(ticks=traded.quantise_px(Decimal(distance) if isinstance(distance, str) else distance))
-
-
-def _type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) -> OrderType:
-    if trail is not None:
-        return OrderType.TRAILING_STOP
-    if stop_px is not None:
-        return OrderType.STOP_MARKET if px is None else OrderType.STOP_LIMIT
-    return OrderType.MARKET if px is None else OrderType.LIMIT
-
-
-def _check_shape(
-    type: OrderType,
-    px: Number | None,
-    stop_px: Number | None,
-    trail: Distance | None,
-    tif: TimeInForce,
-    expire: int | None,
-    post_only: bool,
-) -> None:
-    """Refuse combinations that no venue could understand."""
-    needs_px = type in PRICED_TYPES
-    needs_stop = type in TAKE_TYPES or type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
-    if needs_px != (px is not None):
-        raise InvalidOrderError(
-            f"a {type.name} order", expected="a limit price px" if needs_px else "no px", found=px
-        )
-    if needs_stop != (stop_px is not None):
-        raise InvalidOrderError(
-            f"a {type.name} order", expected="a stop_px" if needs_stop else "no stop_px", found=stop_px
-        )
-    if (type is OrderType.TRAILING_STOP) != (trail is not None):
-        raise InvalidOrderError(f"a {type.name} order", expected="trail with TRAILING_STOP only", found=trail)
-    if (tif is TimeInForce.GTD) != (expire is not None):
-        raise InvalidOrderError("time in force", expected="expire with GTD, and only then", found=tif.name)
-    if post_only and (type is not OrderType.LIMIT or tif in (TimeInForce.IOC, TimeInForce.FOK)):
-        raise InvalidOrderError(
-            "a post-only order", expected="a resting LIMIT order", found=f"{type.name} {tif.name}"
-        )

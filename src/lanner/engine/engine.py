@@ -456,6 +456,8 @@ class Engine:
                 else:
                     self._call(strategy, strategy.on_fill, news)
         execution.intents = 0
+        if execution.refusal is not None:
+            raise execution.refusal
         if not execution.out:
             return NOTHING
         commands: list[Command] = list(execution.out)

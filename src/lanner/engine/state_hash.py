@@ -26,6 +26,7 @@ class StateHash:
     def add(self, message: Command | Report) -> None:
         """Digest one message."""
         if isinstance(message, Batch):
+            self._digest.update(f"Batch {len(message.commands)}".encode())
             for one in message.commands:
                 self.add(one)
             return

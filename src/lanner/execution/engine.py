@@ -1,28 +1,32 @@
-"""The execution engine: registers orders before they leave, applies reports, keeps protective exits in step."""
+"""The execution engine: registers orders before they leave, applies reports, and takes orders back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from copy import copy
 
 import msgspec
 
 from lanner.core.clock import LogicalClock, TimerEvent
-from lanner.core.errors import InvalidOrderError, NotFoundError
+from lanner.core.errors import InvalidOrderError, NotFoundError, RiskRefusedError
 from lanner.core.ids import IdFactory
-from lanner.execution.exits import ExitPlan, Guard
-from lanner.execution.lifecycle import apply_report, move
-from lanner.model.commands import AmendOrder, CancelOrder, SubmitOrder
-from lanner.model.enums import GroupKind, OrderStatus, OrderType, Side
+from lanner.execution import lifecycle
+from lanner.execution.exits import ExitPlan
+from lanner.execution.guards import ROI_OWNER, Guards
+from lanner.execution.held import HeldOrders
+from lanner.execution.lifecycle import apply_report, ask_cancel, can_amend, move
+from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
+from lanner.model.enums import GroupKind, OrderStatus
 from lanner.model.orders import Order, OrderView
 from lanner.model.reports import Fill, OrderFilled, OrderReport
 from lanner.portfolio.portfolio import Portfolio
-from lanner.risk.checks import RiskLimits, check_order
+from lanner.risk.checks import Denial, OnDeny, RiskLimits, check_intents, check_order
+
+__all__ = ["ROI_OWNER", "ExecutionEngine", "Publish"]
 
 Publish = Callable[[str, object], None]
 Key = tuple[str, str]
-
-ROI_OWNER = "execution.roi"
 
 _TOPICS = {
     OrderStatus.DENIED: "order.denied",
@@ -46,7 +50,7 @@ class ExecutionEngine:
 
     ``shared`` names the instruments that several strategies trade through one account. Their orders leave without
     the reduce-only flag: the venue knows the net position only and would refuse one strategy's exit because of
-    another's position.
+    another's position. ``refusal`` is set when a denied order shall stop the run.
     """
 
     def __init__(
@@ -57,65 +61,99 @@ class ExecutionEngine:
         self.portfolio = portfolio
         self.limits = limits
         self.orders: dict[str, Order] = {}
-        self.out: list[SubmitOrder | CancelOrder | AmendOrder] = []
+        self.out: list[Command] = []
         self.notices: list[tuple[str, OrderView | Fill]] = []
         self.fills: list[tuple[OrderFilled, Order]] = []
         self.intents = 0
         self.stray_reports = 0
+        self.denied_amends = 0
+        self.refusal: RiskRefusedError | None = None
         self.shared: frozenset[str] = frozenset()
+        self.guards = Guards(self)
+        self.held = HeldOrders(self)
         self._publish = publish
+        self._batching = False
         self._open: dict[Key, dict[str, Order]] = {}
         self._open_count: dict[str, int] = {}
-        self._guards: dict[Key, list[Guard]] = {}
-        self._plans: dict[str, Guard] = {}
-        self._roi: dict[str, Key] = {}
         self._joined: dict[str, list[Order]] = {}
 
     # -- intents -----------------------------------------------------------------------------------
 
-    def submit(self, order: Order, plan: ExitPlan | None = None) -> OrderView:
-        """Check an order, register it, and let it go."""
-        view = OrderView(order)
+    def submit(self, order: Order, plan: ExitPlan | None = None, parent: Order | None = None) -> OrderView:
+        """Check an order, register it, and let it go, or hold it back until its parent fills."""
         self.orders[order.order_id] = order
         self.intents += 1
-        why = self._veto(order)
-        if why is not None:
-            order.reason = why
-            move(order, OrderStatus.DENIED, self.clock.now)
-            self._tell(order)
-            return view
+        denial = check_intents(self.intents, self.limits)
+        if denial is None and parent is None:
+            denial = self._veto(order)
+        if denial is not None:
+            self._deny(order, denial)
+            return OrderView(order)
         if plan:
-            self._plans[order.order_id] = Guard(order, plan, self.ids.next("g"))
-        self._send(order)
-        return view
+            self.guards.plan(order, plan)
+        if parent is None:
+            self.send(order)
+        else:
+            self.held.hold(order, parent)
+        return OrderView(order)
 
     def cancel(self, order: Order) -> None:
-        """Ask for a working order back; asking twice or too late is harmless."""
+        """Ask for a working order back, or end one that was held; asking twice or too late is harmless."""
+        if order.status is OrderStatus.HELD:
+            self.held.cancel(order)
+            return
         if order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.INITIALIZED) or order.is_final:
             return
-        move(order, OrderStatus.PENDING_CANCEL, self.clock.now)
+        now = self.clock.now
+        number = ask_cancel(order, now)
         self.intents += 1
-        self.out.append(CancelOrder(order.order_id, order.instrument_id, self.clock.now))
+        self.out.append(CancelOrder(order.order_id, order.instrument_id, now, number))
 
     def cancel_all(self, strategy_id: str, instrument_id: str | None = None) -> int:
-        """Ask for all of a strategy's orders back (of one instrument, or of all)."""
+        """Ask for all of a strategy's orders back (of one instrument, or of all), and end those that were held."""
         orders = list(self.open_orders(strategy_id, instrument_id))
+        orders += [
+            order
+            for order in self.held
+            if order.strategy_id == strategy_id and instrument_id in (None, order.instrument_id)
+        ]
         for order in orders:
             self.cancel(order)
         return len(orders)
 
-    def amend(self, order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> None:
-        """Ask for a change of a working order."""
-        if not order.is_open or order.status is OrderStatus.PENDING_CANCEL:
+    def amend(self, order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> bool:
+        """Ask for a change of a working order; tell whether the request left or was denied by a limit."""
+        held = order.status is OrderStatus.HELD
+        if not held and not can_amend(order):
             raise InvalidOrderError(
                 f"order {order.order_id} cannot be amended",
                 expected="a working order",
                 found=order.status.name,
             )
-        move(order, OrderStatus.PENDING_AMEND, self.clock.now)
+        changed = copy(order)
+        _change(changed, lots, px_ticks, stop_ticks)
+        if not held and _is_more(changed, order):
+            denial = self._veto(changed, is_new=False)
+            if denial is not None:
+                self.denied_amends += 1
+                self._denied(order, denial, "an amend was denied: ")
+                return False
+        if lots is not None and order.group_kind is GroupKind.BRACKET:
+            self.guards.sized_by_hand(order)
+        if held:
+            _change(order, lots, px_ticks, stop_ticks)
+            self.tell(order)
+        else:
+            self.ask_amend(order, lots, px_ticks, stop_ticks)
+        return True
+
+    def ask_amend(self, order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> None:
+        """Send a change of a working order, unchecked."""
+        now = self.clock.now
+        number = lifecycle.ask_amend(order, lots, now)
         self.intents += 1
         self.out.append(
-            AmendOrder(order.order_id, order.instrument_id, self.clock.now, lots, px_ticks, stop_ticks)
+            AmendOrder(order.order_id, order.instrument_id, now, lots, px_ticks, stop_ticks, number)
         )
 
     def join(self, orders: list[Order], group_id: str, kind: GroupKind) -> None:
@@ -127,13 +165,32 @@ class ExecutionEngine:
         for order in orders:
             order.group_id, order.group_kind = group_id, kind
         ids = {order.order_id for order in orders}
-        self.out[:] = [
-            msgspec.structs.replace(command, group_id=group_id, group_kind=kind)
-            if isinstance(command, SubmitOrder) and command.order_id in ids
-            else command
-            for command in self.out
-        ]
+        self.out[:] = [_grouped(command, ids, group_id, kind) for command in self.out]
         self._joined[group_id] = orders
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Let what is asked for inside leave as one ``Batch`` for each venue; an inner batch joins the outer one.
+
+        An error inside does not undo what was asked for before it.
+        """
+        if self._batching:
+            yield
+            return
+        self._batching = True
+        start = len(self.out)
+        try:
+            yield
+        finally:
+            self._batching = False
+            self.out[start:] = self._packed(self.out[start:])
+
+    def _packed(self, commands: list[Command]) -> list[Command]:
+        by_venue: dict[str, list[SubmitOrder | CancelOrder | AmendOrder]] = {}
+        for command in commands:
+            assert not isinstance(command, Batch)
+            by_venue.setdefault(self.orders[command.order_id].instrument.venue, []).append(command)
+        return [Batch(tuple(own), self.clock.now) if len(own) > 1 else own[0] for own in by_venue.values()]
 
     def find(self, order: OrderView | str) -> Order:
         """Return the order behind a view or an id."""
@@ -156,15 +213,53 @@ class ExecutionEngine:
             return 0
         return sum(o.leaves_lots * o.side for o in orders.values() if o.intent == "target")
 
-    def _veto(self, order: Order) -> str | None:
-        limits = self.limits
-        if self.intents > limits.max_intents_per_step:
-            return f"too many intents in one step (limit {limits.max_intents_per_step})"
-        position = self.portfolio.position(order.strategy_id, order.instrument)
-        mark = self.portfolio.marks.get(order.instrument_id, float("nan"))
-        return check_order(order, position, mark, self._open_count.get(order.strategy_id, 0), limits)
+    def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
+        """Bring protective exits down to a position that is about to be ``lots``."""
+        self.guards.shrink(strategy_id, instrument_id, lots)
 
-    def _send(self, order: Order) -> None:
+    # -- the veto ----------------------------------------------------------------------------------
+
+    def _veto(self, order: Order, *, is_new: bool = True) -> Denial | None:
+        instrument = order.instrument
+        return check_order(
+            order,
+            self.portfolio.position(order.strategy_id, instrument),
+            self.portfolio.marks.get(instrument.id, float("nan")),
+            self._open_count.get(order.strategy_id, 0) if is_new else 0,
+            self.limits,
+            self._open.get((order.strategy_id, instrument.id), {}).values(),
+            self.portfolio.rate(instrument.settle),
+        )
+
+    def _deny(self, order: Order, denial: Denial) -> None:
+        order.reject_code = denial.code
+        move(order, OrderStatus.DENIED, self.clock.now)
+        self._denied(order, denial, "")
+        if self.held:
+            self.held.after_news(order)
+
+    def _denied(self, order: Order, denial: Denial, prefix: str) -> None:
+        order.reason = prefix + denial.reason
+        if self.limits.on_deny is OnDeny.STOP and self.refusal is None:
+            self.refusal = RiskRefusedError(
+                f"the run was stopped: {prefix}order {order.order_id} of {order.strategy_id} "
+                f"({order.side.name} {order.qty:f} {order.instrument_id}): {denial.reason}",
+                expected=f"risk.{denial.limit}: at most {denial.allowed}",
+                found=denial.found,
+                fix="Raise the limit, send less, or set risk.on_deny: record to go on without such orders.",
+            )
+        self.tell(order)
+
+    def let_go(self, order: Order) -> None:
+        """Check an order that was held and send it."""
+        denial = self._veto(order)
+        if denial is None:
+            self.send(order)
+        else:
+            self._deny(order, denial)
+
+    def send(self, order: Order) -> None:
+        """Send an order, unchecked."""
         key = (order.strategy_id, order.instrument_id)
         self._open.setdefault(key, {})[order.order_id] = order
         self._open_count[order.strategy_id] = self._open_count.get(order.strategy_id, 0) + 1
@@ -201,7 +296,7 @@ class ExecutionEngine:
         if order is None:
             self.stray_reports += 1
             return
-        was_open = order.is_open
+        was, was_open = order.status, order.is_open
         if not apply_report(order, report):
             return
         if isinstance(report, OrderFilled):
@@ -209,9 +304,13 @@ class ExecutionEngine:
         if was_open and not order.is_open:
             self._closed(order)
             for sibling in self._joined.pop(order.group_id, ()) if order.cum_lots else ():
-                if sibling is not order and sibling.is_open:
+                if sibling is not order:
                     self.cancel(sibling)
-        self._tell(order)
+        if order.group_kind is GroupKind.BRACKET:
+            self.guards.after_report(order, report, was)
+        if self.held:
+            self.held.after_news(order)
+        self.tell(order)
 
     def _booked(self, order: Order, fill: OrderFilled) -> None:
         instrument = order.instrument
@@ -237,149 +336,45 @@ class ExecutionEngine:
             )
         )
         self._publish(f"position.{instrument.id}", position)
-        self._keep_guards(order, position.lots)
+        self.guards.after_fill(order, position.lots)
 
     def _closed(self, order: Order) -> None:
         orders = self._open[order.strategy_id, order.instrument_id]
         del orders[order.order_id]
         self._open_count[order.strategy_id] -= 1
         if order.status is OrderStatus.REJECTED and not order.cum_lots:
-            self._plans.pop(order.order_id, None)
+            self.guards.drop(order)
 
-    def _tell(self, order: Order) -> None:
+    def tell(self, order: Order) -> None:
+        """Tell a strategy, and whoever listens, what an order has come to."""
         self.notices.append((order.strategy_id, OrderView(order)))
         self._publish(_TOPICS.get(order.status, "order.update"), order)
 
-    # -- protective exits --------------------------------------------------------------------------
-
-    def _keep_guards(self, order: Order, lots: int) -> None:
-        """After a fill: start the guard of an entry, and withdraw guards whose position is gone."""
-        key = (order.strategy_id, order.instrument_id)
-        for guard in list(self._guards.get(key, ())):
-            if lots * guard.entry.side <= 0:
-                self._withdraw(key, guard)
-        started = self._plans.get(order.order_id)
-        if started is None:
-            return
-        if order.status is OrderStatus.FILLED:  # any other order may still have a late fill
-            del self._plans[order.order_id]
-        size = min(order.cum_lots - started.closed_lots, abs(lots)) if lots * order.side > 0 else 0
-        if size > 0:
-            self._protect(key, started, size)
-
-    def _protect(self, key: Key, guard: Guard, lots: int) -> None:
-        if guard not in self._guards.setdefault(key, []):
-            self._guards[key].append(guard)
-            guard.opened_at = guard.entry.ts_last
-        if guard.is_over:  # its exits closed the first part of an entry that goes on filling
-            guard.renew(self.ids.next("g"))
-        if guard.orders:
-            for order in guard.orders.values():
-                total = lots + order.cum_lots
-                if order.is_open and order.lots != total and order.status is not OrderStatus.PENDING_CANCEL:
-                    self.amend(order, total, None, None)
-            return
-        entry, plan = guard.entry, guard.plan
-        instrument, side = entry.instrument, entry.side
-        avg = entry.avg_px
-        assert avg is not None
-        if plan.stop is not None:
-            level = plan.stop.at(instrument, avg, -side)
-            self._guard_order(guard, "stop", OrderType.STOP_MARKET, lots, stop_ticks=level)
-        if plan.trail_frac is not None or plan.trail_ticks is not None:
-            self._guard_order(guard, "trail", OrderType.TRAILING_STOP, lots)
-        if plan.roi:
-            self._plan_roi(key, guard)
-        if plan.take is not None:
-            level = plan.take.at(instrument, avg, side)
-            self._guard_order(guard, "take", OrderType.LIMIT, lots, px_ticks=level)
-
-    def _guard_order(
-        self,
-        guard: Guard,
-        role: str,
-        type_: OrderType,
-        lots: int,
-        *,
-        px_ticks: int | None = None,
-        stop_ticks: int | None = None,
-    ) -> None:
-        entry, plan = guard.entry, guard.plan
-        trailing = type_ is OrderType.TRAILING_STOP
-        order = Order(
-            self.ids.next("o"),
-            entry.strategy_id,
-            entry.instrument,
-            Side.SELL if entry.side is Side.BUY else Side.BUY,
-            type_,
-            lots,
-            self.clock.now,
-            px_ticks=px_ticks,
-            stop_ticks=stop_ticks,
-            trail_frac=plan.trail_frac if trailing else None,
-            trail_ticks=plan.trail_ticks if trailing else None,
-            reduce_only=entry.instrument_id not in self.shared,
-            group_id=guard.group_id,
-            group_kind=GroupKind.BRACKET,
-            parent_id=entry.order_id,
-            intent=role,
-        )
-        guard.orders[role] = order
-        self.orders[order.order_id] = order
-        self._send(order)
-
-    def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
-        """Bring protective exits down to a position that is about to be ``lots``: a spot venue locks what they sell."""
-        left = lots
-        for guard in self._guards.get((strategy_id, instrument_id), ()):
-            size = 0
-            for order in guard.orders.values():
-                if not order.is_open or order.status is OrderStatus.PENDING_CANCEL:
-                    continue
-                size = min(order.lots, left)
-                if size <= order.cum_lots:
-                    self.cancel(order)
-                elif size < order.lots:
-                    self.amend(order, size, None, None)
-            left -= size
-
-    def _withdraw(self, key: Key, guard: Guard) -> None:
-        self._guards[key].remove(guard)
-        self.clock.cancel_timer(ROI_OWNER, guard.group_id)
-        for order in guard.orders.values():
-            if order.is_open and order.leaves_lots:
-                self.cancel(order)
-
-    def _plan_roi(self, key: Key, guard: Guard) -> None:
-        """Set the first target of a time-staged table and a timer for the next stage."""
-        stages = sorted(guard.plan.roi.items())
-        passed = [fraction for after, fraction in stages if guard.opened_at + after <= self.clock.now]
-        if passed:
-            self._move_take(guard, passed[-1])
-        ahead = [after for after, _ in stages if guard.opened_at + after > self.clock.now]
-        if ahead:
-            self.clock.set_timer(ROI_OWNER, guard.group_id, guard.opened_at + ahead[0])
-            self._roi[guard.group_id] = key
-
-    def _move_take(self, guard: Guard, fraction: Decimal) -> None:
-        entry = guard.entry
-        avg = entry.avg_px
-        assert avg is not None
-        level = entry.instrument.quantise_px(avg * (1 + int(entry.side) * fraction))
-        take = guard.orders.get("take")
-        if take is None:
-            lots = min(entry.cum_lots, abs(self.portfolio.position(entry.strategy_id, entry.instrument).lots))
-            self._guard_order(guard, "take", OrderType.LIMIT, lots, px_ticks=level)
-            take = guard.orders["take"]
-            take.intent = "roi"
-        elif take.is_open and take.status is not OrderStatus.PENDING_CANCEL:
-            self.amend(take, None, level, None)
-
     def on_timer(self, timer: TimerEvent) -> None:
         """Move a target to its next stage."""
-        key = self._roi.pop(timer.name, None)
-        if key is None:
-            return
-        for guard in self._guards.get(key, ()):
-            if guard.group_id == timer.name:
-                self._plan_roi(key, guard)
+        self.guards.on_timer(timer)
+
+
+def _change(order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> None:
+    order.lots = order.lots if lots is None else lots
+    order.px_ticks = order.px_ticks if px_ticks is None else px_ticks
+    order.stop_ticks = order.stop_ticks if stop_ticks is None else stop_ticks
+
+
+def _is_more(changed: Order, order: Order) -> bool:
+    """Tell whether a change could raise what an order is worth."""
+    return (
+        changed.lots > order.lots
+        or (changed.px_ticks or 0) > (order.px_ticks or 0)
+        or (changed.stop_ticks or 0) > (order.stop_ticks or 0)
+    )
+
+
+def _grouped(command: Command, ids: set[str], group_id: str, kind: GroupKind) -> Command:
+    """Return a command with the group, where it submits one of the orders."""
+    if isinstance(command, SubmitOrder) and command.order_id in ids:
+        return msgspec.structs.replace(command, group_id=group_id, group_kind=kind)
+    if isinstance(command, Batch):
+        members = tuple(_grouped(one, ids, group_id, kind) for one in command.commands)
+        return msgspec.structs.replace(command, commands=members)
+    return command

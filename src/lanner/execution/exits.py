@@ -52,7 +52,12 @@ class ExitPlan:
 
 @dataclass(slots=True)
 class Guard:
-    """A plan at work: the entry it belongs to and the orders it has out, by role."""
+    """A plan at work: the entry it belongs to and the orders it has out, by role.
+
+    ``orders`` is the group that follows the entry's fills; ``past`` has the orders of earlier groups, which filled,
+    ended, or work on at a size that the venue did not let grow. ``by_hand`` are the roles whose quantity the
+    strategy set itself: the guard leaves those alone.
+    """
 
     entry: Order
     plan: ExitPlan
@@ -60,24 +65,46 @@ class Guard:
     orders: dict[str, Order] = field(default_factory=dict)
     opened_at: int = 0
     past: list[Order] = field(default_factory=list)
+    by_hand: set[str] = field(default_factory=set)
+
+    @property
+    def bare_lots(self) -> int:
+        """Return the filled lots of the entry that no exit has closed and no earlier group covers."""
+        return self.entry.cum_lots - self.closed_lots - self._covered_before()
 
     @property
     def closed_lots(self) -> int:
         """Return the lots that the guard's own exits have closed."""
         return sum(order.cum_lots for order in (*self.past, *self.orders.values()))
 
+    def _covered_before(self) -> int:
+        if not self.past:
+            return 0
+        covers: dict[str, int] = {}
+        for order in filter(is_working, self.past):
+            covers[order.group_id] = min(covers.get(order.group_id, order.leaves_lots), order.leaves_lots)
+        # the venue ends a group with the fill of one of its orders, heard of or not
+        done = {order.group_id for order in self.past if order.status is OrderStatus.FILLED}
+        return sum(lots for group_id, lots in covers.items() if group_id not in done)
+
     @property
     def is_over(self) -> bool:
         """Tell whether the exits have done their work, or none of them works any more."""
         orders = self.orders.values()
-        working = (o.is_open and o.status is not OrderStatus.PENDING_CANCEL for o in orders)
-        return bool(orders) and (any(o.status is OrderStatus.FILLED for o in orders) or not any(working))
+        if not orders:
+            return False
+        return any(o.status is OrderStatus.FILLED for o in orders) or not any(map(is_working, orders))
 
     def renew(self, group_id: str) -> None:
-        """Begin a new group of exits for what the entry has filled since."""
+        """Begin a new group of exits for what the present one does not cover."""
         self.past += self.orders.values()
         self.orders = {}
         self.group_id = group_id
+
+
+def is_working(order: Order) -> bool:
+    """Tell whether an order works and is meant to go on."""
+    return order.is_open and order.status is not OrderStatus.PENDING_CANCEL
 
 
 def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:

@@ -2,7 +2,8 @@
 
 Rules that hold everywhere: only a venue report ends an order that left; UNKNOWN is open and counts at its
 worst case; a fill is believed in every state that the order can have after it left, and never counted
-twice (fills are keyed by the venue's trade id).
+twice (fills are keyed by the venue's trade id). Requests are numbered and answered by number: while one is
+unanswered, the order stays PENDING, whatever else is answered.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from lanner.core.errors import InternalFaultError, TransitionError
 from lanner.core.fsm import TransitionTable
 from lanner.model.enums import OrderStatus
-from lanner.model.orders import FINAL_STATUSES, Order
+from lanner.model.orders import FINAL_STATUSES, Order, Requests
 from lanner.model.reports import (
     AmendRejected,
     CancelRejected,
@@ -44,7 +45,11 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
     "order",
     {
         _S.INITIALIZED: {_S.DENIED: "risk says no", _S.HELD: "waits for its parent", _S.SUBMITTED: "sent"},
-        _S.HELD: {_S.SUBMITTED: "parent filled", _S.CANCELED: "parent ended", _S.DENIED: "risk says no"},
+        _S.HELD: {
+            _S.SUBMITTED: "parent filled",
+            _S.CANCELED: "canceled, or parent ended",
+            _S.DENIED: "risk says no",
+        },
         _S.SUBMITTED: {
             _S.ACCEPTED: "accepted",
             _S.REJECTED: "rejected",
@@ -78,6 +83,7 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
             _S.ACCEPTED: "cancel refused",
             _S.REJECTED: "rejected",
             _S.TRIGGERED: "triggered",
+            _S.PENDING_AMEND: "cancel refused, amend unanswered",
             _S.UNKNOWN: "no answer",
             **_ENDS,
         },
@@ -99,6 +105,7 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
 """Legal steps. Partial late fills leave a final state as it is and only raise ``cum_lots``."""
 
 _PENDING = frozenset({_S.PENDING_AMEND, _S.PENDING_CANCEL})
+_END_OF = {OrderRejected: _S.REJECTED, OrderCanceled: _S.CANCELED, OrderExpired: _S.EXPIRED}
 _NEVER_LEFT = frozenset({_S.INITIALIZED, _S.DENIED, _S.HELD})
 
 
@@ -108,6 +115,50 @@ def move(order: Order, status: OrderStatus, ts: int) -> None:
         LIFECYCLE.check(order.status, status, order.order_id)
         order.status = status
     order.ts_last = ts
+
+
+def ask_cancel(order: Order, ts: int) -> int:
+    """Note that a cancel leaves; return the request's number."""
+    requests = _requests(order)
+    move(order, _S.PENDING_CANCEL, ts)
+    requests.last += 1
+    requests.cancels = (*requests.cancels, requests.last)
+    return requests.last
+
+
+def ask_amend(order: Order, lots: int | None, ts: int) -> int:
+    """Note that an amend leaves; return the request's number."""
+    requests = _requests(order)
+    move(order, _S.PENDING_AMEND, ts)
+    requests.last += 1
+    requests.amends = (*requests.amends, requests.last)
+    requests.asked_lots = max(requests.asked_lots, lots or 0)
+    requests.aim_lots = lots or requests.aim_lots
+    return requests.last
+
+
+def can_amend(order: Order) -> bool:
+    """Tell whether a change may be asked for now; not of an order that was asked back."""
+    status = order.status
+    return status is _S.PENDING_AMEND or (
+        status is not _S.PENDING_CANCEL and _S.PENDING_AMEND in LIFECYCLE.steps[status]
+    )
+
+
+def _requests(order: Order) -> Requests:
+    if order.requests is None:
+        order.requests = Requests()
+    return order.requests
+
+
+def standing_status(order: Order) -> OrderStatus:
+    """Return the status of a working order by what is unanswered: cancels, then amends, else none of them."""
+    requests = order.requests
+    if requests is not None and requests.cancels:
+        return _S.PENDING_CANCEL
+    if requests is not None and requests.amends:
+        return _S.PENDING_AMEND
+    return resting_status(order)
 
 
 def resting_status(order: Order) -> OrderStatus:
@@ -139,25 +190,22 @@ def apply_report(order: Order, report: OrderReport) -> bool:
             move(order, _S.TRIGGERED, ts)
         return True
     if kind is OrderAmended:
-        assert isinstance(report, OrderAmended)
-        order.lots, order.px_ticks, order.stop_ticks = report.lots, report.px_ticks, report.stop_ticks
-        done = order.cum_lots >= order.lots
-        # who changes an order has it: that answers the silence, too
-        resumed = _resume(order, _S.PENDING_AMEND, _S.UNKNOWN, _S.SUBMITTED)
-        move(order, _S.FILLED if done else resumed, ts)
-        return True
+        return _apply_amended(order, report)  # type: ignore[arg-type]
     if kind is AmendRejected or kind is CancelRejected:
-        move(order, _resume(order, _S.PENDING_AMEND if kind is AmendRejected else _S.PENDING_CANCEL), ts)
-        return True
+        return _apply_refusal(order, report)  # type: ignore[arg-type]
     if kind is OrderUnanswered:
         order.reason = report.reason  # type: ignore[union-attr]
         move(order, _S.UNKNOWN, ts)
+        if order.requests is not None:  # what comes later is news, but no answer is waited for
+            order.requests.cancels = order.requests.amends = ()
         return True
-    ends = {OrderRejected: _S.REJECTED, OrderCanceled: _S.CANCELED, OrderExpired: _S.EXPIRED}
-    if kind not in ends:
+    if kind not in _END_OF:
         raise InternalFaultError(f"{kind.__name__} is not a report about an order")
     order.reason = report.reason  # type: ignore[union-attr]
-    move(order, ends[kind], ts)
+    if isinstance(report, OrderRejected):
+        order.reject_code = report.code
+    move(order, _END_OF[kind], ts)
+    order.requests = None
     return True
 
 
@@ -167,6 +215,45 @@ def _apply_accepted(order: Order, report: OrderAccepted) -> bool:
         move(order, resting_status(order), report.ts_event)
         return True
     return False
+
+
+def _apply_amended(order: Order, report: OrderAmended) -> bool:
+    """Take over the state of an order after a change, unless a newer state is known already."""
+    requests = _requests(order)
+    answers = report.request in requests.amends
+    known_ts, known_request = requests.amended
+    is_old = report.ts_event < known_ts or (
+        report.ts_event == known_ts and 0 < report.request <= known_request
+    )
+    if is_old and not answers:
+        return False
+    requests.amends = tuple(number for number in requests.amends if number != report.request)
+    if not is_old:
+        requests.amended = report.ts_event, max(report.request, known_request)
+        order.lots, order.px_ticks, order.stop_ticks = report.lots, report.px_ticks, report.stop_ticks
+    if not requests.amends:
+        requests.asked_lots = requests.aim_lots = 0
+    if order.cum_lots >= order.lots:
+        move(order, _S.FILLED, report.ts_event)
+        order.requests = None
+    else:  # who changes an order has it: that answers an earlier silence, too
+        move(order, standing_status(order), report.ts_event)
+    return True
+
+
+def _apply_refusal(order: Order, report: AmendRejected | CancelRejected) -> bool:
+    requests = _requests(order)
+    if report.request in requests.amends:
+        requests.amends = tuple(number for number in requests.amends if number != report.request)
+        if not requests.amends:
+            requests.asked_lots = requests.aim_lots = 0
+    elif report.request in requests.cancels:
+        requests.cancels = tuple(number for number in requests.cancels if number != report.request)
+    else:
+        return False
+    if order.status is not _S.UNKNOWN:
+        move(order, standing_status(order), report.ts_event)
+    return True
 
 
 def _apply_fill(order: Order, fill: OrderFilled) -> bool:
@@ -179,6 +266,7 @@ def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     order.ts_last = fill.ts_event
     if order.cum_lots >= order.lots:
         move(order, _S.FILLED, fill.ts_event)
+        order.requests = None
     elif order.status not in FINAL_STATUSES and order.status not in _PENDING:
         move(order, _S.PARTIALLY_FILLED, fill.ts_event)
     return True
@@ -193,8 +281,3 @@ def _remember(order: Order, trade_id: str) -> None:
         order.trade_ids = (*ids, trade_id)
     else:
         order.trade_ids = {*ids, trade_id}
-
-
-def _resume(order: Order, *answered: OrderStatus) -> OrderStatus:
-    """Return where the order stands once one pending request is answered; another one stays pending."""
-    return resting_status(order) if order.status in answered else order.status

@@ -16,12 +16,12 @@ _S = OrderStatus
 MEANINGS = {
     _S.INITIALIZED: "Made by the strategy; nobody has checked it yet.",
     _S.DENIED: "Refused by the house's own risk checks. It never left.",
-    _S.HELD: "Waits here for its parent order to fill.",
+    _S.HELD: "Waits here for its parent order to fill; a cancel ends it at once, because nothing has left.",
     _S.SUBMITTED: "Registered and sent; the venue has not answered.",
     _S.ACCEPTED: "Works at the venue.",
     _S.TRIGGERED: "A stop or take-profit whose trigger price was reached; now a market or limit order.",
     _S.PARTIALLY_FILLED: "Works at the venue with a part filled.",
-    _S.PENDING_AMEND: "A change was asked for; until the answer the order works as it was.",
+    _S.PENDING_AMEND: "A change was asked for; until the last answer the order works as it was.",
     _S.PENDING_CANCEL: "Was asked back; until the answer it may still fill.",
     _S.UNKNOWN: "No answer came in time. It may be working, so it counts in full until the venue says otherwise.",
     _S.REJECTED: "Refused by the venue.",
@@ -37,7 +37,7 @@ Made from the table in `lanner.execution.lifecycle` by `python -m lanner.executi
 An order moves along one table. A step that is not in the table is an error that names both states; nothing is
 repaired in silence. Backtests and live trading use the same table, so a strategy sees the same life in both.
 
-Four rules hold everywhere:
+Five rules hold everywhere:
 
 - **Only the venue ends an order that left.** Asking for a cancel makes it `PENDING_CANCEL`, never `CANCELED`; a cancel
   that comes too late is refused, and the order goes back to where it was.
@@ -46,6 +46,9 @@ Four rules hold everywhere:
   completes the order makes it `FILLED`; a smaller one leaves the state and raises the filled quantity.
 - **No fill counts twice.** Fills are known by the venue's trade id; one that comes again is ignored, as is any other
   report about an order that is final.
+- **An answer answers one request.** Amends and cancels of an order are numbered, and answers name the number. The order
+  stays `PENDING_CANCEL` or `PENDING_AMEND` until the last of them is answered, in whatever order the answers come, and
+  an answer that comes twice answers nothing else. An older state of the order never overwrites a newer one.
 
 ## States
 

@@ -31,15 +31,19 @@ class SubmitOrder(msgspec.Struct, frozen=True, gc=False):
 
 
 class CancelOrder(msgspec.Struct, frozen=True, gc=False):
-    """Take a working order back."""
+    """Take a working order back. ``request`` numbers the order's requests; a refusal names it."""
 
     order_id: str
     instrument_id: str
     ts: int
+    request: int = 0
 
 
 class AmendOrder(msgspec.Struct, frozen=True, gc=False):
-    """Change a working order; ``None`` leaves a field as it is. ``lots`` is the new total quantity."""
+    """Change a working order; ``None`` leaves a field as it is. ``lots`` is the new total quantity.
+
+    ``request`` numbers the order's requests; the answer names it.
+    """
 
     order_id: str
     instrument_id: str
@@ -47,13 +51,25 @@ class AmendOrder(msgspec.Struct, frozen=True, gc=False):
     lots: int | None = None
     px_ticks: int | None = None
     stop_ticks: int | None = None
+    request: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Several commands for one venue that travel together."""
+    """Several commands for one venue that travel together; each is answered by itself."""
 
     commands: tuple[SubmitOrder | CancelOrder | AmendOrder, ...]
     ts: int
+
+    @property
+    def instrument_id(self) -> str:
+        """Return an instrument of the venue that the batch goes to."""
+        return self.commands[0].instrument_id
+
+    @property
+    def kind(self) -> type[SubmitOrder | CancelOrder | AmendOrder]:
+        """Return what the batch is handled like: an order if it holds one, else an amend, else a cancel."""
+        kinds = {type(command) for command in self.commands}
+        return next(kind for kind in (SubmitOrder, AmendOrder, CancelOrder) if kind in kinds)
 
 
 Command = SubmitOrder | CancelOrder | AmendOrder | Batch

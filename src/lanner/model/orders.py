@@ -32,6 +32,24 @@ TRIGGERED_TYPES = STOP_TYPES | TAKE_TYPES
 PRICED_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 
 
+class Requests:
+    """What was asked of the venue about one order, and what is unanswered: cancels and amends by number.
+
+    An order's requests are numbered 1, 2, 3 …; an answer names the number that it answers, so that one told twice
+    or out of order answers nothing else. ``asked_lots`` is the largest quantity that the venue may have by now,
+    ``aim_lots`` the one that was asked for last (0: none was).
+    """
+
+    __slots__ = ("aim_lots", "amended", "amends", "asked_lots", "cancels", "last")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.cancels: tuple[int, ...] = ()
+        self.amends: tuple[int, ...] = ()
+        self.asked_lots = self.aim_lots = 0
+        self.amended = (0, 0)  # the venue's time of the last change, and the request that it answered
+
+
 class Order:
     """An order in exact units: prices in ticks, quantities in lots.
 
@@ -39,6 +57,11 @@ class Order:
     what the account can pay, as venues do for orders sized in quote currency. ``intent`` tells what the order is
     for: ``order`` (sent by the strategy as it is), ``target`` (brings a position somewhere), or the role of a
     protective exit (``stop``, ``take``, ``trail``, ``roi``); ``tag`` is the strategy's own word.
+
+    ``parent_id`` names the entry that an exit protects, or the order that this one waits for. Where
+    ``parent_lots`` is set, the order waits for its parent's end and is sized by it: ``lots`` belong to that many filled
+    lots of the parent. ``reason`` says why an order was refused or ended, ``reject_code`` the same for programs
+    (refusals only).
     """
 
     __slots__ = (
@@ -56,10 +79,13 @@ class Order:
         "notional",
         "order_id",
         "parent_id",
+        "parent_lots",
         "post_only",
         "px_ticks",
         "reason",
         "reduce_only",
+        "reject_code",
+        "requests",
         "side",
         "status",
         "stop_ticks",
@@ -99,6 +125,7 @@ class Order:
         group_id: str = "",
         group_kind: GroupKind = GroupKind.NONE,
         parent_id: str = "",
+        parent_lots: int = 0,
         intent: str = "order",
         tag: str = "",
     ) -> None:
@@ -124,6 +151,7 @@ class Order:
         self.group_id = group_id
         self.group_kind = group_kind
         self.parent_id = parent_id
+        self.parent_lots = parent_lots
         self.intent = intent
         self.tag = tag
         self.status = OrderStatus.INITIALIZED
@@ -132,6 +160,8 @@ class Order:
         self.notional = 0
         self.fees = Decimal(0)
         self.reason = ""
+        self.reject_code = ""
+        self.requests: Requests | None = None
         self.triggered = False
         self.trade_ids: tuple[str, ...] | set[str] = ()
 
@@ -139,6 +169,14 @@ class Order:
     def leaves_lots(self) -> int:
         """Return the lots that are still to be filled (0 once the order is final)."""
         return 0 if self.status in FINAL_STATUSES else max(0, self.lots - self.cum_lots)
+
+    @property
+    def worst_lots(self) -> int:
+        """Return the lots that may still be filled at worst: an amend under way may have raised the quantity."""
+        if self.status in FINAL_STATUSES:
+            return 0
+        asked = 0 if self.requests is None else self.requests.asked_lots
+        return max(0, max(self.lots, asked) - self.cum_lots)
 
     @property
     def is_open(self) -> bool:

@@ -83,7 +83,10 @@ class OrderExpired(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderAmended(msgspec.Struct, frozen=True, gc=False):
-    """The venue changed the order; the fields are its state after the change."""
+    """The order was changed; the fields are its state after the change.
+
+    ``request`` is the number of the amend that this answers; 0 when the venue changed the order by itself.
+    """
 
     order_id: str
     instrument_id: str
@@ -92,26 +95,29 @@ class OrderAmended(msgspec.Struct, frozen=True, gc=False):
     lots: int
     px_ticks: int | None
     stop_ticks: int | None
+    request: int = 0
 
 
 class AmendRejected(msgspec.Struct, frozen=True, gc=False):
-    """The venue refused the change; the order works on as it was."""
+    """The venue refused the change with this number; the order works on as it was."""
 
     order_id: str
     instrument_id: str
     ts_event: int
     ts_recv: int
     reason: str
+    request: int = 0
 
 
 class CancelRejected(msgspec.Struct, frozen=True, gc=False):
-    """The venue refused the cancel, usually because the order is final already."""
+    """The venue refused the cancel with this number, usually because the order is final already."""
 
     order_id: str
     instrument_id: str
     ts_event: int
     ts_recv: int
     reason: str
+    request: int = 0
 
 
 class OrderUnanswered(msgspec.Struct, frozen=True, gc=False):

@@ -1,56 +1,131 @@
 """Pre-trade checks: the house's own veto, before the venue sees an order.
 
-What reduces a position is never refused as new exposure.
+What reduces a position is never refused as new exposure. What works already counts at its worst case: every
+working order of the same side fills in full, one without an answer (UNKNOWN) like any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
-from lanner.model.enums import OrderType, Side
+from lanner.model.enums import GroupKind, OrderType, Side
 from lanner.model.orders import Order
 from lanner.portfolio.positions import Position
+
+ONE = Decimal(1)
+
+
+class OnDeny(StrEnum):
+    """What a denied order does to the run: it is recorded and the run goes on, or the run stops."""
+
+    RECORD = "record"
+    STOP = "stop"
 
 
 @dataclass(slots=True, frozen=True)
 class RiskLimits:
-    """Limits in the settle currency of the instrument; None means no limit."""
+    """Limits in the run's currency, for each strategy and instrument; None means no limit."""
 
     max_order_notional: Decimal | None = None
     max_position_notional: Decimal | None = None
     max_open_orders: int = 200
     max_intents_per_step: int = 100
+    on_deny: OnDeny = OnDeny.RECORD
+
+
+@dataclass(slots=True, frozen=True)
+class Denial:
+    """Why an order must not leave: the limit by name, what it allows, and what was found."""
+
+    limit: str
+    allowed: str
+    found: str
+    reason: str
+
+    @property
+    def code(self) -> str:
+        """Return the limit's name in the style of venues' reject codes."""
+        return self.limit.upper()
+
+
+def check_intents(intents: int, limits: RiskLimits) -> Denial | None:
+    """Return why a strategy may want nothing more in this step, or None."""
+    most = limits.max_intents_per_step
+    if intents <= most:
+        return None
+    return Denial(
+        "max_intents_per_step", str(most), str(intents), f"too many intents in one step (limit {most})"
+    )
 
 
 def check_order(
-    order: Order, position: Position, mark: float, open_orders: int, limits: RiskLimits
-) -> str | None:
+    order: Order,
+    position: Position,
+    mark: float,
+    open_orders: int,
+    limits: RiskLimits,
+    working: Iterable[Order] = (),
+    rate: Decimal = ONE,
+) -> Denial | None:
     """Return why an order must not leave, or None.
 
-    A market order is valued at the last price; without any price it is denied, because a limit that cannot
-    be computed must not let anything pass.
+    ``working`` are the strategy's orders of the instrument that may still fill; ``rate`` is the worth of one unit
+    of the settle currency in the run's. A market order is valued at the last price; without any price it is denied,
+    because a limit that cannot be computed must not let anything pass. ``order`` may be a working order as it would
+    be after an amend; it is not counted among ``working`` then.
     """
-    held = position.lots
-    signed = order.lots * order.side
-    reduces = held * order.side < 0 and order.lots <= abs(held)
-    if open_orders >= limits.max_open_orders and not (reduces or order.reduce_only):
-        return f"too many open orders ({open_orders}, limit {limits.max_open_orders})"
-    if limits.max_order_notional is None and limits.max_position_notional is None:
+    if open_orders < limits.max_open_orders and (
+        limits.max_order_notional is None and limits.max_position_notional is None
+    ):
         return None
-    if reduces or order.reduce_only:
+    side = int(order.side)
+    same_side = sum(
+        other.worst_lots
+        for other in working
+        if other.side == side and other.order_id != order.order_id and not _only_closes(other)
+    )
+    after = position.lots * side + same_side + order.worst_lots
+    if after <= 0 or order.reduce_only:
         return None
+    if open_orders >= limits.max_open_orders:
+        most = limits.max_open_orders
+        return Denial(
+            "max_open_orders",
+            str(most),
+            str(open_orders),
+            f"too many open orders ({open_orders}, limit {most})",
+        )
+    return _check_value(order, after, mark, limits, rate)
+
+
+def _check_value(order: Order, after: int, mark: float, limits: RiskLimits, rate: Decimal) -> Denial | None:
     instrument = order.instrument
     market = Decimal(repr(mark)) if mark == mark else None
     px = order.px or order.stop_px or market
     if order.type is OrderType.LIMIT and order.side is Side.SELL and px is not None and market is not None:
         px = max(px, market)  # a sale below the market fills at the market
     if px is None:
-        return "no price is known yet, so the order's value cannot be checked"
-    value = order.qty * instrument.multiplier * px
-    if limits.max_order_notional is not None and value > limits.max_order_notional:
-        return f"order value {value:f} above the limit of {limits.max_order_notional:f}"
-    after = instrument.qty(abs(held + signed)) * instrument.multiplier * px
-    if limits.max_position_notional is not None and after > limits.max_position_notional:
-        return f"position value {after:f} after the order above the limit of {limits.max_position_notional:f}"
+        limit = "max_position_notional" if limits.max_order_notional is None else "max_order_notional"
+        allowed = limits.max_order_notional or limits.max_position_notional
+        reason = "no price is known yet, so the order's value cannot be checked"
+        return Denial(limit, f"{allowed:f}", "no price yet", reason)
+    unit = instrument.lot * instrument.multiplier * rate
+    value = unit * order.lots * px
+    most = limits.max_order_notional
+    if most is not None and value > most:
+        reason = f"order value {value:f} above the limit of {most:f}"
+        return Denial("max_order_notional", f"{most:f}", f"{value:f}", reason)
+    held = unit * after * (px if market is None else max(px, market))
+    most = limits.max_position_notional
+    if most is not None and held > most:
+        reason = f"position value {held:f} after this and the working orders above the limit of {most:f}"
+        return Denial("max_position_notional", f"{most:f}", f"{held:f}", reason)
     return None
+
+
+def _only_closes(order: Order) -> bool:
+    """Tell whether an order cannot open anything: reduce-only, or an exit that goes with its position."""
+    return order.reduce_only or order.group_kind is GroupKind.BRACKET

@@ -32,7 +32,7 @@ from lanner.model.reports import (
 from lanner.sim.accounts import ZERO, SimAccount
 from lanner.sim.latency import delay_model
 from lanner.sim.orders import SimOrder
-from lanner.sim.settings import VenueSettings
+from lanner.sim.settings import LatencyKind, VenueSettings
 
 
 class InstrumentBook:
@@ -107,6 +107,7 @@ class SimVenue:
         self._next_trade = 0
         latency = settings.latency
         self._exchange = delay_model(latency.exchange, rng.split("exchange"))
+        self._last_event: int | None = 0 if latency.exchange.kind is not LatencyKind.CONSTANT else None
         self._response = delay_model(latency.response, rng.split("response"))
 
     # -- commands ----------------------------------------------------------------------------------
@@ -174,19 +175,26 @@ class SimVenue:
     def _cancel(self, command: CancelOrder, ts: int) -> None:
         order = self._orders.get(command.order_id)
         if order is None:
-            self._report(CancelRejected, command.order_id, command.instrument_id, ts, "no such working order")
+            self._report(
+                CancelRejected,
+                command.order_id,
+                command.instrument_id,
+                ts,
+                "no such working order",
+                command.request,
+            )
             return
         self.end(order, ts, OrderCanceled, "canceled on request")
 
     def _amend(self, command: AmendOrder, ts: int, basis_ts: int) -> None:
         order = self._orders.get(command.order_id)
         if order is None:
-            self._report(AmendRejected, command.order_id, command.instrument_id, ts, "no such working order")
+            self._refuse_amend(command, ts, "no such working order")
             return
         book = self.books[command.instrument_id]
         reason = _cannot_amend(command, order)
         if reason is not None:
-            self._report(AmendRejected, order.order_id, book.instrument.id, ts, reason)
+            self._refuse_amend(command, ts, reason)
             return
         lots = command.lots if command.lots is not None else order.lots
         px = command.px_ticks if command.px_ticks is not None else order.px_ticks
@@ -199,13 +207,16 @@ class SimVenue:
         refusal = self._refuse(order, book)
         if refusal is not None:
             order.lots, order.px_ticks, order.stop_ticks = before
-            self._report(AmendRejected, order.order_id, book.instrument.id, ts, refusal[1])
+            self._refuse_amend(command, ts, refusal[1])
             return
-        self._report(OrderAmended, order.order_id, book.instrument.id, ts, lots, px, stop)
+        self._report(OrderAmended, order.order_id, book.instrument.id, ts, lots, px, stop, command.request)
         if (px, stop) == before[1:]:
             return  # another quantity at the same price keeps its place
         order.resting, order.basis_ts = False, basis_ts
         self._on_arrival(order, book, ts)
+
+    def _refuse_amend(self, command: AmendOrder, ts: int, reason: str) -> None:
+        self._report(AmendRejected, command.order_id, command.instrument_id, ts, reason, command.request)
 
     # -- the venue's rules -------------------------------------------------------------------------
 
@@ -346,7 +357,7 @@ class SimVenue:
         self.account.book_fill(instrument, order.side, lots, px, fee, ts)
         order.cum_lots += lots
         self._next_trade += 1
-        when = ts + self._exchange(ts)
+        when = self._event_time(ts)
         self.outbox.append(
             OrderFilled(
                 order.order_id,
@@ -437,8 +448,15 @@ class SimVenue:
             self.outbox.append(FundingPaid(instrument_id, ts, ts + self._response(ts), amount, rate))
 
     def _report(self, kind: type, order_id: str, instrument_id: str, ts: int, *rest: object) -> None:
-        when = ts + self._exchange(ts)
+        when = self._event_time(ts)
         self.outbox.append(kind(order_id, instrument_id, when, when + self._response(when), *rest))
+
+    def _event_time(self, ts: int) -> int:
+        """Return when the venue is done with what came at ``ts``: it works off one thing after the other."""
+        when = ts + self._exchange(ts)
+        if self._last_event is not None:
+            when = self._last_event = max(self._last_event, when)
+        return when
 
 
 def _cannot_amend(command: AmendOrder, order: SimOrder) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -193,6 +194,8 @@ class Strategy:
         display_qty: Number | None = None,
         stop: Distance | None = None,
         take: Distance | None = None,
+        after: OrderView | str | None = None,
+        scaled: bool = False,
         instrument: str | None = None,
         tag: str = "",
     ) -> OrderView:
@@ -201,6 +204,9 @@ class Strategy:
         ``type`` follows the arguments: ``px`` makes a limit, ``stop_px`` a stop, both a stop-limit, ``trail`` a
         trailing stop (``"1%"`` or a price distance); name TAKE_PROFIT_MARKET or _LIMIT for those. ``expire`` (UNIX
         ns) goes with GTD. ``stop`` and ``take`` attach a bracket that works once the order fills.
+
+        ``after`` holds the order back until another order has its first fill, and ends it when that one ends without
+        any. A ``scaled`` order waits for the other's end and is sized by it: when half of that filled, half is sent.
         """
         return self.context.order(
             side,
@@ -216,6 +222,8 @@ class Strategy:
             display_qty=display_qty,
             stop=stop,
             take=take,
+            after=after,
+            scaled=scaled,
             instrument=instrument,
             tag=tag,
         )
@@ -234,7 +242,7 @@ class Strategy:
         """Bring the position to a fraction of equity: 1 all in, 0 flat, −1 short; return the order, if one is needed.
 
         ``stop``, ``take`` and ``trail`` protect the new position (defaults: the class's ``stop_loss`` and ``roi``).
-        A target of 0 sends everything away; on spot, dust below the venue's minimum is refused by it and stays.
+        A target of 0 sends everything away; on spot, dust below the venue's minimum stays, and the result names it.
         """
         return self.context.target(
             weight, px=px, stop=stop, take=take, trail=trail, instrument=instrument, tag=tag
@@ -264,6 +272,13 @@ class Strategy:
         """Join working orders of one instrument: when one fills, the others are canceled."""
         self.context.oco(orders)
 
+    def batch(self) -> AbstractContextManager[None]:
+        """Let the orders, cancels and amends of a ``with self.batch():`` block travel together, one message a venue.
+
+        The venue answers each of them by itself: one that is refused or denied does not hold up the others.
+        """
+        return self.context.batch()
+
     def cancel(self, order: OrderView | str) -> None:
         """Ask the venue to take an order back."""
         self.context.cancel(order)
@@ -279,9 +294,9 @@ class Strategy:
         qty: Number | None = None,
         px: Number | None = None,
         stop_px: Number | None = None,
-    ) -> None:
-        """Ask the venue to change an order; ``qty`` is the new total quantity."""
-        self.context.amend(order, qty=qty, px=px, stop_px=stop_px)
+    ) -> bool:
+        """Ask the venue to change an order; ``qty`` is the new total quantity; False when a risk limit forbids it."""
+        return self.context.amend(order, qty=qty, px=px, stop_px=stop_px)
 
     def set_timer(self, name: str, *, every: str | None = None, at: int | None = None) -> None:
         """Call ``on_timer`` every ``"5m"`` (aligned to the clock), or once at a UNIX time in nanoseconds."""

@@ -12,7 +12,7 @@ from lanner.core.errors import InvalidOrderError, NotFoundError
 from lanner.core.ids import IdFactory
 from lanner.execution.engine import ExecutionEngine
 from lanner.execution.exits import ExitPlan, Level, check_levels
-from lanner.model.commands import AmendOrder, CancelOrder, SubmitOrder
+from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
 from lanner.model.enums import GroupKind, OrderStatus, OrderType, Side
 from lanner.model.orders import Order, OrderView
 from lanner.model.reports import (
@@ -63,7 +63,7 @@ class Desk:
     def say(self, kind: type[Any], order: Order, **fields: Any) -> None:
         self.engine.on_report(report(kind, self.clock.now, order.order_id, **fields))
 
-    def out(self) -> list[SubmitOrder | CancelOrder | AmendOrder]:
+    def out(self) -> list[Command]:
         commands, self.engine.out = self.engine.out, []
         return commands
 

@@ -9,10 +9,26 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from lanner.core.errors import InternalFaultError, TransitionError
-from lanner.execution.lifecycle import LIFECYCLE, apply_report, move, resting_status
+from lanner.execution.lifecycle import (
+    LIFECYCLE,
+    apply_report,
+    ask_amend,
+    ask_cancel,
+    can_amend,
+    move,
+    resting_status,
+)
 from lanner.execution.reference import MEANINGS, lifecycle_reference
 from lanner.model.enums import OrderStatus
 from lanner.model.orders import FINAL_STATUSES, OPEN_STATUSES, Order
@@ -159,18 +175,77 @@ def test_a_refused_cancel_puts_the_order_back_where_it_was() -> None:
         (0, True, S.TRIGGERED),
         (3, True, S.PARTIALLY_FILLED),
     ):
-        one = order(10, S.PENDING_CANCEL)
+        one = order(10, S.ACCEPTED)
         one.cum_lots, one.triggered = cum, triggered
-        assert apply_report(one, report(CancelRejected, reason="too late"))
+        number = ask_cancel(one, 0)
+        assert apply_report(one, report(CancelRejected, reason="too late", request=number))
         assert one.status is back is resting_status(one)
 
 
+def amended(lots: int, request: int, ts: int = 1) -> OrderAmended:
+    made: OrderAmended = report(OrderAmended, ts, lots=lots, px_ticks=5, stop_ticks=None, request=request)
+    return made
+
+
 def test_an_answer_to_the_amend_leaves_a_pending_cancel_pending() -> None:
-    one = order(10, S.PENDING_CANCEL)
-    apply_report(one, report(OrderAmended, lots=12, px_ticks=5, stop_ticks=None))
+    one = order(10, S.ACCEPTED)
+    first, second = ask_amend(one, 12, 0), ask_amend(one, 14, 0)
+    ask_cancel(one, 0)
+    apply_report(one, amended(12, first))
     assert (one.status, one.lots, one.px_ticks) == (S.PENDING_CANCEL, 12, 5)
-    apply_report(one, report(AmendRejected, reason="no"))
+    apply_report(one, report(AmendRejected, reason="no", request=second))
     assert one.status is S.PENDING_CANCEL
+
+
+def test_a_refused_cancel_leaves_an_unanswered_amend_pending() -> None:
+    one = order(10, S.ACCEPTED)
+    amend, cancel = ask_amend(one, 12, 0), ask_cancel(one, 0)
+    apply_report(one, report(CancelRejected, reason="busy", request=cancel))
+    assert one.status is S.PENDING_AMEND
+    apply_report(one, amended(12, amend))
+    assert (one.status, one.lots) == (S.ACCEPTED, 12)
+
+
+@pytest.mark.parametrize("turn", [(0, 1), (1, 0)])
+def test_of_two_amends_the_last_answer_ends_the_waiting_and_the_newer_state_stays(
+    turn: tuple[int, int],
+) -> None:
+    one = order(10, S.ACCEPTED)
+    answers = [amended(12, ask_amend(one, 12, 0), ts=5), amended(14, ask_amend(one, 14, 0), ts=6)]
+    apply_report(one, answers[turn[0]])
+    assert one.status is S.PENDING_AMEND
+    assert one.worst_lots == 14
+    apply_report(one, answers[turn[0]])
+    assert one.status is S.PENDING_AMEND, "an answer told twice answers once"
+    apply_report(one, answers[turn[1]])
+    assert (one.status, one.lots, one.worst_lots) == (S.ACCEPTED, 14, 14)
+
+
+def test_a_change_by_the_venue_itself_answers_no_request() -> None:
+    one = order(10, S.ACCEPTED)
+    number = ask_amend(one, 12, 0)
+    apply_report(one, amended(4, 0))
+    assert (one.status, one.lots) == (S.PENDING_AMEND, 4)
+    apply_report(one, report(AmendRejected, reason="gone", request=number))
+    assert one.status is S.ACCEPTED
+    assert not apply_report(one, report(AmendRejected, reason="gone", request=number))
+
+
+def test_silence_ends_the_waiting_and_a_late_answer_is_still_news() -> None:
+    one = order(10, S.ACCEPTED)
+    number = ask_amend(one, 15, 0)
+    apply_report(one, report(OrderUnanswered, reason="timeout"))
+    assert (one.status, one.worst_lots) == (S.UNKNOWN, 15), "the amend may have arrived"
+    apply_report(one, report(OrderAccepted))
+    assert one.status is S.ACCEPTED
+    apply_report(one, amended(15, number))
+    assert (one.status, one.lots, one.worst_lots) == (S.ACCEPTED, 15, 15)
+
+
+def test_the_reason_and_the_code_of_a_rejection_are_kept() -> None:
+    one = order(10, S.SUBMITTED)
+    apply_report(one, report(OrderRejected, reason="too small", code="MIN_QTY"))
+    assert (one.reason, one.reject_code) == ("too small", "MIN_QTY")
 
 
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.SUBMITTED])
@@ -189,10 +264,11 @@ def test_an_amend_down_to_what_is_filled_completes_the_order() -> None:
 
 
 def test_a_trigger_while_a_cancel_is_pending_is_remembered_for_its_refusal() -> None:
-    one = order(10, S.PENDING_CANCEL)
+    one = order(10, S.ACCEPTED)
+    number = ask_cancel(one, 0)
     apply_report(one, report(OrderTriggered))
     assert one.status is S.PENDING_CANCEL
-    apply_report(one, report(CancelRejected, reason="too late"))
+    apply_report(one, report(CancelRejected, reason="too late", request=number))
     assert one.status is S.TRIGGERED
 
 
@@ -215,7 +291,8 @@ class OrderLife(RuleBasedStateMachine):
         self.order: Order = order(lots)
         move(self.order, S.SUBMITTED, 0)
         self.trades: dict[str, OrderFilled] = {}
-        self.ended: S | None = None
+        self.waiting: dict[int, str] = {}
+        self.asked: dict[int, str] = {}
 
     def send(self, what: Any) -> None:
         before = self.order.status
@@ -243,16 +320,40 @@ class OrderLife(RuleBasedStateMachine):
     def working(self, kind: type[Any]) -> None:
         self.send(report(kind))
 
-    @rule(kind=st.sampled_from([AmendRejected, CancelRejected, OrderUnanswered]))
-    def refused_or_silent(self, kind: type[Any]) -> None:
-        self.send(report(kind, reason="r"))
+    @rule()
+    def silent(self) -> None:
+        self.send(report(OrderUnanswered, reason="r"))
+        self.waiting.clear()
 
-    @rule(more=st.integers(0, 5))
-    def amended(self, more: int) -> None:
-        final = self.order.is_final
+    @rule(what=st.sampled_from(["cancel", "amend"]))
+    def we_ask(self, what: str) -> None:
+        if what == "cancel" and S.PENDING_CANCEL in LIFECYCLE.steps[self.order.status]:
+            number = ask_cancel(self.order, 1)
+        elif what == "amend" and can_amend(self.order):
+            number = ask_amend(self.order, self.order.lots + 1, 1)
+        else:
+            return
+        assert number not in self.asked
+        self.asked[number] = self.waiting[number] = what
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), says_yes=st.booleans(), more=st.integers(0, 5))
+    def answered_perhaps_again_and_in_any_order(self, data: st.DataObject, says_yes: bool, more: int) -> None:
+        number = data.draw(st.sampled_from(sorted(self.asked)))
+        what = self.asked[number]
+        if what == "cancel":
+            self.send(report(CancelRejected, reason="r", request=number))
+        elif says_yes:
+            lots = self.order.cum_lots + more
+            self.send(report(OrderAmended, lots=lots, px_ticks=3, stop_ticks=None, request=number))
+        else:
+            self.send(report(AmendRejected, reason="r", request=number))
+        self.waiting.pop(number, None)
+
+    @rule(more=st.integers(0, 5), ts=st.integers(2, 9))
+    def changed_by_the_venue(self, more: int, ts: int) -> None:
         lots = self.order.cum_lots + more
-        self.send(report(OrderAmended, lots=lots, px_ticks=3, stop_ticks=None))
-        assert final or self.order.lots == lots
+        self.send(report(OrderAmended, ts, lots=lots, px_ticks=3, stop_ticks=None))
 
     @rule(kind=st.sampled_from([OrderCanceled, OrderExpired]))
     def ends(self, kind: type[Any]) -> None:
@@ -269,10 +370,18 @@ class OrderLife(RuleBasedStateMachine):
             with pytest.raises(TransitionError):
                 apply_report(self.order, report(OrderRejected, reason="no"))
 
-    @rule(target_status=st.sampled_from([S.PENDING_CANCEL, S.PENDING_AMEND]))
-    def we_ask(self, target_status: S) -> None:
-        if target_status in LIFECYCLE.steps[self.order.status]:
-            move(self.order, target_status, 1)
+    @invariant()
+    def the_order_is_pending_exactly_while_a_request_is_unanswered(self) -> None:
+        if self.order.is_final or self.order.status is S.UNKNOWN:
+            return
+        pending = set(self.waiting.values())
+        expected = S.PENDING_CANCEL if "cancel" in pending else S.PENDING_AMEND if pending else None
+        found = self.order.status if self.order.status in (S.PENDING_CANCEL, S.PENDING_AMEND) else None
+        assert found is expected
+
+    @invariant()
+    def the_worst_case_is_never_below_what_is_left(self) -> None:
+        assert self.order.worst_lots >= self.order.leaves_lots
 
     @invariant()
     def quantities_are_the_sum_of_the_distinct_trades(self) -> None:

@@ -25,7 +25,8 @@ def check(one: Order, held: int = 0, mark: float = 100.0, open_orders: int = 0, 
     position = Position(PERP)
     if held:
         position.apply(1 if held > 0 else -1, abs(held), 1000, 0)
-    return check_order(one, position, mark, open_orders, RiskLimits(**limits))
+    denial = check_order(one, position, mark, open_orders, RiskLimits(**limits))
+    return None if denial is None else denial.reason
 
 
 def test_without_limits_everything_passes_even_without_a_price() -> None:

@@ -1,0 +1,60 @@
+"""What the arguments of an order stand for, and which of them fit together."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from lanner.core.errors import InvalidOrderError
+from lanner.execution.exits import Level
+from lanner.model.enums import OrderType, TimeInForce
+from lanner.model.instruments import Instrument, Number
+from lanner.model.orders import PRICED_TYPES, TAKE_TYPES
+from lanner.strategy.base import Distance, as_fraction
+
+
+def level_of(traded: Instrument, distance: Distance | None) -> Level | None:
+    """Return a stop or target as the execution engine wants it: a fraction of the entry, or a price in ticks."""
+    if distance is None:
+        return None
+    if isinstance(distance, str) and not distance.strip().replace(".", "", 1).isdigit():
+        return Level(fraction=as_fraction(distance))
+    return Level(ticks=traded.quantise_px(Decimal(distance) if isinstance(distance, str) else distance))
+
+
+def type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) -> OrderType:
+    """Return the order type that the given prices stand for."""
+    if trail is not None:
+        return OrderType.TRAILING_STOP
+    if stop_px is not None:
+        return OrderType.STOP_MARKET if px is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if px is None else OrderType.LIMIT
+
+
+def check_shape(
+    type: OrderType,
+    px: Number | None,
+    stop_px: Number | None,
+    trail: Distance | None,
+    tif: TimeInForce,
+    expire: int | None,
+    post_only: bool,
+) -> None:
+    """Refuse combinations that no venue could understand."""
+    needs_px = type in PRICED_TYPES
+    needs_stop = type in TAKE_TYPES or type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT)
+    if needs_px != (px is not None):
+        raise InvalidOrderError(
+            f"a {type.name} order", expected="a limit price px" if needs_px else "no px", found=px
+        )
+    if needs_stop != (stop_px is not None):
+        raise InvalidOrderError(
+            f"a {type.name} order", expected="a stop_px" if needs_stop else "no stop_px", found=stop_px
+        )
+    if (type is OrderType.TRAILING_STOP) != (trail is not None):
+        raise InvalidOrderError(f"a {type.name} order", expected="trail with TRAILING_STOP only", found=trail)
+    if (tif is TimeInForce.GTD) != (expire is not None):
+        raise InvalidOrderError("time in force", expected="expire with GTD, and only then", found=tif.name)
+    if post_only and (type is not OrderType.LIMIT or tif in (TimeInForce.IOC, TimeInForce.FOK)):
+        raise InvalidOrderError(
+            "a post-only order", expected="a resting LIMIT order", found=f"{type.name} {tif.name}"
+        )
