@@ -7,80 +7,23 @@ from typing import Any
 
 import pytest
 
-from lanner.core.clock import LogicalClock
 from lanner.core.errors import InvalidOrderError, NotFoundError
-from lanner.core.ids import IdFactory
-from lanner.execution.engine import ExecutionEngine
 from lanner.execution.exits import ExitPlan, Level, check_levels
-from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
+from lanner.model.commands import AmendOrder, CancelOrder, SubmitOrder
 from lanner.model.enums import GroupKind, OrderStatus, OrderType, Side
-from lanner.model.orders import Order, OrderView
+from lanner.model.orders import OrderView
 from lanner.model.reports import (
     Fill,
     OrderAccepted,
-    OrderAmended,
     OrderCanceled,
     OrderRejected,
     OrderUnanswered,
 )
-from lanner.portfolio.portfolio import Portfolio
-from lanner.risk.checks import RiskLimits
-from tests.unit.execution.orders import PERP, fill, report
+from tests.unit.execution.orders import PERP, fill
+from tests.unit.execution.room import TWO_PERCENT, Desk
 
 S = OrderStatus
 MINUTE = 60_000_000_000
-TWO_PERCENT = ExitPlan(stop=Level(Decimal("0.02")), take=Level(Decimal("0.04")))
-
-
-class Desk:
-    """An execution engine with one strategy, and the venue's answers at hand."""
-
-    def __init__(self, **limits: Any) -> None:
-        self.clock = LogicalClock(1)
-        self.portfolio = Portfolio("USDT", {}, {PERP.id: 100.0})
-        self.portfolio.add_strategy("s", Decimal(1_000_000))
-        self.heard: list[str] = []
-        self.engine = ExecutionEngine(
-            self.clock,
-            IdFactory("r"),
-            self.portfolio,
-            RiskLimits(**limits),
-            lambda topic, event: self.heard.append(topic),
-        )
-        self.trades = 0
-
-    def send(self, lots: int, side: Side = Side.BUY, plan: ExitPlan | None = None, **more: Any) -> Order:
-        type_ = more.pop("type", OrderType.MARKET)
-        order = Order(self.engine.ids.next("o"), "s", PERP, side, type_, lots, self.clock.now, **more)
-        self.engine.submit(order, plan)
-        return order
-
-    def fill(self, order: Order, lots: int, px: int = 1000) -> None:
-        self.trades += 1
-        made = fill(f"t{self.trades}", lots, px, self.clock.now, order.order_id, order.side)
-        self.engine.on_report(made)
-
-    def say(self, kind: type[Any], order: Order, **fields: Any) -> None:
-        self.engine.on_report(report(kind, self.clock.now, order.order_id, **fields))
-
-    def out(self) -> list[Command]:
-        commands, self.engine.out = self.engine.out, []
-        return commands
-
-    def answer_amends(self) -> None:
-        for command in self.out():
-            if isinstance(command, AmendOrder):
-                order = self.engine.orders[command.order_id]
-                lots = order.lots if command.lots is None else command.lots
-                px = order.px_ticks if command.px_ticks is None else command.px_ticks
-                self.say(OrderAmended, order, lots=lots, px_ticks=px, stop_ticks=order.stop_ticks)
-
-    def exits(self) -> dict[str, Order]:
-        return {o.intent: o for o in self.engine.orders.values() if o.parent_id}
-
-    @property
-    def lots(self) -> int:
-        return self.portfolio.position("s", PERP).lots
 
 
 # -- what leaves -----------------------------------------------------------------------------------
@@ -158,7 +101,7 @@ def test_cancel_all_takes_back_what_works_of_one_instrument_or_all() -> None:
     desk.out()
     assert desk.engine.cancel_all("s", "ETH-USDT.TEST") == 0
     assert desk.engine.cancel_all("s", PERP.id) == 2
-    assert [c.order_id for c in desk.out()] == [orders[1].order_id, orders[2].order_id]
+    assert [c.order_id for c in desk.sends()] == [orders[1].order_id, orders[2].order_id]
     assert desk.engine.cancel_all("somebody else") == 0
 
 
@@ -453,7 +396,7 @@ def test_the_fill_of_one_cancels_the_others_and_an_end_without_fill_does_not() -
     desk.say(OrderCanceled, first)
     assert desk.out() == []
     desk.fill(second, 1)
-    assert [c.order_id for c in desk.out()] == [third.order_id]
+    assert [c.order_id for c in desk.sends()] == [third.order_id]
 
 
 # -- levels ----------------------------------------------------------------------------------------
