@@ -116,7 +116,7 @@ class SplitPlan:
             raise _fault(SplitFault.INSUFFICIENT_DATA, f"at least {needed} rows", rows)
         train, test = round(rows * self.train_ratio), round(rows * test_ratio)
         first = max(self.min_train, train // 2) if self.kind is SplitKind.EXPANDING else train
-        if first < self.min_train:
+        if train < self.min_train:
             raise _fault(
                 SplitFault.TRAIN_SIZE_TOO_SMALL, f"at least {self.min_train} rows to train on", first
             )
