@@ -17,6 +17,7 @@ import yaml
 from lanner import __version__
 from lanner.backtest.config import BacktestConfig
 from lanner.backtest.dates import format_time
+from lanner.backtest.memory import Tables
 from lanner.backtest.prepare import Prepared, prepare
 from lanner.storage.runs import CONFIG, LOG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
 
@@ -64,6 +65,7 @@ def run_and_keep(
     *,
     now: datetime,
     classes: Sequence[type[Strategy]] | None = None,
+    tables: Tables | None = None,
     progress: ProgressHandler | None = None,
     rerun_of: str = "",
 ) -> Outcome:
@@ -75,7 +77,7 @@ def run_and_keep(
 
     run_id = new_run_id(config.name or _stem(config), now)
     _tell(progress, "read")
-    prepared = prepare(config, run_id=run_id, classes=classes)
+    prepared = prepare(config, run_id=run_id, classes=classes, tables=tables)
     log = RunLog()
     prepared.spec.log = log
     result = run_backtest(prepared.spec, progress)

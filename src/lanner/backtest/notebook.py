@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.backtest.config_file import looks_like_path, make_config
 from lanner.backtest.keep import Outcome, run_and_keep
+from lanner.backtest.memory import tables_of
 from lanner.core.errors import ConfigError
 from lanner.storage.environment import default_runs
 from lanner.storage.runs import RunStore
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from lanner.backtest.result import BacktestResult
+
+
+Data = Any
+"""A data set or file, a table (polars frame, mapping of columns), a list of these, or tables by instrument."""
 
 
 class Backtest:
@@ -84,7 +89,7 @@ class Backtest:
 
 def backtest(
     strategy: type[Strategy] | str | Path,
-    data: str | Path | Sequence[str | Path],
+    data: Data,
     *,
     params: Mapping[str, object] | None = None,
     since: str | int | date | None = None,
@@ -94,9 +99,14 @@ def backtest(
 ) -> Backtest:
     """Run a strategy over data and return what came out.
 
-    ``strategy`` is a class or what the command line takes; ``data`` names data sets (``"BTC-USDT.BINANCE@1h"``) or
-    files. ``settings`` are the keys of the settings file (``cash=5000, fees={"taker": 0.0004}, detail="1m"``); names
+    ``strategy`` is a class or what the command line takes. ``data`` names data sets (``"BTC-USDT.BINANCE@1h"``) or
+    files, or is the data itself: a polars DataFrame or a mapping of columns with bars, trades or quotes, whose
+    columns are recognised by name as those of files are, with ``instrument="BTC-USDT.BINANCE"`` beside it; or a
+    mapping of instrument ids to such tables; or a list of all these. Bars are stamped with their open times.
+
+    ``settings`` are the keys of the settings file (``cash=5000, fees={"taker": 0.0004}, detail="1m"``); names
     that are none of them are parameters of the strategy. ``keep=False`` leaves the run out of the run store.
+    Raises ``ConfigError`` for columns that say nothing, ``DataError`` for rows that cannot be market data.
     """
     from lanner.backtest.config import BacktestConfig
 
@@ -109,7 +119,7 @@ def backtest(
     for name in ("catalog", "report"):
         if isinstance(values.get(name), str | Path) and values[name] != "":
             values[name] = str(Path(values[name]).expanduser().resolve())
-    refs = [data] if isinstance(data, str | Path) else list(data)
+    refs, tables = tables_of(data, str(values.get("instrument") or ""))
     times = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     config = make_config(
         {
@@ -122,7 +132,7 @@ def backtest(
     )
     classes = [strategy] if isinstance(strategy, type) else None
     store = RunStore(default_runs()) if keep else None
-    return Backtest(run_and_keep(config, store, now=datetime.now(UTC), classes=classes))
+    return Backtest(run_and_keep(config, store, now=datetime.now(UTC), classes=classes, tables=tables))
 
 
 def _name(strategy: type[Strategy] | str | Path) -> str:
@@ -141,6 +151,12 @@ def _name(strategy: type[Strategy] | str | Path) -> str:
     return f"{files[0]}:{strategy.__qualname__}" if files else strategy.name or strategy.__qualname__
 
 
-def _ref(ref: str | Path) -> str:
+def _ref(ref: object) -> str:
+    if not isinstance(ref, str | Path):
+        raise ConfigError(
+            "data is neither a reference nor a table",
+            expected="a data set, a file, a polars DataFrame or a mapping of columns, or a list of these",
+            found=type(ref).__name__,
+        )
     path = Path(ref).expanduser()
     return str(path.resolve()) if path.is_file() else str(ref)

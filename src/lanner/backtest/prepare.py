@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lanner.backtest.config import BacktestConfig, StrategyConfig
 from lanner.backtest.dates import format_time
+from lanner.backtest.memory import Tables
 from lanner.backtest.prepare_data import no_instrument, open_data, settle_instruments, stream_of
 from lanner.backtest.prepare_venues import check_leverage, check_rates, currency_of, venues_of
 from lanner.backtest.spec import BacktestSpec, StrategyEntry
@@ -34,11 +35,16 @@ class Prepared:
 
 
 def prepare(
-    config: BacktestConfig, *, run_id: str, classes: Sequence[type[Strategy]] | None = None
+    config: BacktestConfig,
+    *,
+    run_id: str,
+    classes: Sequence[type[Strategy]] | None = None,
+    tables: Tables | None = None,
 ) -> Prepared:
     """Open what the settings name and return the specification of the run.
 
-    ``classes`` stands for the strategies named in the settings, for callers that hold the classes already.
+    ``classes`` stands for the strategies named in the settings, for callers that hold the classes already,
+    ``tables`` for data that the settings name as lying in memory.
     Raises ``NotFoundError`` for data, strategies and instruments that do not exist, ``ConfigError`` for the rest.
     """
     loaded = (
@@ -46,7 +52,7 @@ def prepare(
     )
     entries = _entries(config.entries(), loaded)
     notes: list[str] = []
-    datasets = open_data(config, notes)
+    datasets = open_data(config, notes, tables)
     instruments = settle_instruments(config, datasets, notes)
     _check_instruments(entries, instruments)
     _settle_timeframes(entries, config, datasets, notes)

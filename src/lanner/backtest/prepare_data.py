@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lanner.backtest.config import DEFAULT_FEE, BacktestConfig, InstrumentConfig
+from lanner.backtest.memory import IN_MEMORY, MemoryDataset, Tables
 from lanner.backtest.spec import ChunkSource, Stream
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.model.enums import InstrumentKind
@@ -37,21 +38,15 @@ class CatalogChunks(ChunkSource):
         )
 
 
-def open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
-    """Return the data sets that settings name and those that belong to them; add what was concluded to ``notes``."""
+def open_data(config: BacktestConfig, notes: list[str], tables: Tables | None = None) -> list[Dataset]:
+    """Return the data sets that settings name and those that belong to them; add what was concluded to ``notes``.
+
+    ``tables`` holds what names that begin with ``memory:`` stand for.
+    """
     catalog = Catalog(Path(config.catalog).expanduser() if config.catalog else default_catalog())
     datasets: dict[tuple[str, str, str], Dataset] = {}
     for ref in config.data:
-        source = open_source(
-            ref,
-            catalog=catalog,
-            instrument=config.instrument,
-            timeframe=config.timeframe if config.timeframe in TIMEFRAMES_NS else None,
-            format=config.format or "auto",
-            cache_dir=default_cache(),
-        )
-        notes += source.notes
-        for dataset in source.datasets:
+        for dataset in _opened(ref, catalog, config, notes, tables or Tables({})):
             key = (dataset.kind, dataset.instrument_id, dataset.spec)
             if key in datasets:
                 raise ConfigError(
@@ -70,6 +65,25 @@ def open_data(config: BacktestConfig, notes: list[str]) -> list[Dataset]:
             datasets[kind, dataset.instrument_id, spec] = extra.datasets[0]
     _check_detail(config, datasets.values())
     return list(datasets.values())
+
+
+def _opened(
+    ref: str, catalog: Catalog, config: BacktestConfig, notes: list[str], tables: Tables
+) -> Sequence[Dataset]:
+    if ref.startswith(IN_MEMORY):
+        return tables.open(
+            ref, catalog, instrument=config.instrument or "", timeframe=config.timeframe or "", notes=notes
+        )
+    source = open_source(
+        ref,
+        catalog=catalog,
+        instrument=config.instrument,
+        timeframe=config.timeframe if config.timeframe in TIMEFRAMES_NS else None,
+        format=config.format or "auto",
+        cache_dir=default_cache(),
+    )
+    notes += source.notes
+    return source.datasets
 
 
 def _companions(
@@ -107,6 +121,8 @@ def _check_detail(config: BacktestConfig, datasets: Iterable[Dataset]) -> None:
 
 def stream_of(dataset: Dataset) -> Stream:
     """Return a data set as a stream of the run."""
+    if isinstance(dataset, MemoryDataset):
+        return dataset.stream()
     passport = dataset.passport
     return Stream(
         kind=dataset.kind,

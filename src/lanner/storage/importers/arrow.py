@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -14,9 +14,11 @@ from lanner.storage.importers.intake import Intake
 from lanner.storage.importers.names import Namer
 from lanner.storage.importers.source import SourceFile
 from lanner.storage.importers.table import Options, Table, read_frames, spec_of_opens, typed_times
-from lanner.storage.schema import SCHEMAS, DatasetKey
+from lanner.storage.schema import SCHEMAS, DatasetKey, completed
 
 _CHUNK = 262_144
+_NEW = frozenset({"prev_seq"})
+"""Columns that files of older versions do not have."""
 _FREQTRADE = re.compile(
     r"^(?P<pair>.+?)-(?:(?P<tf>\d+[smhdwM])(?:-(?P<kind>mark|futures|spot|index|premiumIndex|funding_rate))?|trades)"
     r"\.(feather|json|json\.gz|parquet)$"
@@ -44,20 +46,31 @@ def read(source: SourceFile, intake: Intake, namer: Namer, options: Options) -> 
             found=f"columns {', '.join(schema)}",
         )
     name_freqtrade(source, namer)
-    if _own_kind(schema):
-        _read_own(source, lazy, schema, intake, namer, options)
-    elif candle_kind(source) in ("mark", "index"):
+    if candle_kind(source) in ("mark", "index") and not _own_kind(schema):
         read_mark_candles(_slices(source, lazy), source, intake, namer, options)
     else:
-        kind = guess_kind(list(schema))
-        if kind is None:
-            raise unknown_columns(source, list(schema))
-        mapping = roles_of(list(schema), kind)
-        read_frames(
-            _slices(source, lazy),
-            Table(mapping, typed_times(schema, mapping, first, source.name), namer, options),
-            intake,
-        )
+        read_table(source, _slices(source, lazy), schema, first, intake, namer, options)
+
+
+def read_table(
+    source: SourceFile,
+    frames: Iterable[pl.DataFrame],
+    schema: pl.Schema,
+    first: pl.DataFrame,
+    intake: Intake,
+    namer: Namer,
+    options: Options,
+) -> None:
+    """Import frames of one table: the catalog's own columns, or columns whose names tell their meaning."""
+    if _own_kind(schema):
+        _read_own(source, frames, schema, intake, namer, options)
+        return
+    kind = guess_kind(list(schema))
+    if kind is None:
+        raise unknown_columns(source, list(schema))
+    mapping = roles_of(list(schema), kind)
+    times = typed_times(schema, mapping, first, source.name)
+    read_frames(frames, Table(mapping, times, namer, options), intake)
 
 
 def unknown_columns(source: SourceFile, names: list[str]) -> DataError:
@@ -162,21 +175,34 @@ def _unreadable(source: SourceFile, error: Exception) -> DataError:
 
 def _own_kind(schema: pl.Schema) -> str:
     """Return the kind when a table has all columns of one of the catalog's own schemas."""
-    return next((kind for kind, columns in SCHEMAS.items() if set(columns) <= set(schema)), "")
+    return next((kind for kind, columns in SCHEMAS.items() if set(columns) - _NEW <= set(schema)), "")
 
 
 def _read_own(
-    source: SourceFile, lazy: pl.LazyFrame, schema: pl.Schema, intake: Intake, namer: Namer, options: Options
+    source: SourceFile,
+    frames: Iterable[pl.DataFrame],
+    schema: pl.Schema,
+    intake: Intake,
+    namer: Namer,
+    options: Options,
 ) -> None:
     kind = _own_kind(schema)
     symbol = "instrument_id" if "instrument_id" in schema else None
-    spec = options.timeframe
-    for frame in _slices(source, lazy):
+    spec = "" if options.timeframe_is_hint else options.timeframe
+    for frame in frames:
         parts = frame.partition_by(symbol, as_dict=True, maintain_order=True) if symbol else {("",): frame}
         for name, part in parts.items():
             instrument_id = str(name[0]) if symbol and not options.instrument else namer.id_of()
             if kind == "bars":
-                spec = spec or spec_of_opens(part["ts_open"].to_numpy(), source.name)
-            intake.add(
-                DatasetKey(kind, instrument_id, spec if kind == "bars" else ""), part.select(*SCHEMAS[kind])
-            )
+                spec = spec or _spec_of(part, source, options)
+            intake.add(DatasetKey(kind, instrument_id, spec if kind == "bars" else ""), completed(part, kind))
+
+
+def _spec_of(bars: pl.DataFrame, source: SourceFile, options: Options) -> str:
+    """Return the timeframe that the bars have; what the user hinted at counts where they do not tell it."""
+    try:
+        return spec_of_opens(bars["ts_open"].to_numpy(), source.name)
+    except DataError:
+        if not options.timeframe:
+            raise
+        return options.timeframe

@@ -227,7 +227,7 @@ def _instruments(
                 passport.inferred["tick"] = f"{tick:f}"
             if not options.lot:
                 passport.inferred["lot"] = f"{lot:f}"
-        out.append(_build(instrument_id, tick, lot))
+        out.append(build_instrument(instrument_id, tick, lot))
     return out
 
 
@@ -252,10 +252,11 @@ def _refine(catalog: Catalog, known: Instrument, tick: Decimal | None) -> Instru
         if info.instrument_id == known.id
         and (passport := catalog.passport(info.kind, info.instrument_id, info.spec)) is not None
     )
-    return _build(known.id, tick, known.lot) if concluded else None
+    return build_instrument(known.id, tick, known.lot) if concluded else None
 
 
-def _build(instrument_id: str, tick: Decimal, lot: Decimal) -> Instrument:
+def build_instrument(instrument_id: str, tick: Decimal, lot: Decimal) -> Instrument:
+    """Return an instrument of which only the id, the tick and the lot are known."""
     symbol = instrument_id.rpartition(".")[0].upper()
     if symbol.endswith(("-PERP", "-SWAP")):
         return Instrument.perp(instrument_id, tick=tick, lot=lot)
