@@ -102,7 +102,12 @@ class Scripted(ln.Strategy):
                         self.do(verb, options)
 
     def do(self, verb: str, options: Any) -> None:
-        if verb == "oco":
+        if verb == "batch":
+            with self.batch():
+                for one in options:
+                    for inner, what in one.items():
+                        self.do(inner, what)
+        elif verb == "oco":
             self.oco(*(self.sent[number - 1] for number in options))
         elif verb == "cancel":
             self.cancel(self.sent[options - 1])
@@ -110,7 +115,10 @@ class Scripted(ln.Strategy):
             changes = {key: value for key, value in options.items() if key != "order"}
             self.amend(self.sent[options["order"] - 1], **changes)
         else:
-            self.sent.append(getattr(self, verb)(**typed(options)))
+            known = typed(options)
+            if "after" in known:
+                known["after"] = self.sent[known["after"] - 1]
+            self.sent.append(getattr(self, verb)(**known))
 
 
 class OnBars(Scripted):
