@@ -129,21 +129,14 @@ def _independent(size: int, rows: int, rng: np.random.Generator) -> Floats:
 
 
 def _in_blocks(size: int, rows: int, rng: np.random.Generator, block: float, scheme: Scheme) -> Floats:
-    """Mark where blocks begin and end, then add up the marks."""
+    """Write out which samples a batch takes, block after block, and count them."""
     begins = _block_begins(size, rows, rng, block, scheme)
-    lengths = np.diff(begins, append=rows * size)
-    row = begins // size
     first = rng.integers(0, size, size=begins.size)
-    last = first + lengths
-    wide = size + 1
-    base = row * wide
-    over = last > size
-    marks = np.bincount(base + first, minlength=rows * wide) - np.bincount(
-        base + np.minimum(last, size), minlength=rows * wide
-    )
-    marks += np.bincount(base[over], minlength=rows * wide)
-    marks -= np.bincount(base[over] + last[over] - size, minlength=rows * wide)
-    return np.cumsum(marks.reshape(rows, wide)[:, :size], axis=1).astype(np.float64)
+    picks = np.arange(rows * size) + np.repeat(first - begins, np.diff(begins, append=rows * size))
+    # A block is no longer than the series: it passes the end at most once.
+    picks[picks >= size] -= size
+    picks += np.repeat(np.arange(rows) * size, size)
+    return np.bincount(picks, minlength=rows * size).reshape(rows, size).astype(np.float64)
 
 
 def _block_begins(
