@@ -18,13 +18,17 @@ from lanner.indicators.base import NAN, BarIndicator, BarLike, Indicator, Lines,
 class Node:
     """One step of the graph: how it is computed (``text`` over its arguments' names), and when it has a value.
 
-    ``make`` builds the indicator of a stateful step. ``logical`` tells conditions from numbers.
+    ``op`` is an operation of ``OPERATIONS``, or ``field``, ``constant``, ``indicator`` or ``line``; ``detail`` says
+    which: the field's name, the number, the indicator's class and parameters, the line's name. ``make`` builds the
+    indicator of a stateful step. ``logical`` tells conditions, which are bool, from numbers, which are float.
     """
 
+    op: str
     text: str
     args: tuple[int, ...]
     warmup: int
     logical: bool = False
+    detail: tuple[Any, ...] = ()
     make: Callable[[], Lines] | None = None
 
 
@@ -37,35 +41,78 @@ class Graph:
 
     def field(self, name: str) -> int:
         """Return the node of a bar's field."""
-        return self._intern((name,), Node(f"bar.{name}", (), 1))
+        return self._intern((name,), Node("field", f"bar.{name}", (), 1, detail=(name,)))
 
     def constant(self, value: bool | int | float) -> int:
         """Return the node of a fixed number."""
+        value = value if isinstance(value, bool) else float(value)
         text = repr(value) if isinstance(value, bool) or math.isfinite(value) else f"float({str(value)!r})"
-        return self._intern(("constant", text), Node(text, (), 0, isinstance(value, bool)))
+        node = Node("constant", text, (), 0, isinstance(value, bool), (value,))
+        return self._intern(("constant", text), node)
 
     def apply(self, op: str, *args: int) -> int:
-        """Return the node of an operation of ``OPERATIONS`` on other nodes."""
+        """Return the node of an operation of ``OPERATIONS`` on other nodes.
+
+        Conditions among numbers are numbers: 1 and 0.
+        """
         text, logical = OPERATIONS[op]
-        if logical is None:  # as its last argument, e.g. both branches of `where`
-            logical = all(self.nodes[arg].logical for arg in args[-2:])
+        if op == "truth" and self.nodes[args[0]].logical:
+            return args[0]
+        kept = _CONDITIONS.get(op, 0)  # how many of the first arguments are conditions
+        alike = op in _EITHER and all(self.nodes[arg].logical for arg in args[-2:])
+        if not alike:
+            args = (*args[:kept], *(self._number(arg) for arg in args[kept:]))
+        if logical is None:  # as its last arguments: both branches of `where`
+            logical = alike
         warmup = max(self.nodes[arg].warmup for arg in args)
-        return self._intern((op, *args), Node(text, args, warmup, logical))
+        return self._intern((op, *args), Node(op, text, args, warmup, logical))
 
     def indicator(self, kind: type[Lines], params: tuple[object, ...], *args: int) -> int:
         """Return the node of an indicator's first line; without arguments it takes whole bars."""
+        if kind is not Latch:
+            args = tuple(self._number(arg) for arg in args)
+        key = (kind, *((type(param), param) for param in params), "of", *args)
+        found = self._known.get(key)
+        if found is not None:
+            return found
         make: Callable[[], Lines] = lambda: kind(*params)  # noqa: E731
         own = make().warmup
         before = max((self.nodes[arg].warmup for arg in args), default=1)
-        key = (kind, *((type(param), param) for param in params), "of", *args)
-        return self._intern(key, Node("{self}.value", args, before + own - 1, make=make))
+        node = Node(
+            "indicator", "{self}.value", args, before + own - 1, kind is Latch, (kind, params), make=make
+        )
+        return self._intern(key, node)
 
     def line(self, indicator: int, name: str) -> int:
         """Return the node of another line of an indicator."""
-        return self._intern(
-            ("line", name, indicator),
-            Node(f"o{indicator}.{name}.value", (indicator,), self.nodes[indicator].warmup),
+        node = Node(
+            "line",
+            f"o{indicator}.{name}.value",
+            (indicator,),
+            self.nodes[indicator].warmup,
+            detail=(name,),
         )
+        return self._intern(("line", name, indicator), node)
+
+    def needed(self, output: int) -> set[int]:
+        """Return a node and everything that it is computed from."""
+        found: set[int] = set()
+        waiting = [output]
+        while waiting:
+            index = waiting.pop()
+            if index not in found:
+                found.add(index)
+                waiting.extend(self.nodes[index].args)
+        return found
+
+    def _number(self, index: int) -> int:
+        """Return a node that is a number, made of a condition where need be."""
+        node = self.nodes[index]
+        if not node.logical:
+            return index
+        if node.op == "constant":
+            return self.constant(float(node.detail[0]))
+        return self._intern(("number", index), Node("number", OPERATIONS["number"][0], (index,), node.warmup))
 
     def _intern(self, key: tuple[object, ...], node: Node) -> int:
         found = self._known.get(key)
@@ -110,7 +157,7 @@ def _source(graph: Graph, output: int) -> tuple[str, dict[str, Any]]:
     """Write the function that computes the output from a bar, and the objects it keeps state in."""
     names: dict[str, Any] = dict(_FUNCTIONS)
     lines = ["def step(bar):"]
-    for index in sorted(_needed(graph, output)):
+    for index in sorted(graph.needed(output)):
         node = graph.nodes[index]
         args = [f"v{arg}" for arg in node.args]
         if node.make is not None:
@@ -123,17 +170,6 @@ def _source(graph: Graph, output: int) -> tuple[str, dict[str, Any]]:
         f"    return 1.0 if {result} else 0.0" if graph.nodes[output].logical else f"    return {result}"
     )
     return "\n".join(lines) + "\n", names
-
-
-def _needed(graph: Graph, output: int) -> set[int]:
-    found: set[int] = set()
-    waiting = [output]
-    while waiting:
-        index = waiting.pop()
-        if index not in found:
-            found.add(index)
-            waiting.extend(graph.nodes[index].args)
-    return found
 
 
 class Latch(Indicator):
@@ -157,10 +193,8 @@ class Latch(Indicator):
 def _power(a: float, b: float) -> float:
     try:
         value = a**b
-    except ZeroDivisionError:
-        return math.inf
-    except OverflowError:
-        return math.inf
+    except (ZeroDivisionError, OverflowError):
+        return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
     return NAN if isinstance(value, complex) else value
 
 
@@ -259,9 +293,14 @@ OPERATIONS: dict[str, tuple[str, bool | None]] = {
     "not": ("not {0}", True),
     "isnan": ("{0} != {0}", True),
     "truth": ("bool({0})", True),
+    "number": ("1.0 if {0} else 0.0", False),
     "where": ("{1} if {0} else {2}", None),
 }
 """What a graph can compute: Python text over the arguments, and whether the result is a condition."""
+
+_CONDITIONS = {"and": 2, "or": 2, "not": 1, "number": 1, "where": 1}
+_EITHER = ("equal", "not_equal", "where")
+"""Which operations take two conditions as well as two numbers."""
 
 UFUNCS = {
     "add": "add",

@@ -44,19 +44,24 @@ class SignalStrategy(Strategy):
 
     def check_params(self) -> None:
         """Build the signal once, so that a mistake in it shows before the run starts."""
-        self.line()
+        self.node(Graph())
 
     def line(self) -> SignalLine:
         """Return the compiled signal for the present parameters, with no bar seen yet."""
         graph = Graph()
+        return graph.compile(self.node(graph))
+
+    def node(self, graph: Graph) -> int:
+        """Build the signal for the present parameters in a graph and return its node.
+
+        A graph may hold many signals; what they have in common is in it once.
+        """
         try:
-            result = type(self).function(BarFrame(graph), **self.values())
-            node = _output(graph, result)
+            return _output(graph, type(self).function(BarFrame(graph), **self.values()))
         except ConfigError:
             raise  # a parameter the function itself refuses
         except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises is shown with their lines
             raise strategy_error(error, self, "while the signal was built", ()) from None
-        return graph.compile(node)
 
     def on_start(self) -> None:
         self._lines: dict[str, SignalLine] = {}
@@ -153,12 +158,16 @@ def signal_array(
     names = [
         name for name in ("ts_open", "open", "high", "low", "close", "volume") if name in _columns(frame)
     ]
-    columns = {name: frame[name] for name in names}
+    columns = {name: frame[name] if name == "ts_open" else _floats(frame[name]) for name in names}
     out: list[float] = []
     for row in rows(columns):
         line.update_bar(row)
         out.append(float(line.value))
     return out
+
+
+def _floats(column: Sequence[float]) -> list[float]:
+    return [float(value) for value in column]
 
 
 def _columns(frame: Any) -> Sequence[str]:
