@@ -142,6 +142,6 @@ def grid_of_scores(
     return grid, tuple(axes)
 
 
-def plateau(scores: Mapping[tuple[float, ...], float]) -> Plateau:
+def plateau_of_scores(scores: Mapping[tuple[float, ...], float]) -> Plateau:
     """Examine scores by tuples of parameter values; neighbours are the next values that occur on each axis."""
     return plateau_of_grid(grid_of_scores(scores)[0])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lanner.core.errors import DataError
-from lanner.research.plateau import Shape, grid_of_scores, plateau, plateau_of_grid
+from lanner.research.plateau import Shape, grid_of_scores, plateau_of_grid, plateau_of_scores
 from tests.unit.research.noise import Floats
 
 
@@ -43,7 +43,7 @@ def test_neighbours_are_those_one_step_away_on_every_axis() -> None:
         value for key, value in scores.items()
         if key != (10, 3, 0.7) and key[1] in {2, 3, 4} and not math.isnan(value)
     ]  # fmt: skip
-    found = plateau(scores)
+    found = plateau_of_scores(scores)
     assert found.best == (1, 2, 1)
     assert found.neighbours == len(near) == 15
     assert found.mean == pytest.approx(np.mean(near))
@@ -68,7 +68,7 @@ def test_the_steadiest_point_has_the_best_surroundings() -> None:
 
 
 def test_one_parameter_is_a_grid_too_and_its_end_an_edge() -> None:
-    found = plateau({(1,): 0.1, (2,): 0.9, (3,): 1.0})
+    found = plateau_of_scores({(1,): 0.1, (2,): 0.9, (3,): 1.0})
     assert (found.best, found.on_edge, found.neighbours) == ((2,), (0,), 1)
     assert found.ratio == pytest.approx(0.9)
 
@@ -96,9 +96,9 @@ def test_equal_neighbours_of_the_best_stay_its_neighbours() -> None:
 
 def test_what_is_no_grid_is_refused() -> None:
     with pytest.raises(DataError, match="needs scores"):
-        plateau({})
+        plateau_of_scores({})
     with pytest.raises(DataError, match="needs scores"):
         plateau_of_grid(np.full(3, np.nan))
     rng = np.random.default_rng(2)
     with pytest.raises(DataError, match="no grid"):
-        plateau({tuple(rng.random(4)): 1.0 for _ in range(200)})
+        plateau_of_scores({tuple(rng.random(4)): 1.0 for _ in range(200)})
