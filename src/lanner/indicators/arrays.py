@@ -44,6 +44,10 @@ class ArrayRunner(Protocol):
 def runner(kind: type[Lines], params: tuple[object, ...] = ()) -> ArrayRunner:
     """Return a fresh runner of ``kind(*params)``; errors of the parameters are those of the indicator."""
     indicator = kind(*params)
+    own = getattr(indicator, "array_runner", None)
+    if own is not None:
+        made: ArrayRunner = own()
+        return made
     if available():
         from lanner.indicators.kernel_table import KERNELS
 

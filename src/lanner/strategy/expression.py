@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, NoReturn
 
 from lanner.core.errors import StrategyError
 from lanner.indicators import (
-    ADX,
     EMA,
+    HMA,
     MACD,
     RMA,
     ROC,
     RSI,
     SMA,
     WMA,
+    Beta,
     Bollinger,
+    Correlation,
     Highest,
     Lowest,
     Shift,
     StdDev,
-    Stochastic,
+    StochRSI,
     Sum,
+    Volatility,
     ZScore,
 )
-from lanner.indicators.base import Lines
+from lanner.indicators.base import Indicator, Lines, PairIndicator
+from lanner.indicators.talib import arranged, spec_of, talib_kind
 from lanner.strategy.graph import UFUNCS, Graph, Latch
 from lanner.strategy.operators import Operators
 from lanner.strategy.rolling import Rolling
@@ -46,6 +52,9 @@ class Declares:
     def _declare(self, kind: type[Lines], *params: object) -> Expr:
         return Expr(self._graph, declare(self._graph, kind, params, self._source))
 
+    def _declare_lines(self, kind: type[Lines], *params: object) -> Any:
+        return lines_of(self._graph, declare(self._graph, kind, params, self._source), kind.lines)
+
     def sma(self, period: int) -> Expr:
         """Return the simple moving average."""
         return self._declare(SMA, period)
@@ -62,17 +71,25 @@ class Declares:
         """Return the linearly weighted moving average."""
         return self._declare(WMA, period)
 
+    def hma(self, period: int) -> Expr:
+        """Return Hull's moving average."""
+        return self._declare(HMA, period)
+
     def rsi(self, period: int = 14) -> Expr:
         """Return the relative strength index, 0 to 100."""
         return self._declare(RSI, period)
 
-    def macd(self, fast: int = 12, slow: int = 26, signal: int = 9) -> MacdExpr:
-        """Return the MACD with the lines ``macd``, ``signal`` and ``hist``."""
-        return MacdExpr(self._graph, declare(self._graph, MACD, (fast, slow, signal), self._source))
+    def stoch_rsi(self, period: int = 14, stoch: int = 14, smooth: int = 3, signal: int = 3) -> Any:
+        """Return the place of the RSI in its own range with the lines ``k`` and ``d``, 0 to 100."""
+        return self._declare_lines(StochRSI, period, stoch, smooth, signal)
 
-    def bollinger(self, period: int = 20, width: float = 2.0) -> BandsExpr:
+    def macd(self, fast: int = 12, slow: int = 26, signal: int = 9) -> Any:
+        """Return the MACD with the lines ``macd``, ``signal`` and ``hist``."""
+        return self._declare_lines(MACD, fast, slow, signal)
+
+    def bollinger(self, period: int = 20, width: float = 2.0) -> Any:
         """Return Bollinger bands with the lines ``middle``, ``upper`` and ``lower``."""
-        return BandsExpr(self._graph, declare(self._graph, Bollinger, (period, width), self._source))
+        return self._declare_lines(Bollinger, period, width)
 
     def highest(self, period: int) -> Expr:
         """Return the highest of the last values, the present one included."""
@@ -97,6 +114,37 @@ class Declares:
     def roc(self, period: int = 12) -> Expr:
         """Return the rate of change in per cent."""
         return self._declare(ROC, period)
+
+    def volatility(self, period: int = 20, per_year: float = 1.0) -> Expr:
+        """Return the standard deviation of logarithmic changes, annualised with the number of bars in a year."""
+        return self._declare(Volatility, period, per_year)
+
+    def correlation(self, other: Expr, period: int = 30, changes: bool = True) -> Expr:
+        """Return the correlation with another expression: of relative changes, or of the values themselves."""
+        return self._pair(Correlation, other, period, changes)
+
+    def beta(self, other: Expr, period: int = 30, changes: bool = True) -> Expr:
+        """Return the slope on another expression: of relative changes, or of the values themselves."""
+        return self._pair(Beta, other, period, changes)
+
+    def _pair(self, kind: type[Lines], other: object, period: int, changes: bool) -> Expr:
+        one, two = Expr(self._graph, self._source), Expr(self._graph, operand(self._graph, other))
+        if changes:
+            one, two = one.pct_change(), two.pct_change()
+        return Expr(self._graph, declare(self._graph, kind, (period,), one._node, two._node))
+
+    def talib(self, name: str, other: Any = None, **params: Any) -> Any:
+        """Return a function of TA-Lib, e.g. ``talib("KAMA", period=10)``; some read two series."""
+        kind, values = talib_kind(name), arranged(spec_of(name), params)
+        nodes = (self._source,) if other is None else (self._source, operand(self._graph, other))
+        inputs = 1 if issubclass(kind, Indicator) else 2 if issubclass(kind, PairIndicator) else 0
+        if inputs != len(nodes):
+            raise StrategyError(
+                f"talib: {name} does not work on {len(nodes)} series",
+                expected=f"{inputs} series" if inputs else "bars",
+                fix=f'Say bars.talib("{name}").' if not inputs else None,
+            )
+        return lines_of(self._graph, declare(self._graph, kind, values, *nodes), kind.lines)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
@@ -306,7 +354,10 @@ class LinesExpr(Expr):
     __slots__ = ()
     lines: ClassVar[tuple[str, ...]] = ()
 
-    def _line(self, name: str) -> Expr:
+    def line(self, name: str) -> Expr:
+        """Return one of the lines by name."""
+        if name not in self.lines:
+            raise StrategyError(f"no line {name!r}", expected=f"one of {', '.join(self.lines)}")
         return Expr(self._graph, self._node if name == self.lines[0] else self._graph.line(self._node, name))
 
     def __iter__(self) -> NoReturn:
@@ -315,43 +366,19 @@ class LinesExpr(Expr):
         )
 
 
-class MacdExpr(LinesExpr):
-    """A MACD: ``macd``, ``signal``, ``hist``."""
-
-    __slots__ = ()
-    lines = MACD.lines
-    macd = property(lambda self: self._line("macd"))
-    signal = property(lambda self: self._line("signal"))
-    hist = property(lambda self: self._line("hist"))
+def lines_of(graph: Graph, node: int, lines: tuple[str, ...]) -> Any:
+    """Return the expression of an indicator with an attribute for each of its lines."""
+    return _lines_class(lines)(graph, node)
 
 
-class BandsExpr(LinesExpr):
-    """A channel: ``middle``, ``upper``, ``lower``."""
-
-    __slots__ = ()
-    lines = Bollinger.lines
-    middle = property(lambda self: self._line("middle"))
-    upper = property(lambda self: self._line("upper"))
-    lower = property(lambda self: self._line("lower"))
+@lru_cache(maxsize=64)
+def _lines_class(lines: tuple[str, ...]) -> type[LinesExpr]:
+    members: dict[str, Any] = {name: property(_getter(name)) for name in lines}
+    return type("LinesExpr", (LinesExpr,), {"__slots__": (), "lines": lines, **members})
 
 
-class StochasticExpr(LinesExpr):
-    """A stochastic oscillator: ``k``, ``d``."""
-
-    __slots__ = ()
-    lines = Stochastic.lines
-    k = property(lambda self: self._line("k"))
-    d = property(lambda self: self._line("d"))
-
-
-class AdxExpr(LinesExpr):
-    """A directional index: ``adx``, ``plus_di``, ``minus_di``."""
-
-    __slots__ = ()
-    lines = ADX.lines
-    adx = property(lambda self: self._line("adx"))
-    plus_di = property(lambda self: self._line("plus_di"))
-    minus_di = property(lambda self: self._line("minus_di"))
+def _getter(name: str) -> Callable[[LinesExpr], Expr]:
+    return lambda expression: expression.line(name)
 
 
 def where(condition: Expr | bool, value: Expr | float, otherwise: Expr | float) -> Expr:
