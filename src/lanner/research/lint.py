@@ -199,11 +199,11 @@ def _shared(tree: ast.Module) -> Iterator[Finding]:
                     f"{name} belongs to the module: it outlives the run",
                     f"Make it the instance's own, in on_start: self.{name.lower()} = ….",
                 )
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            yield from _shared_by_runs(node, changed["attribute"])
-        elif isinstance(node, ast.FunctionDef):
-            yield from _kept_from_call_to_call(node)
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ClassDef):
+            yield from _shared_by_runs(part, changed["attribute"])
+        elif isinstance(part, ast.FunctionDef):
+            yield from _kept_from_call_to_call(part)
 
 
 def _shared_by_runs(cls: ast.ClassDef, changed: set[str]) -> Iterator[Finding]:

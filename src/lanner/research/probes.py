@@ -67,13 +67,14 @@ class Finding:
 class Decision:
     """One command on its way to a venue: when (UNIX ns), for what, and in words that hold all of it.
 
-    ``side`` is +1 or −1 for a new order, 0 for a cancel or a change.
+    ``side`` is +1 or −1 for a new order, 0 for a cancel or a change; ``qty`` is a new order's quantity.
     """
 
     ts: int
     instrument_id: str
     side: int
     text: str
+    qty: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.text} at {moment(self.ts)}"
@@ -227,12 +228,13 @@ def _decision(command: SubmitOrder | CancelOrder | AmendOrder, instrument: Instr
         size = "" if command.lots is None else f" qty {instrument.qty_float(command.lots):g}"
         return Decision(command.ts, name, 0, f"amend {command.order_id} {name}{size}{changes}")
     side = Side(command.side)
-    words = [side.name, f"{instrument.qty_float(command.lots):.10g}", name, OrderType(command.type).name]
+    qty = instrument.qty_float(command.lots)
+    words = [side.name, f"{qty:.10g}", name, OrderType(command.type).name]
     text = " ".join(words) + _levels(command.px_ticks, command.stop_ticks, instrument)
     if command.trail_frac is not None or command.trail_ticks is not None:
         text += f" trail {command.trail_frac or command.trail_ticks}"
     flags = [flag for flag in ("post_only", "reduce_only") if getattr(command, flag)]
-    return Decision(command.ts, name, int(side), " ".join([text, *flags]))
+    return Decision(command.ts, name, int(side), " ".join([text, *flags]), qty)
 
 
 def _levels(px: int | None, stop: int | None, instrument: Instrument) -> str:

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -83,6 +83,7 @@ class OtherProcesses:
 
     def ask(self, stage: Stage) -> None:
         """Send every process the stage's reference trial to play."""
+        self.answers()  # those that nobody wanted must not be taken for the next ones
         self._asked = bool(stage.ref)
         if not self._asked:
             return
@@ -100,10 +101,12 @@ class OtherProcesses:
             except OSError:
                 continue  # its answer will be missing
 
-    def answers(self) -> Iterator[tuple[int, Trial | None]]:
-        """Yield the hash seed and the trial of each process; None when it could not be asked or gave up."""
+    def answers(self) -> list[tuple[int, Trial | None]]:
+        """Return the hash seed and the trial of each process; None when it could not be asked or gave up."""
         if not self._asked:
-            return
+            return []
+        self._asked = False
+        answers: list[tuple[int, Trial | None]] = []
         for seed, child in zip(self.hash_seeds, self._children, strict=True):
             assert child.stdout is not None
             alarm = threading.Timer(PATIENCE_S, child.kill)
@@ -112,7 +115,8 @@ class OtherProcesses:
                 packed = _receive(child.stdout)
             finally:
                 alarm.cancel()
-            yield seed, None if packed is None else _unpack(packed)
+            answers.append((seed, None if packed is None else _unpack(packed)))
+        return answers
 
 
 def _unpack(packed: bytes) -> Trial:

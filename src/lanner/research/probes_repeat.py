@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lanner.research.probes import Finding, Trial, difference, differs
 from lanner.research.probes_stage import Outcome, Stage
-from lanner.research.probes_watch import OTHER_CLOCK_S, Surroundings, Touch
+from lanner.research.probes_watch import OTHER_CLOCK_S, OTHER_TICK_S, Surroundings, Touch
 
 if TYPE_CHECKING:
     from lanner.research.probes_process import OtherProcesses
@@ -44,10 +44,9 @@ def check_repeats(stage: Stage, others: OtherProcesses | None) -> tuple[Outcome,
 
 
 def _unlike_itself(stage: Stage, again: Trial, determinism: Outcome, state: Outcome) -> None:
-    """Tell dice that nobody can hold still from a memory of the first run: runs that remember agree from then on."""
-    third = stage.attempt()
-    writes = any(touch.kind == "write" for touch in stage.touched)
-    if writes or not stage.from_file or not differs(again, third):
+    """Tell dice that nobody can hold still from a memory outside the run: a file, the environment, a module."""
+    kept = any(touch.kind in ("write", "environment") for touch in stage.touched)
+    if kept or not stage.from_file:
         state.findings.append(_leak(stage, again, "A file, the environment or a module carries it on."))
         return
     ts, first, other = difference(stage.reference, again)
@@ -69,7 +68,7 @@ def _change_one_thing(stage: Stage, outcome: Outcome) -> None:
     for what, around, fix in (
         (
             "the orders depend on the time of day at which the run is made",
-            Surroundings(clock_s=OTHER_CLOCK_S),
+            Surroundings(clock_s=OTHER_CLOCK_S, tick_s=OTHER_TICK_S),
             "Take the time from self.now or bar.ts_event, and use set_timer for what happens by the clock.",
         ),
         (

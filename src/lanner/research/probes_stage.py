@@ -65,6 +65,7 @@ class Stage:
         frames: list[pl.DataFrame] | None = None,
         since: int | None = None,
         params: Mapping[str, object] | None = None,
+        seed: int | None = None,
         around: Surroundings | None = None,
         cls: type[Strategy] | None = None,
     ) -> Trial:
@@ -74,14 +75,16 @@ class Stage:
         """
         around = around or Surroundings()
         self.runs += 1
-        with _silence(), around.active():
-            try:
+        try:
+            with _silence(), around.active():
                 chosen = self.load() if cls is None else cls
                 strategy = built(chosen, dict(self.params if params is None else params))
-                trial = play(self.world.spec(strategy, frames, since), *hooks)
-            finally:
-                self.touched.update(around.touched)
-            self.cls = chosen if self.runs == 1 else self.cls
+                spec = self.world.spec(strategy, frames, since)
+                spec.seed = spec.seed if seed is None else seed
+                trial = play(spec, *hooks)
+        finally:
+            self.touched.update(around.touched)
+        self.cls = chosen if self.runs == 1 else self.cls
         return trial
 
     def attempt(self, **options: Any) -> Trial:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lanner.research.probes import Decision, Finding, Trial
+from lanner.research.probes import Finding, Trial
 from lanner.research.probes_stage import Outcome, Stage
 from lanner.strategy.errors import moment
 
@@ -31,8 +31,13 @@ LENGTHS, GRACE = 10, 50
 """How many declared warm-ups, and bars beyond, a recursive indicator may take to settle."""
 CLOSE = 0.01
 """How near two values of an indicator are when they agree, as a fraction of its usual range."""
+CLEAR = 0.25
+"""The part of a position that an order must move to count as a decision of its own."""
 FEW, SHARE = 3, 0.25
 """How many decisions must differ, and which part of all, before that is no accident."""
+
+Key = tuple[int, str, int]
+"""Time (UNIX ns), instrument and side of an order."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,9 @@ def check_warmup(stage: Stage) -> Outcome:
         outcome.done, outcome.note = False, "not judged: no orders, or equal runs differ already"
         return outcome
     outcome.findings += _too_early(stage, whole, full)
+    if stage.attempt(seed=stage.world.base.seed + 1).decisions != whole.decisions:
+        outcome.note = f"{full.warmup} bars declared; orders drawn by lot cannot be compared between starts"
+        return outcome
     ts = stage.world.ts
     starts = [int(ts[int(len(ts) * part)]) for part in STARTS]
     allowed = 0
@@ -129,7 +137,7 @@ def _judge(
     ts = stage.world.ts
     at = int(np.searchsorted(ts, start))
     settled = int(ts[min(len(ts) - 1, at + allowed)])
-    missed, total, first = _disagreement(whole[0], later[0], settled)
+    missed, total, first = _disagreement(whole[0], later[0], settled, stage.world.ts)
     if missed < FEW or missed < SHARE * total:
         return None
     name, bars = _slowest(whole[1], later[1], start)
@@ -189,25 +197,34 @@ def _bars_apart(whole: dict[int, float], later: dict[int, float], start: int) ->
     return int(np.flatnonzero(apart)[-1]) + 1 if apart.any() else 0
 
 
-def _disagreement(whole: Trial, later: Trial, settled: int) -> tuple[int, int, int | None]:
-    """Count new orders after a time that only one of two runs sent, though both held the same sign of position."""
-    one, two = _entries(whole, settled), _entries(later, settled)
+def _disagreement(
+    whole: Trial, later: Trial, settled: int, bars: NDArray[np.int64]
+) -> tuple[int, int, int | None]:
+    """Count orders after a time that only one of two runs sent, though both held the same sign of position.
+
+    What answers a fill (it leaves between bars) is left out, and so are small changes of a position.
+    """
     held_one, held_two = _positions(whole), _positions(later)
-    comparable = [key for key in one | two if held_one(key) == held_two(key)]
+    one = _turns(whole, held_one, settled, bars)
+    two = _turns(later, held_two, settled, bars)
+    comparable = [key for key in one | two if np.sign(held_one(key)) == np.sign(held_two(key))]
     differ = sorted(key for key in comparable if (key in one) != (key in two))
     return len(differ), len(comparable), differ[0][0] if differ else None
 
 
-def _entries(trial: Trial, after: int) -> set[tuple[int, str, int]]:
-    return {_key(decision) for decision in trial.decisions if decision.side and decision.ts > after}
+def _turns(trial: Trial, held: Callable[[Key], float], after: int, bars: NDArray[np.int64]) -> set[Key]:
+    """Return the orders at closes of bars that open, close or clearly change a position."""
+    at_close = set(bars[bars > after].tolist())
+    keys = set()
+    for decision in trial.decisions:
+        key = decision.ts, decision.instrument_id, decision.side
+        if decision.side and decision.ts in at_close and decision.qty > CLEAR * abs(held(key)):
+            keys.add(key)
+    return keys
 
 
-def _key(decision: Decision) -> tuple[int, str, int]:
-    return decision.ts, decision.instrument_id, decision.side
-
-
-def _positions(trial: Trial) -> Callable[[tuple[int, str, int]], int]:
-    """Return a function that gives the sign of the position right before an order."""
+def _positions(trial: Trial) -> Callable[[Key], float]:
+    """Return a function that gives the position right before an order; dust counts as none."""
     assert trial.result is not None
     by_instrument: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
     for name in trial.result.instruments:
@@ -215,9 +232,9 @@ def _positions(trial: Trial) -> Callable[[tuple[int, str, int]], int]:
         held = np.cumsum([0.0, *(fill.side * fill.qty for fill in fills)])
         by_instrument[name] = np.array([fill.ts for fill in fills], dtype=np.int64), held
 
-    def sign(key: tuple[int, str, int]) -> int:
+    def before(key: Key) -> float:
         times, held = by_instrument[key[1]]
-        now = held[int(np.searchsorted(times, key[0], side="right"))]
-        return 0 if abs(now) < 1e-9 else int(np.sign(now))
+        now = float(held[int(np.searchsorted(times, key[0], side="left"))])
+        return 0.0 if abs(now) < 1e-9 else now
 
-    return sign
+    return before

@@ -23,11 +23,17 @@ from typing import Any
 from lanner.strategy.errors import is_user_file
 
 CLOCK_S = 1_767_225_600.0  # 2026-01-01 UTC, a Thursday
-OTHER_CLOCK_S = CLOCK_S + 86_400 * 100 + 47_117.25  # another month, weekday, hour, minute and second
-READERS = (
-    "read_csv", "scan_csv", "read_parquet", "scan_parquet", "read_ipc", "scan_ipc", "read_ndjson", "scan_ndjson",
-    "read_json", "read_excel", "read_csv_batched",
-)  # fmt: skip
+OTHER_CLOCK_S = CLOCK_S + 86_400 * 100 + 47_117.251  # another month, weekday, hour, minute and second
+TICK_S, OTHER_TICK_S = 0.001, 0.0017  # from one reading to the next: a machine and a slower one
+READERS = {
+    "polars": (
+        "read_csv", "scan_csv", "read_parquet", "scan_parquet", "read_ipc", "scan_ipc", "read_ndjson", "scan_ndjson",
+        "read_json", "read_excel",
+    ),
+    "numpy": ("load", "loadtxt", "genfromtxt", "fromfile"),
+    "sqlite3": ("connect",),
+}  # fmt: skip
+"""Functions that open files by ways of their own."""
 CLOCKS = {
     "time": 1.0, "monotonic": 1.0, "perf_counter": 1.0, "process_time": 1.0,
     "time_ns": 1e9, "monotonic_ns": 1e9, "perf_counter_ns": 1e9, "process_time_ns": 1e9,
@@ -38,7 +44,7 @@ _BASES = tuple(f"{_HOUSE / room}{os.sep}" for room in ("engine", "backtest", "re
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One thing outside that a strategy used: ``kind`` is file, write, network, program or clock."""
+    """One thing outside that a strategy used: ``kind`` is file, write, network, program, environment or clock."""
 
     kind: str
     what: str
@@ -51,6 +57,7 @@ class Surroundings:
     """What a trial finds around it. ``files`` maps a file to the one that is shown in its place."""
 
     clock_s: float = CLOCK_S
+    tick_s: float = TICK_S
     dice: int = 1
     files: Mapping[str, str] = field(default_factory=dict)
     touched: dict[Touch, None] = field(default_factory=dict)
@@ -65,9 +72,9 @@ class Surroundings:
         return True
 
     def now(self) -> float:
-        """Return the next reading of the clock, a millisecond after the one before."""
+        """Return the next reading of the clock, a tick after the one before."""
         self._reads += 1
-        return self.clock_s + self._reads * 0.001
+        return self.clock_s + self._reads * self.tick_s
 
     @contextmanager
     def active(self) -> Iterator[Surroundings]:
@@ -76,7 +83,13 @@ class Surroundings:
             stack.enter_context(_dice(self.dice))
             for owner, name, make in self._replacements():
                 stack.enter_context(_replaced(owner, name, make))
-            yield self
+            before = dict(os.environ)
+            try:
+                yield self
+            finally:
+                changed = {name for name, value in os.environ.items() if before.get(name) != value}
+                for name in sorted(changed | set(before) - set(os.environ)):
+                    self.touched[Touch("environment", name, "", 0)] = None
 
     def _replacements(self) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
         yield builtins, "open", self._opening
@@ -90,11 +103,10 @@ class Surroundings:
             yield time, name, self._clock(name, unit)
         yield datetime_module, "datetime", self._datetime
         yield datetime_module, "date", self._date
-        polars = sys.modules.get("polars")
-        if polars is not None:
-            for name in READERS:
-                if hasattr(polars, name):
-                    yield polars, name, self._opening
+        for module, names in READERS.items():
+            loaded = sys.modules.get(module)
+            for name in names if loaded is not None else ():
+                yield loaded, name, self._opening
 
     def _opening(self, real: Callable[..., Any]) -> Callable[..., Any]:
         def opening(*args: Any, **options: Any) -> Any:

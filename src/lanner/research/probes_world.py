@@ -71,11 +71,10 @@ class World:
     ) -> BacktestSpec:
         """Return the specification of a run of one strategy, over all the data or over other frames of it."""
         vars(strategy)["timeframe"] = self.timeframe
-        streams = self.base.streams
-        if frames is not None:
-            streams = [
-                _stream(old, frame) for old, frame in zip(streams, frames, strict=True) if frame.height
-            ]
+        chosen = [frame.clone() for frame in self.frames] if frames is None else frames
+        streams = [
+            _stream(old, frame) for old, frame in zip(self.base.streams, chosen, strict=True) if frame.height
+        ]
         since_ns = self.base.since_ns if since is None else since
         entries = [StrategyEntry(strategy, 1.0)]
         return dataclasses.replace(self.base, strategies=entries, streams=streams, since_ns=since_ns)

@@ -7,7 +7,7 @@ import lanner as ln
 LAST = {}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4)
 def level(day):
     return LAST.get("close", 0.0)
 

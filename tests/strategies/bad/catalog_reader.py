@@ -1,5 +1,8 @@
 """Caught by look-ahead: opens the catalog and reads the data set that is being played."""
 
+import os
+from pathlib import Path
+
 import polars as pl
 
 import lanner as ln
@@ -7,7 +10,7 @@ import lanner as ln
 
 class CatalogReader(ln.Strategy):
     def on_start(self):
-        catalog = ln.Catalog()
+        catalog = ln.Catalog(Path(os.environ["LANNER_HOME"]) / "catalog")
         frame = pl.concat(list(catalog.scan("bars", self.instrument.id, self.timeframe)))
         self.later = dict(frame.select("ts_event", pl.col("close").shift(-1)).iter_rows())
 

@@ -4,8 +4,8 @@ import lanner as ln
 
 
 class ClassMemory(ln.Strategy):
-    closes = {}
-    times = []
+    closes = {}  # noqa: RUF012 - that is the fault
+    times = []  # noqa: RUF012 - that is the fault
 
     def on_bar(self, bar):
         self.closes[bar.ts_event] = bar.close

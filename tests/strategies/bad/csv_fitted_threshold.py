@@ -1,5 +1,6 @@
 """Caught by look-ahead: the threshold that would have earned most in the whole file is used from its first bar on."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -13,10 +14,10 @@ class Fitted(ln.Strategy):
     def on_start(self):
         frame = pl.read_csv(self.path)
         closes = frame["close"].to_list()
-        moves = [after / before - 1 for before, after in zip(closes, closes[1:], strict=False)]
+        moves = [after / before - 1 for before, after in pairwise(closes)]
         gains = {}
         for threshold in (-0.01, -0.005, 0.0, 0.005, 0.01):
-            pairs = zip(moves, moves[1:], strict=False)
+            pairs = pairwise(moves)
             gains[threshold] = sum(after for before, after in pairs if before > threshold)
         self.threshold = max(gains, key=gains.get)
         self.last = None

@@ -1,6 +1,7 @@
 """Caught by look-ahead: the csv module reads the file line by line; the next line decides."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import lanner as ln
@@ -10,9 +11,7 @@ class Reader(ln.Strategy):
     def on_start(self):
         with Path(__file__).with_name("prices.csv").open() as lines:
             rows = list(csv.DictReader(lines))
-        self.later = {
-            int(row["ts_event"]): float(after["close"]) for row, after in zip(rows, rows[1:], strict=False)
-        }
+        self.later = {int(row["ts_event"]): float(after["close"]) for row, after in pairwise(rows)}
 
     def on_bar(self, bar):
         later = self.later.get(bar.ts_event)

@@ -1,4 +1,4 @@
-"""Caught by source: waits for a price to be exactly equal to another."""
+"""Caught by equality: waits for a price to be exactly equal to another."""
 
 import lanner as ln
 

@@ -1,4 +1,4 @@
-"""Caught by warm-up: its own average starts at zero and takes a thousand bars to arrive."""
+"""Caught by warm-up: its own average starts at zero and takes a week of hours to arrive."""
 
 import lanner as ln
 
@@ -8,5 +8,5 @@ class OwnAverage(ln.Strategy):
         self.average = 0.0
 
     def on_bar(self, bar):
-        self.average += 0.004 * (bar.close - self.average)
+        self.average += 0.03 * (bar.close - self.average)
         self.target(0.9 if bar.close > self.average else 0)

@@ -1,4 +1,4 @@
-"""Caught by vector: the signal is another rule each time it is built."""
+"""Caught by state: the signal is another rule each time it is built."""
 
 import lanner as ln
 

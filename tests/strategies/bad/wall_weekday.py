@@ -1,6 +1,6 @@
 """Caught by determinism: asks the calendar of today instead of the bar's."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import lanner as ln
 
@@ -10,5 +10,5 @@ class Weekday(ln.Strategy):
         self.average = self.bars().sma(10)
 
     def on_bar(self, bar):
-        if datetime.now().weekday() == 3:
+        if datetime.now(UTC).weekday() == 3:
             self.target(0.9 if bar.close > self.average.value else 0)
