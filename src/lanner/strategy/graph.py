@@ -155,7 +155,7 @@ class SignalLine(BarIndicator):
 
 def _source(graph: Graph, output: int) -> tuple[str, dict[str, Any]]:
     """Write the function that computes the output from a bar, and the objects it keeps state in."""
-    names: dict[str, Any] = dict(_FUNCTIONS)
+    names: dict[str, Any] = dict(FUNCTIONS)
     lines = ["def step(bar):"]
     for index in sorted(graph.needed(output)):
         node = graph.nodes[index]
@@ -245,7 +245,7 @@ def _ceil(x: float) -> float:
     return float(math.ceil(x)) if math.isfinite(x) else x
 
 
-_FUNCTIONS: dict[str, Any] = {
+FUNCTIONS: dict[str, Any] = {
     "divide": ratio,
     "power": _power,
     "modulo": _modulo,

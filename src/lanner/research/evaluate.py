@@ -1,0 +1,259 @@
+"""Signals over whole columns: many combinations of parameters in one graph, computed by kernels.
+
+The streaming form, ``lanner.signal_array``, is the judge: every weight has its bits. What combinations have in common
+is computed once; long data is taken piece by piece, so that everything between stays in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lanner.core.errors import ConfigError
+from lanner.indicators.arrays import as_input
+from lanner.indicators.base import check_columns
+from lanner.kernels import require
+from lanner.research.evaluate_cache import ColumnCache
+from lanner.strategy.base import Strategy
+from lanner.strategy.graph import Graph
+from lanner.strategy.vector import SignalStrategy
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+CACHE_BYTES = 512 << 20
+
+
+class SignalProgram:
+    """A signal function with many sets of parameters, built into one graph in which equal parts are one node.
+
+    Sets are known by their place in ``sets``. The program itself never changes: any number of threads may use it.
+    """
+
+    def __init__(self, strategy: type[Strategy], sets: Sequence[Mapping[str, object]] = ({},)) -> None:
+        """Build every set; what a set is refused for (``ConfigError``, ``StrategyError``) is raised."""
+        require("signals over whole columns")
+        if not issubclass(strategy, SignalStrategy):
+            raise ConfigError(
+                "not a signal", expected="a function under @lanner.signal", found=strategy.__name__
+            )
+        self.strategy = strategy
+        self.sets = [dict(values) for values in sets]
+        self.graph = Graph()
+        self.outputs = [strategy(**values).node(self.graph) for values in self.sets]
+        self._kept: frozenset[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def warmup(self, index: int) -> int:
+        """Return the number of bars after which a set has its first weight."""
+        return max(1, self.graph.nodes[self.outputs[index]].warmup)
+
+    def logical(self, index: int) -> bool:
+        """Tell whether a set gives a condition, long or flat, and not a weight."""
+        return self.graph.nodes[self.outputs[index]].logical
+
+    def shared(self) -> frozenset[int]:
+        """Return the nodes worth keeping: those of several sets that no larger common part stands for."""
+        if self._kept is None:
+            self._kept = self._find_shared()
+        return self._kept
+
+    def order(self, room: int | None = None) -> list[int]:
+        """Return an order of the sets in which those that share nodes follow each other.
+
+        ``room`` is how many nodes can be kept at a time; with less than there are, the sets are taken in tiles, so
+        that the nodes of a tile stay.
+        """
+        shared = self.shared()
+        ranks = Counter(node for output in self.outputs for node in self.graph.needed(output) & shared)
+        keys = [
+            tuple(sorted(self.graph.needed(output) & shared, key=lambda node: (-ranks[node], node)))
+            for output in self.outputs
+        ]
+        tile = max(1, (room if room is not None else len(ranks)) // 2)
+        numbers = {node: number for number, node in enumerate(sorted({key[-1] for key in keys if key}))}
+        return sorted(
+            range(len(keys)),
+            key=lambda index: (numbers[keys[index][-1]] // tile if keys[index] else -1, keys[index]),
+        )
+
+    def columns(self, columns: Mapping[str, Any], cache_bytes: int = CACHE_BYTES) -> SignalColumns:
+        """Return the program over columns of bars, ready to give the weights of one set after the other.
+
+        ``columns`` (numpy arrays or a polars DataFrame) holds those the signal uses; what is missing reads as NaN.
+        """
+        return SignalColumns(self, bar_columns(columns), cache_bytes)
+
+    def blocks(
+        self, index: int, columns: Mapping[str, Any], block: int = 16384
+    ) -> Iterator[tuple[int, int, Array]]:
+        """Give the weights of one set piece by piece: start, stop, and float64 weights until the next piece.
+
+        The array is used again for the next piece; copy what is to stay.
+        """
+        weights = np.empty(block)
+        for start, stop, (value,) in self._pieces([index], columns, block):
+            piece = weights[: stop - start]
+            piece[...] = value
+            piece[: max(0, self.warmup(index) - 1 - start)] = np.nan
+            yield start, stop, piece
+
+    def blocks_int8(
+        self, indices: Sequence[int], columns: Mapping[str, Any], block: int = 8192
+    ) -> Iterator[tuple[int, int, list[Array]]]:
+        """Give the conditions of several sets piece by piece: start, stop, and per set int8 1 or 0 (warm-up: 0).
+
+        What the sets share is computed once per piece. The arrays are used again; copy what is to stay.
+        """
+        for index in indices:
+            self._check_logical(index)
+        heads = [self.warmup(index) - 1 for index in indices]
+        rooms: dict[int, Array] = {}
+        for start, stop, values in self._pieces(indices, columns, block):
+            for place, head in enumerate(heads):
+                value = values[place]
+                if head > start or not isinstance(value, np.ndarray):
+                    room = rooms.setdefault(place, np.empty(block, dtype=np.bool_))[: stop - start]
+                    room[...] = value
+                    room[: max(0, head - start)] = False
+                    values[place] = room
+            yield start, stop, [value.view(np.int8) for value in values]
+
+    def _pieces(
+        self, indices: Sequence[int], columns: Mapping[str, Any], block: int
+    ) -> Iterator[tuple[int, int, list[Any]]]:
+        from lanner.research.evaluate_walk import Walk
+
+        bars = bar_columns(columns)
+        roots = [self.outputs[index] for index in indices]
+        rows = length(bars)
+        walk = Walk(self.graph, roots, bars, block=min(block, max(rows, 1)))
+        for start in range(0, rows, block):
+            stop = min(start + block, rows)
+            walk.move(start, stop)
+            yield start, stop, [walk.value(root) for root in roots]
+
+    def _check_logical(self, index: int) -> None:
+        if not self.logical(index):
+            raise ConfigError(
+                "the signal gives numbers, which are not 0 or 1",
+                expected="a condition, e.g. bars.close > bars.close.sma(20)",
+                fix="Take its weights.",
+            )
+
+    def _find_shared(self) -> frozenset[int]:
+        users: Counter[int] = Counter()
+        for output in self.outputs:
+            users.update(self.graph.needed(output))
+        largest: Counter[int] = Counter()  # the most sets that one node made of this one is in
+        for node, count in users.items():
+            for arg in self.graph.nodes[node].args:
+                largest[arg] = max(largest[arg], count)
+        return frozenset(
+            node
+            for node, count in users.items()
+            if count > max(1, largest[node]) and self.graph.nodes[node].op not in ("field", "constant")
+        )
+
+
+class SignalColumns:
+    """A program over columns of bars. What sets share is kept, up to a number of bytes, the least used goes first.
+
+    Several threads may ask at once. The columns must not be changed meanwhile.
+    """
+
+    def __init__(self, program: SignalProgram, bars: Mapping[str, Array], cache_bytes: int) -> None:
+        self.program = program
+        self.rows = length(bars)
+        self._bars = bars
+        self._cache = ColumnCache(cache_bytes)
+        self._limit = cache_bytes
+
+    def __len__(self) -> int:
+        return len(self.program)
+
+    def order(self) -> list[int]:
+        """Return an order of the sets in which what they share is computed about once."""
+        return self.program.order(self._limit // max(1, 8 * self.rows))
+
+    def weights(self, index: int, out: Array | None = None) -> Array:
+        """Return the weight of a set at each bar, NaN during warm-up; a condition gives 1 and 0.
+
+        ``out`` is a float64 array of one value per bar to write them to.
+        """
+        weights = np.empty(self.rows) if out is None else out
+        self._evaluate(index, weights)
+        weights[: self.program.warmup(index) - 1] = np.nan
+        return weights
+
+    def signals_int8(self, index: int, out: Array | None = None) -> Array:
+        """Return a condition at each bar: int8 1 or 0, and 0 during warm-up, when nothing is held either way.
+
+        ``out`` is an int8 array of one value per bar to write them to.
+        """
+        self.program._check_logical(index)
+        signals = np.empty(self.rows, dtype=np.int8) if out is None else out
+        self._evaluate(index, signals.view(np.bool_))
+        signals[: self.program.warmup(index) - 1] = 0
+        return signals
+
+    def _evaluate(self, index: int, out: Array) -> None:
+        """Write a set's values; nodes worth keeping that are not there yet are computed along the way."""
+        from lanner.research.evaluate_walk import BLOCK, Walk
+
+        graph, root = self.program.graph, self.program.outputs[index]
+        known, missing = self._look_up(root)
+        kept: dict[int, Array] = {
+            node: np.empty(self.rows, np.bool_ if graph.nodes[node].logical else np.float64)
+            for node in missing
+        }
+        written = dict(kept)
+        if out.dtype == (np.bool_ if graph.nodes[root].logical else np.float64):
+            written.setdefault(root, out)
+        walk = Walk(graph, [root], self._bars, known, written)
+        for start in range(0, self.rows, BLOCK):
+            stop = min(start + BLOCK, self.rows)
+            walk.move(start, stop)
+            value = walk.value(root)
+            if not (isinstance(value, np.ndarray) and np.shares_memory(value, out)):
+                out[start:stop] = value
+        for node, column in kept.items():
+            self._cache.put(node, column)
+
+    def _look_up(self, root: int) -> tuple[dict[int, Array], set[int]]:
+        """Return the kept columns that a node is made of, and the nodes whose columns ought to be kept."""
+        nodes, shared = self.program.graph.nodes, self.program.shared()
+        known: dict[int, Array] = {}
+        missing: set[int] = set()
+        seen: set[int] = set()
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if node in shared:
+                column = self._cache.get(node)
+                if column is not None:
+                    known[node] = column
+                    continue
+                missing.add(node)
+            owner = nodes[node].args[0] if nodes[node].op == "line" else node
+            waiting.extend(nodes[owner].args)
+        return known, missing
+
+
+def bar_columns(columns: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the columns of bars among some, as kernels take them."""
+    names = list(columns.columns) if hasattr(columns, "columns") else list(columns)
+    found = {name: np.asarray(columns[name]) for name in names}
+    return {name: as_input(name, found[name]) for name in check_columns(found)}
+
+
+def length(bars: Mapping[str, Array]) -> int:
+    """Return the number of bars."""
+    return len(next(iter(bars.values())))
