@@ -3,7 +3,8 @@
 A guard starts with its entry's first fill. Whatever the entry fills further is added to the working exits by
 amending them. That races with the exits' own fills: an exit may fill, and cancel its siblings, while the amend
 is under way. So whenever an exit is done or an amend refused, and a part of the entry is left bare, a new
-group of exits is sent for that part at once.
+group of exits is sent for that part at once. A triggered stop whose rest found no liquidity is followed by market
+orders until the rest is out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 
 ROI_OWNER = "execution.roi"
+AGAIN = "again:"
+RETRY_NS = 1_000_000_000
 
 
 class Guards:
@@ -66,10 +69,11 @@ class Guards:
         if guard is None:
             return
         key = (exit_order.strategy_id, exit_order.instrument_id)
-        lots = self.engine.portfolio.position(exit_order.strategy_id, exit_order.instrument).lots
-        bare = min(guard.bare_lots, abs(lots)) if lots * guard.entry.side > 0 else 0
+        bare = self._bare(guard)
         if exit_order.status is OrderStatus.FILLED:
             self._after_exit(key, guard, exit_order, bare)
+        elif exit_order.status is OrderStatus.EXPIRED and bare > 0:
+            self._after_expiry(guard, exit_order, bare)
         elif isinstance(report, AmendRejected):
             self._after_refusal(key, guard, bare)
         elif isinstance(report, OrderAmended) and report.request:
@@ -77,6 +81,12 @@ class Guards:
                 self._resize(guard, guard.bare_lots)
         elif was is OrderStatus.UNKNOWN and exit_order.is_open and bare > 0:
             self._resize(guard, bare)
+
+    def _bare(self, guard: Guard) -> int:
+        """Return the lots of a guard's entry that are still held and that no earlier group of exits covers."""
+        entry = guard.entry
+        lots = self.engine.portfolio.position(entry.strategy_id, entry.instrument).lots
+        return min(guard.bare_lots, abs(lots)) if lots * entry.side > 0 else 0
 
     def _after_exit(self, key: Key, guard: Guard, done: Order, bare: int) -> None:
         """An exit filled in full: its siblings go with it, so what is left needs new ones."""
@@ -98,6 +108,23 @@ class Guards:
         short = bare - min(order.leaves_lots for order in exits)
         if short > 0:
             self._place(key, guard, short, leave_out=guard.by_hand)
+
+    def _after_expiry(self, guard: Guard, ended: Order, bare: int) -> None:
+        """A stop went off, and the market could not take all of it: send the rest after it.
+
+        One that got nothing waits a moment; the same quote would have nothing for it again.
+        """
+        if ended.cum_lots:
+            self._finish(guard, ended, bare)
+        else:
+            clock = self.engine.clock
+            clock.set_timer(ROI_OWNER, f"{AGAIN}{ended.order_id}", clock.now + RETRY_NS)
+
+    def _finish(self, guard: Guard, ended: Order, lots: int) -> None:
+        for role, order in list(guard.orders.items()):
+            if order is ended:
+                guard.past.append(ended)
+                self._send(guard, role, OrderType.MARKET, lots, intent=ended.intent)
 
     # -- sending and sizing ------------------------------------------------------------------------
 
@@ -233,12 +260,21 @@ class Guards:
             self.engine.ask_amend(take, None, level, None)
 
     def on_timer(self, timer: TimerEvent) -> None:
-        """Move a target to its next stage."""
+        """Move a target to its next stage, or send the rest of a stop again."""
+        if timer.name.startswith(AGAIN):
+            self._again(self.engine.orders[timer.name.removeprefix(AGAIN)])
+            return
         key = self._roi.pop(timer.name, None)
         if key is None:
             return
         for guard in self._guards.get(key, ()):
             if guard.group_id == timer.name:
-                entry = guard.entry
-                held = abs(self.engine.portfolio.position(entry.strategy_id, entry.instrument).lots)
-                self._stage_roi(key, guard, min(guard.bare_lots, held))
+                self._stage_roi(key, guard, self._bare(guard))
+
+    def _again(self, ended: Order) -> None:
+        guard = self._by_entry.get(ended.parent_id)
+        if guard is None:
+            return
+        bare = self._bare(guard)
+        if bare > 0:
+            self._finish(guard, ended, bare)
