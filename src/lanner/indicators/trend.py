@@ -204,6 +204,7 @@ class Ichimoku(BarIndicator):
 
     __slots__ = (
         "_channels",
+        "_seen",
         "_span_a",
         "_span_b",
         "base",
@@ -222,6 +223,7 @@ class Ichimoku(BarIndicator):
         check_period("ichimoku displacement", displacement, 0)
         self._channels = [(Highest(period), Lowest(period)) for period in periods]
         self.periods = (fast, medium, slow, displacement)
+        self._seen = 0
         self._span_a = Shift(displacement) if displacement else None
         self._span_b = Shift(displacement) if displacement else None
         self.base, self.span_a, self.span_b, self.lagging = Line(), Line(), Line(), Line()
@@ -241,10 +243,13 @@ class Ichimoku(BarIndicator):
             middles.append((highest.value + lowest.value) / 2.0)
         conversion, base, span_b = middles
         span_a = (conversion + base) / 2.0
+        self._seen = self._seen + 1 if (bar.high + bar.low) * 0.0 == 0.0 else 0
         if self._span_a is not None and self._span_b is not None:
             self._span_a.update(span_a)
             self._span_b.update(span_b)
             span_a, span_b = self._span_a.value, self._span_b.value
+            if self._seen <= self.periods[3]:  # what was there before a gap is not shown after it
+                span_a = span_b = NAN
         self.prev = self.value
         self.value = conversion
         self.base.push(base)

@@ -34,7 +34,7 @@ class Volatility(Indicator):
         self.prev = self.value
         last = self._last
         self._last = x if x - x == 0.0 else NAN
-        self._changes.advance(log(x / last) if last else NAN)
+        self._changes.advance(log_ratio(x, last))
         self.value = sqrt(self._changes.variance * self.factor)
 
 
@@ -68,7 +68,7 @@ class Parkinson(_RangeVolatility):
 
     def update_bar(self, bar: BarLike) -> None:
         """Take the next bar."""
-        reach = log(bar.high / bar.low) if bar.low else NAN
+        reach = log_ratio(bar.high, bar.low)
         self._add(reach * reach)
 
 
@@ -86,8 +86,8 @@ class GarmanKlass(_RangeVolatility):
 
     def update_bar(self, bar: BarLike) -> None:
         """Take the next bar."""
-        reach = log(bar.high / bar.low) if bar.low else NAN
-        change = log(bar.close / bar.open) if bar.open else NAN
+        reach = log_ratio(bar.high, bar.low)
+        change = log_ratio(bar.close, bar.open)
         self._add(0.5 * (reach * reach) - (2.0 * LN2 - 1.0) * (change * change))
 
 
@@ -118,21 +118,22 @@ class YangZhang(BarIndicator):
         self.prev = self.value
         first, close, last = bar.open, bar.close, self._close
         self._close = close if close - close == 0.0 else NAN
-        jump = log(first / last) if last else NAN
-        move = log(close / first) if first else NAN
-        high_close, high_open = _quotient(bar.high, close), _quotient(bar.high, first)
-        low_close, low_open = _quotient(bar.low, close), _quotient(bar.low, first)
+        jump = log_ratio(first, last)
+        move = log_ratio(close, first)
+        above = log_ratio(bar.high, close) * log_ratio(bar.high, first)
+        below = log_ratio(bar.low, close) * log_ratio(bar.low, first)
         self._jumps.advance(jump)
         self._moves.advance(move + 0.0 * jump)
-        self._terms.update(log(high_close) * log(high_open) + log(low_close) * log(low_open) + 0.0 * jump)
+        self._terms.update(above + below + 0.0 * jump)
         spread = self.period / (self.period - 1)
         jumps, moves = self._jumps.variance * spread, self._moves.variance * spread
         mean = self._terms.value / self.period
         self.value = _root((jumps + self.share * moves + (1.0 - self.share) * mean) * self.per_year)
 
 
-def _quotient(a: float, b: float) -> float:
-    return a / b if b else NAN
+def log_ratio(a: float, b: float) -> float:
+    """Return ln(a / b) of two prices, NaN where one is not above zero."""
+    return log(a / b) if a > 0.0 and b > 0.0 else NAN
 
 
 def _root(value: float) -> float:

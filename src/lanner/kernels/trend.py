@@ -142,10 +142,10 @@ def _faster(pace: float, step: float, maximum: float) -> float:
 
 
 def ichimoku_state(fast: int, medium: int, slow: int, displacement: int) -> Array:
-    """Return a fresh state."""
+    """Return a fresh state: by how many bars the spans are displaced, bars since the gap."""
     ranges = [extreme_state(period) for period in (fast, medium, slow) for _ in range(2)]
     shifts = [shift_state(max(displacement, 1)) for _ in range(2)]
-    return composed_state((displacement,), (*ranges, *shifts, scratch(), scratch()))
+    return composed_state((displacement, 0.0), (*ranges, *shifts, scratch(), scratch()))
 
 
 @kernel
@@ -176,6 +176,13 @@ def ichimoku(
         if state[0] > 0.0:
             shift(part(state, 6), one, a)
             shift(part(state, 7), two, b)
+            seen = state[1]
+            for index in range(count):
+                bar = begin + index
+                seen = seen + 1.0 if (high[bar] + low[bar]) * 0.0 == 0.0 else 0.0
+                if seen <= state[0]:
+                    a[index] = b[index] = math.nan
+            state[1] = seen
         else:
             for index in range(count):
                 a[index], b[index] = one[index], two[index]

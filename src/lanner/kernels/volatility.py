@@ -35,8 +35,8 @@ def volatility(state: Array, x: Array, out: Array) -> None:
 
 @kernel
 def log_ratio(a: float, b: float) -> float:
-    """Return ln(a / b), NaN against zero."""
-    return log(a / b) if b != 0.0 else math.nan
+    """Return ln(a / b) of two prices, NaN where one is not above zero."""
+    return log(a / b) if a > 0.0 and b > 0.0 else math.nan
 
 
 def range_volatility_state(period: int, factor: float) -> Array:
@@ -108,7 +108,8 @@ def yang_zhang(state: Array, first: Array, high: Array, low: Array, close: Array
             last = c if c - c == 0.0 else math.nan
             jumps[index] = jump
             moves[index] = log_ratio(c, o) + 0.0 * jump
-            terms[index] = log_ratio(h, c) * log_ratio(h, o) + log_ratio(l, c) * log_ratio(l, o) + 0.0 * jump
+            above, below = log_ratio(h, c) * log_ratio(h, o), log_ratio(l, c) * log_ratio(l, o)
+            terms[index] = above + below + 0.0 * jump
         moments(part(state, 0), jumps, means, jumps)
         moments(part(state, 1), moves, means, moves)
         total(part(state, 2), terms, means)
