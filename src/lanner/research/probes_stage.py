@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,10 +52,10 @@ class Stage:
         """Load the strategy anew, with the modules beside it; a class of an installed module stays what it is."""
         if not self.from_file:
             return self.cls
-        folder = Path(self.ref.rpartition(".py")[0]).resolve().parent
+        folder = f"{Path(self.ref.rpartition('.py')[0]).resolve().parent}{os.sep}"
         for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file and Path(file).parent == folder and not _needed(name):
+            file = getattr(module, "__file__", None) or ""
+            if file.startswith(folder) and os.sep not in file[len(folder) :] and not _needed(name):
                 del sys.modules[name]
         return load_strategy(self.ref)
 
