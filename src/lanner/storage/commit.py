@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lanner.core.errors import DataError
 from lanner.model.instruments import Instrument
+from lanner.storage import external
 from lanner.storage.catalog import Catalog
 from lanner.storage.files import folder_lock, sync_file, sync_folder, uninterrupted
+from lanner.storage.measuring import measure_chunks
 from lanner.storage.passport import (
     LEDGER_LIMIT,
     QUANTILES,
@@ -94,25 +98,70 @@ def _prepare(
     staged = staging.rows.get(key, 0)
     for number in staging.partitions(key):
         label = partition_label(number)
+        held = parts.get(label)
+        large = staging.size(key, number) + (held.rows if held else 0) > external.SETTLE_ROWS
+        if large and key.kind in external.STREAMED:
+            parts[label] = _settle_large(staging, addition, number, held, folder, written)
+            continue
         frame = staging.take(key, number)
-        if label in parts:
-            frame = pl.concat([_existing(folder / parts[label].file, key), frame])
+        if held:
+            frame = pl.concat([_existing(folder / held.file, key), frame])
         settled = settle(frame, key.kind, key.spec)
-        for source, count in settled.exact.items():
-            if source in addition.sources:
-                addition.sources[source].duplicates_exact += count
-        for source, count in settled.conflicting.items():
-            if source in addition.sources:
-                addition.sources[source].duplicates_conflicting += count
+        _count_dropped(addition, settled.exact, settled.conflicting)
         parts[label] = _write_partition(folder, label, settled.frame, key, written)
     sync_folder(folder)
     passport = assemble(addition, before, [parts[label] for label in sorted(parts)])
     return Done(passport, staged, rows_before)
 
 
-def _existing(path: Path, key: DatasetKey) -> pl.DataFrame:
+def _count_dropped(addition: Addition, exact: dict[int, int], conflicting: dict[int, int]) -> None:
+    for source, record in addition.sources.items():
+        record.duplicates_exact += exact.get(source, 0)
+        record.duplicates_conflicting += conflicting.get(source, 0)
+
+
+def _settle_large(
+    staging: Staging,
+    addition: Addition,
+    number: int,
+    held: PartitionStats | None,
+    folder: Path,
+    written: list[Path],
+) -> PartitionStats:
+    """Settle, measure and write a partition that does not fit into memory."""
+    key = addition.key
+    named = staging.named(key, number)
+    pieces = staging.pieces(key, number)
+    if held is not None:
+        path = folder / held.file
+        named = named and _has_names(path, key)
+        pieces += external.pieces_of_file(
+            path, held.rows, lambda offset, rows: _existing(path, key, offset, rows)
+        )
+    with tempfile.TemporaryDirectory(dir=staging.folder) as place:
+        done = external.settle_pieces(pieces, key, Path(place), named=named)
+        _count_dropped(addition, done.exact, done.conflicting)
+        stats = measure_chunks(done.chunks, key)
+        label = partition_label(number)
+        rows = pl.scan_ipc(done.files)
+        return _write_file(
+            folder,
+            label,
+            stats,
+            written,
+            lambda path: rows.sink_parquet(path, compression="zstd", row_group_size=_ROW_GROUP),
+        )
+
+
+def _has_names(path: Path, key: DatasetKey) -> bool:
+    if key.kind != "trades":
+        return True
+    return bool(pl.scan_parquet(path, glob=False).select((pl.col("trade_id") != "").all()).collect().item())
+
+
+def _existing(path: Path, key: DatasetKey, offset: int = 0, rows: int | None = None) -> pl.DataFrame:
     try:
-        frame = pl.read_parquet(path, glob=False)
+        frame = pl.scan_parquet(path, glob=False).slice(offset, rows).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             f"cannot read {path} of the data set {key.ref}, which the import should be merged with",
@@ -120,19 +169,31 @@ def _existing(path: Path, key: DatasetKey) -> pl.DataFrame:
             fix="Import with --replace to start this data set anew.",
         ) from error
     return completed(frame, key.kind).with_columns(
-        pl.lit(EXISTING, dtype=pl.Int32).alias("_src"), pl.int_range(pl.len(), dtype=pl.Int64).alias("_order")
+        pl.lit(EXISTING, dtype=pl.Int32).alias("_src"),
+        pl.int_range(offset, offset + pl.len(), dtype=pl.Int64).alias("_order"),
     )
 
 
 def _write_partition(
     folder: Path, label: str, frame: pl.DataFrame, key: DatasetKey, written: list[Path]
 ) -> PartitionStats:
-    stats = measure(frame, key)
+    return _write_file(
+        folder,
+        label,
+        measure(frame, key),
+        written,
+        lambda path: frame.write_parquet(path, compression="zstd", row_group_size=_ROW_GROUP),
+    )
+
+
+def _write_file(
+    folder: Path, label: str, stats: dict[str, Any], written: list[Path], write: Callable[[Path], object]
+) -> PartitionStats:
     path = folder / f"{label}.{stats['content_hash'][:10]}.parquet"
     if not path.exists():
         temporary = folder / f".{path.name}.{os.getpid()}.tmp"
         written += [path, temporary]
-        frame.write_parquet(temporary, compression="zstd", row_group_size=_ROW_GROUP)
+        write(temporary)
         sync_file(temporary)
         temporary.replace(path)
     return PartitionStats(label=label, file=path.name, size=path.stat().st_size, **stats)

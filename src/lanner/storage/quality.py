@@ -123,13 +123,22 @@ def spikes(prices: Floats) -> int:
     """
     if len(prices) < 3:
         return 0
-    logs = np.log(prices)
-    returns = np.diff(logs)
-    limit = max(_SPIKE_FLOOR, _SPIKE_FACTOR * float(np.median(np.abs(returns))))
+    returns = np.diff(np.log(prices))
+    return int(spike_mask(returns, spike_limit(float(np.median(np.abs(returns))))).sum())
+
+
+def spike_limit(usual: float) -> float:
+    """Return how far a spike is at least, given the median absolute log return."""
+    return max(_SPIKE_FLOOR, _SPIKE_FACTOR * usual)
+
+
+def spike_mask(returns: Floats, limit: float) -> npt.NDArray[np.bool_]:
+    """Mark the pairs of neighbouring log returns between which a price stands alone."""
     before, after = returns[:-1], returns[1:]
     away = np.minimum(np.abs(before), np.abs(after))
     back = np.abs(before + after)
-    return int(((before * after < 0) & (away > limit) & (back < away / 3)).sum())
+    alone: npt.NDArray[np.bool_] = (before * after < 0) & (away > limit) & (back < away / 3)
+    return alone
 
 
 def _measure_quotes(frame: pl.DataFrame) -> dict[str, Any]:
@@ -142,10 +151,15 @@ def silences(times: Ints) -> dict[str, Any]:
     if len(times) < 3:
         return {}
     steps = np.diff(times)
-    limit = max(_SILENCE_FLOOR_NS, _SILENCE_FACTOR * float(np.quantile(steps, 0.999, method="lower")))
+    limit = silence_limit(float(np.quantile(steps, 0.999, method="lower")))
     where = np.flatnonzero(steps > limit)
     ledger = [Gap(int(times[i]), int(times[i + 1])) for i in where[:LEDGER_LIMIT]]
     return {"gaps": ledger, "gap_count": len(where)}
+
+
+def silence_limit(usual: float) -> float:
+    """Return how long a silence is at least, given the 99.9th percentile of the intervals."""
+    return max(_SILENCE_FLOOR_NS, _SILENCE_FACTOR * usual)
 
 
 COUNTED_IDS = frozenset({"BINANCE", "COINBASE"})

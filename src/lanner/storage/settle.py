@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
 
@@ -22,7 +23,17 @@ class Settled:
     conflicting: dict[int, int] = field(default_factory=dict)
 
 
-def settle(frame: pl.DataFrame, kind: str, spec: str = "") -> Settled:
+class Seen(Protocol):
+    """What was seen of the partition before these rows."""
+
+    def again(self, ids: pl.Series) -> pl.Series:
+        """Return for each trade id whether it came before."""
+        ...
+
+
+def settle(
+    frame: pl.DataFrame, kind: str, spec: str = "", *, named: bool = True, seen: Seen | None = None
+) -> Settled:
     """Sort by ``ts_event`` (stable in the order of sources and arrival) and drop repetitions.
 
     Bars by time are known by their open time and funding by its time: of rows with the same name the first of the
@@ -30,6 +41,9 @@ def settle(frame: pl.DataFrame, kind: str, spec: str = "") -> Settled:
     trade under a known id stays and is counted as conflicting. Rows without a name (quotes, book, mark, trades
     without id, bars by activity, of which several may open at one time) are dropped only when another source
     already brought the same row as often.
+
+    ``frame`` may be a part of a partition that holds all rows of its times: then ``named`` tells whether all trades
+    of the partition have ids, and ``seen`` knows the ids before.
     """
     ordered = _sort(frame)
     columns = list(SCHEMAS[kind])
@@ -37,9 +51,9 @@ def settle(frame: pl.DataFrame, kind: str, spec: str = "") -> Settled:
     if kind in ("bars", "funding") and not by_activity:
         name = ["ts_open"] if kind == "bars" else ["ts_event", "predicted"]
         return _by_name(ordered, name, columns)
-    if kind == "trades" and (ordered["trade_id"] != "").all():
+    if kind == "trades" and named and (ordered["trade_id"] != "").all():
         told = [column for column in columns if column != "ts_recv"]
-        return _count_conflicts(_by_name(ordered, told, told, keep=[*columns, "_src"]), columns)
+        return _count_conflicts(_by_name(ordered, told, told, keep=[*columns, "_src"]), columns, seen)
     return Settled(_by_count(ordered, columns).select(columns))
 
 
@@ -78,9 +92,11 @@ def _by_name(
     return settled
 
 
-def _count_conflicts(settled: Settled, columns: list[str]) -> Settled:
+def _count_conflicts(settled: Settled, columns: list[str], seen: Seen | None) -> Settled:
     """Count the trades whose id an earlier trade of another price, size or time already has."""
-    again = settled.frame.filter(~pl.col("trade_id").is_first_distinct() & (pl.col("_src") != EXISTING))
+    ids = settled.frame["trade_id"]
+    repeated = ~ids.is_first_distinct() if seen is None else seen.again(ids)
+    again = settled.frame.filter(repeated & (pl.col("_src") != EXISTING))
     for source, count in again.group_by("_src").len().rows():
         settled.conflicting[source] = settled.conflicting.get(source, 0) + count
     settled.frame = settled.frame.select(columns)
