@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from lanner.model.commands import AmendOrder, CancelOrder, SubmitOrder
-from lanner.model.enums import OrderStatus
+from lanner.model.enums import OrderStatus, OrderType
 from lanner.model.orders import Order
-from lanner.model.reports import AmendRejected, OrderAccepted, OrderAmended, OrderCanceled, OrderUnanswered
+from lanner.model.reports import (
+    AmendRejected,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderUnanswered,
+)
 from tests.unit.execution.room import TWO_PERCENT, Desk
 
 S = OrderStatus
@@ -125,3 +132,45 @@ def test_exits_that_the_strategy_cancelled_are_not_sent_again() -> None:
         desk.say(OrderCanceled, order)
     assert [c for c in desk.out() if not isinstance(c, CancelOrder | SubmitOrder)] == []
     assert working(desk) == {}
+
+
+def test_the_rest_of_a_stop_that_found_no_more_liquidity_follows_at_market() -> None:
+    desk = Desk()
+    desk.fill(desk.send(10, plan=TWO_PERCENT), 10)
+    stop = desk.exits()["stop"]
+    desk.out()
+    desk.fill(stop, 4, 980)
+    desk.say(OrderExpired, stop, reason="the liquidity in reach is used up")
+    [rest] = [c for c in desk.out() if isinstance(c, SubmitOrder)]
+    assert (rest.type, rest.lots, rest.group_id) == (OrderType.MARKET, 6, stop.group_id)
+    desk.fill(desk.engine.orders[rest.order_id], 6, 970)
+    assert desk.lots == 0
+    assert [c.order_id for c in desk.out()] == [desk.exits()["take"].order_id]  # type: ignore[union-attr]
+
+
+def test_a_stop_that_found_nothing_is_followed_a_second_later() -> None:
+    desk = Desk()
+    desk.fill(desk.send(10, plan=TWO_PERCENT), 10)
+    stop, now = desk.exits()["stop"], desk.clock.now
+    desk.out()
+    desk.say(OrderExpired, stop, reason="the liquidity in reach is used up")
+    assert desk.out() == []
+    timer = desk.clock.due(2_000_000_000)
+    assert timer is not None
+    assert timer.ts == now + 1_000_000_000
+    desk.engine.on_timer(timer)
+    [rest] = desk.out()
+    assert isinstance(rest, SubmitOrder)
+    assert (rest.type, rest.lots) == (OrderType.MARKET, 10)
+
+
+def test_a_stop_is_not_followed_when_the_position_went_otherwise() -> None:
+    desk = Desk()
+    desk.fill(desk.send(10, plan=TWO_PERCENT), 10)
+    desk.say(OrderExpired, desk.exits()["stop"], reason="the liquidity in reach is used up")
+    desk.fill(desk.exits()["take"], 10, 1040)
+    desk.out()
+    timer = desk.clock.due(2_000_000_000)
+    if timer is not None:
+        desk.engine.on_timer(timer)
+    assert desk.out() == []
