@@ -35,6 +35,14 @@ class RiskLimits:
     max_intents_per_step: int = 100
     on_deny: OnDeny = OnDeny.RECORD
 
+    def allow_anything(self, open_orders: int) -> bool:
+        """Tell whether an order would pass whatever it is, with so many open ones."""
+        return (
+            open_orders < self.max_open_orders
+            and self.max_order_notional is None
+            and self.max_position_notional is None
+        )
+
 
 @dataclass(slots=True, frozen=True)
 class Denial:
@@ -77,9 +85,7 @@ def check_order(
     because a limit that cannot be computed must not let anything pass. ``order`` may be a working order as it would
     be after an amend; it is not counted among ``working`` then.
     """
-    if open_orders < limits.max_open_orders and (
-        limits.max_order_notional is None and limits.max_position_notional is None
-    ):
+    if limits.allow_anything(open_orders):
         return None
     side = int(order.side)
     same_side = sum(
