@@ -8,6 +8,8 @@ import random
 import statistics
 import struct
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -383,7 +385,7 @@ def close_to(ours: Sequence[float], theirs: Sequence[float], rel: float = 1e-9) 
 
 def test_close_volatility_is_the_deviation_of_logarithmic_changes() -> None:
     prices = walk(80)
-    changes = [math.log(b / a) for a, b in zip(prices, prices[1:], strict=False)]
+    changes = [math.log(b / a) for a, b in pairwise(prices)]
     expected = [statistics.stdev(window) * math.sqrt(365) for window in windows(changes, 10)]
     close_to(Volatility(10, 365).array(prices), expected)
 
@@ -516,7 +518,7 @@ def test_outputs_have_the_same_bits_on_every_version_of_python() -> None:
     closes = [100.0]
     for _ in range(399):
         closes.append(closes[-1] * (1.0 + (rng.random() - 0.5) * 0.04))
-    columns = {
+    columns: dict[str, list[float]] = {
         "ts_open": [1_700_000_000_000_000_000 + i * 3_600_000_000_000 for i in range(400)],
         "open": [100.0, *closes[:-1]],
         "high": [max(a, b) + rng.random() for a, b in zip([100.0, *closes], closes, strict=False)],
@@ -526,7 +528,7 @@ def test_outputs_have_the_same_bits_on_every_version_of_python() -> None:
     }
     digest = hashlib.sha256()
     for make in (*SCALARS, *WHOLE_BARS, *PAIRS):
-        indicator = make()
+        indicator: Any = make()
         if isinstance(indicator, BarIndicator):
             lines = indicator.arrays(columns)
         elif isinstance(indicator, PairIndicator):
