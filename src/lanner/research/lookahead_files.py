@@ -39,12 +39,16 @@ def price_file(path: str, world: World) -> PriceFile | None:
     if frame is None or "close" not in main.columns:
         return None
     closes = main["close"].to_numpy()
+    places = []
     for name, kind in frame.schema.items():
         if kind.is_numeric():
             offset = _aligned(frame[name].cast(float, strict=False).to_numpy(), closes)
             if offset is not None:
-                return PriceFile(path, offset, _head(Path(path), frame.height), world.ts)
-    return None
+                # where each open is the close before, the opens fit as well, one row on
+                places.append(("close" not in name.lower(), abs(offset), offset))
+    if not places:
+        return None
+    return PriceFile(path, min(places)[2], _head(Path(path), frame.height), world.ts)
 
 
 def show_until(file: PriceFile, ts: int, folder: Path) -> str:

@@ -97,6 +97,7 @@ def check_strategy(
     config: BacktestConfig | None = None,
     world: World | None = None,
     params: Mapping[str, object] | None = None,
+    timeframe: str | None = None,
     seed: int = 1,
     budget: int = BUDGET,
     processes: OtherProcesses | None = None,
@@ -105,13 +106,13 @@ def check_strategy(
     """Check a strategy for what makes a backtest lie, and return what was found.
 
     ``strategy`` is what ``load_strategy`` takes, or a class. It is played on the data of ``config``, on a ``world``
-    already in memory, else on synthetic bars of its own timeframe. ``budget`` bounds the bars at which the future is
-    taken away. ``processes`` are Python processes to compare with; they are started and ended here unless given.
+    already in memory, else on synthetic bars of its own or the given timeframe. ``budget`` bounds the bars at which
+    the future is taken away. ``processes`` are Python processes to compare with; unless given they are started here.
     """
     tell = on_step or _nothing
     tell("run")
     with settled_memory():
-        stage = _stage(strategy, config, world, dict(params or {}), seed, budget)
+        stage = _stage(strategy, config, world, dict(params or {}), timeframe, seed, budget)
         if processes is not None or not stage.ref:
             return _checked(stage, processes, tell)
         with OtherProcesses() as started:
@@ -177,6 +178,7 @@ def _stage(
     config: BacktestConfig | None,
     world: World | None,
     params: dict[str, object],
+    timeframe: str | None,
     seed: int,
     budget: int,
 ) -> Stage:
@@ -189,16 +191,16 @@ def _stage(
         stage = Stage(world, cls, ref, params, seed, budget)
         stage.reference = stage.trial()
         return stage
-    own = cls.timeframe
+    own = timeframe or cls.timeframe
     length = TIMEFRAMES_NS.get(own, 0)
-    finer = [name for name in FINER if 0 < TIMEFRAMES_NS[name] < length]
-    for timeframe in (own, *finer):
-        stage = Stage(synthetic_world(timeframe, seed=seed), cls, ref, params, seed, budget)
+    lengths = (own, *(name for name in FINER if 0 < TIMEFRAMES_NS[name] < length))
+    for name in lengths:
+        stage = Stage(synthetic_world(name, seed=seed), cls, ref, params, seed, budget)
         stage.world.timeframe = own
         try:
             stage.reference = stage.trial()
         except MissingSeriesError:
-            if timeframe == (own, *finer)[-1]:
+            if name == lengths[-1]:
                 raise
             continue
         return stage

@@ -37,6 +37,12 @@ COMMANDS = (
         "Backtesting",
     ),
     Command(
+        "check",
+        "lanner.cli.commands.check:check",
+        "Look for what makes a backtest lie: look-ahead, chance, warm-up.",
+        "Backtesting",
+    ),
+    Command(
         "strategies",
         "lanner.cli.commands.strategies:strategies",
         "List the strategies that can be run by name.",
