@@ -80,7 +80,8 @@ class SplitKind(StrEnum):
     """Name the ways to lay windows over time.
 
     `fixed_ratio`: one window. `rolling`: a train range of one length moves on. `expanding`: the train range
-    begins at row 0 and grows from half of its ratio. `anchored`: the same from its full ratio.
+    begins at row 0 and grows from half of its ratio (and no less than `min_train`). `anchored`: the same from
+    its full ratio.
     """
 
     FIXED_RATIO = "fixed_ratio"

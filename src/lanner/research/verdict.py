@@ -30,8 +30,8 @@ from lanner.research.significance import (
 
 _MOST_HALVES = 16
 _FEWEST_SPLITS = 200
-# Variants × splits that are looked at: a few seconds' work.
-_WORK = 200_000_000
+# Variants × splits that are looked at: about a second of work.
+_WORK = 40_000_000
 
 
 @dataclass(frozen=True, slots=True)

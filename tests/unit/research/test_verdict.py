@@ -36,7 +36,7 @@ def search(market: Floats, rng: np.random.Generator) -> Verdict:
     moments = block_moments(returns, 64)
     best = int(np.argmax(moments.sharpes()))
     evidence = gather(
-        moments, returns[:, best], rng, chosen=best, out_of_sample=walked(returns), resamples=400, splits=500
+        moments, returns[:, best], rng, chosen=best, out_of_sample=walked(returns), resamples=299, splits=250
     )
     return judge(evidence)
 
