@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lanner.core.errors import ConfigError
+from lanner.core.errors import ConfigError, LannerError
 from lanner.indicators.arrays import as_input
-from lanner.indicators.base import check_columns
+from lanner.indicators.base import NAN, check_columns
 from lanner.kernels import require
 from lanner.research.evaluate_cache import ColumnCache
 from lanner.strategy.base import Strategy
@@ -32,8 +32,13 @@ class SignalProgram:
     Sets are known by their place in ``sets``. The program itself never changes: any number of threads may use it.
     """
 
-    def __init__(self, strategy: type[Strategy], sets: Sequence[Mapping[str, object]] = ({},)) -> None:
-        """Build every set; what a set is refused for (``ConfigError``, ``StrategyError``) is raised."""
+    def __init__(
+        self, strategy: type[Strategy], sets: Sequence[Mapping[str, object]] = ({},), *, lenient: bool = False
+    ) -> None:
+        """Build every set; what a set is refused for is raised, or, if ``lenient``, kept in ``refused``.
+
+        A set that was refused wants nothing: its weights are NaN.
+        """
         require("signals over whole columns")
         if not issubclass(strategy, SignalStrategy):
             raise ConfigError(
@@ -42,7 +47,16 @@ class SignalProgram:
         self.strategy = strategy
         self.sets = [dict(values) for values in sets]
         self.graph = Graph()
-        self.outputs = [strategy(**values).node(self.graph) for values in self.sets]
+        self.outputs: list[int] = []
+        self.refused: dict[int, LannerError] = {}
+        for index, values in enumerate(self.sets):
+            try:
+                self.outputs.append(strategy(**values).node(self.graph))
+            except LannerError as error:
+                if not lenient:
+                    raise
+                self.refused[index] = error
+                self.outputs.append(self.graph.constant(NAN))
         self._kept: frozenset[int] | None = None
 
     def __len__(self) -> int:
@@ -63,22 +77,22 @@ class SignalProgram:
         return self._kept
 
     def order(self, room: int | None = None) -> list[int]:
-        """Return an order of the sets in which those that share nodes follow each other.
+        """Return an order of the sets in which those that share nodes follow each other; refused ones are left out.
 
         ``room`` is how many nodes can be kept at a time; with less than there are, the sets are taken in tiles, so
         that the nodes of a tile stay.
         """
-        shared = self.shared()
-        ranks = Counter(node for output in self.outputs for node in self.graph.needed(output) & shared)
-        keys = [
-            tuple(sorted(self.graph.needed(output) & shared, key=lambda node: (-ranks[node], node)))
-            for output in self.outputs
-        ]
-        tile = max(1, (room if room is not None else len(ranks)) // 2)
-        numbers = {node: number for number, node in enumerate(sorted({key[-1] for key in keys if key}))}
+        shared, needed = self.shared(), self.graph.needed
+        users = Counter(node for output in self.outputs for node in needed(output) & shared)
+        keys = {  # the nodes of the most sets first: they change least often
+            index: tuple(sorted(needed(output) & shared, key=lambda node: (-users[node], node)))
+            for index, output in enumerate(self.outputs)
+            if index not in self.refused
+        }
+        tile = max(1, (len(users) if room is None else room) // 2)
+        last = {node: number for number, node in enumerate(sorted({key[-1] for key in keys.values() if key}))}
         return sorted(
-            range(len(keys)),
-            key=lambda index: (numbers[keys[index][-1]] // tile if keys[index] else -1, keys[index]),
+            keys, key=lambda index: (last[keys[index][-1]] // tile if keys[index] else -1, keys[index])
         )
 
     def columns(self, columns: Mapping[str, Any], cache_bytes: int = CACHE_BYTES) -> SignalColumns:
@@ -95,7 +109,7 @@ class SignalProgram:
 
         The array is used again for the next piece; copy what is to stay.
         """
-        weights = np.empty(block)
+        weights = np.empty(max(block, 0))
         for start, stop, (value,) in self._pieces([index], columns, block):
             piece = weights[: stop - start]
             piece[...] = value
@@ -128,6 +142,8 @@ class SignalProgram:
     ) -> Iterator[tuple[int, int, list[Any]]]:
         from lanner.research.evaluate_walk import Walk
 
+        if block < 1:
+            raise ConfigError("bad number of bars in a piece", expected="at least 1", found=block)
         bars = bar_columns(columns)
         roots = [self.outputs[index] for index in indices]
         rows = length(bars)
@@ -203,24 +219,18 @@ class SignalColumns:
 
     def _evaluate(self, index: int, out: Array) -> None:
         """Write a set's values; nodes worth keeping that are not there yet are computed along the way."""
-        from lanner.research.evaluate_walk import BLOCK, Walk
+        from lanner.research.evaluate_walk import BLOCK, Walk, dtype_of
 
         graph, root = self.program.graph, self.program.outputs[index]
         known, missing = self._look_up(root)
-        kept: dict[int, Array] = {
-            node: np.empty(self.rows, np.bool_ if graph.nodes[node].logical else np.float64)
-            for node in missing
-        }
-        written = dict(kept)
-        if out.dtype == (np.bool_ if graph.nodes[root].logical else np.float64):
-            written.setdefault(root, out)
-        walk = Walk(graph, [root], self._bars, known, written)
+        kept = {node: np.empty(self.rows, dtype_of(graph.nodes[node])) for node in missing}
+        straight = out.dtype == dtype_of(graph.nodes[root]) and root not in kept
+        walk = Walk(graph, [root], self._bars, known, kept | {root: out} if straight else kept)
         for start in range(0, self.rows, BLOCK):
             stop = min(start + BLOCK, self.rows)
             walk.move(start, stop)
-            value = walk.value(root)
-            if not (isinstance(value, np.ndarray) and np.shares_memory(value, out)):
-                out[start:stop] = value
+            if not (straight and walk.computes(root)):
+                out[start:stop] = walk.value(root)
         for node, column in kept.items():
             self._cache.put(node, column)
 

@@ -61,6 +61,10 @@ class Walk:
         """Return the piece of a root: an array that the next piece overwrites, or one value for all rows."""
         return self._slots[self._places[root]]
 
+    def computes(self, root: int) -> bool:
+        """Tell whether a root is computed here; otherwise it is a column, or one value for all rows."""
+        return any(root in outs for _, _, outs in self._steps)
+
     # -- what is to be done ----------------------------------------------------------------------------
 
     def _write(self, roots: Sequence[int]) -> None:
@@ -137,7 +141,7 @@ class Walk:
         last = {key: number for number, (_, ins, outs) in enumerate(self._steps) for key in (*ins, *outs)}
         for root in roots:
             last[self._key(root)] = len(self._steps)
-        free: dict[bool, list[Array]] = {False: [], True: []}
+        free: dict[np.dtype[Any], list[Array]] = {np.dtype(np.float64): [], np.dtype(np.bool_): []}
         owned: dict[Key, Array] = {}
         self._bound: list[tuple[Callable[..., None], list[int]]] = []
         for number, (function, ins, outs) in enumerate(self._steps):
@@ -149,7 +153,7 @@ class Walk:
             for key in {*ins, *outs}:
                 if last[key] == number and key in owned:
                     buffer = owned.pop(key)
-                    free[buffer.dtype == np.bool_].append(buffer)
+                    free[buffer.dtype].append(buffer)
         for root in roots:
             key = self._key(root)
             self._source(key, columns)
@@ -168,18 +172,14 @@ class Walk:
         elif isinstance(key, int):
             self._slots[self._new_place(key)] = self._graph.nodes[key].detail[0]
 
-    def _target(self, key: Key, free: dict[bool, list[Array]]) -> dict[Key, Array]:
+    def _target(self, key: Key, free: dict[np.dtype[Any], list[Array]]) -> dict[Key, Array]:
         """Find room for what a step writes; return the buffer that can be used again."""
         place = self._new_place(key)
         if isinstance(key, int) and key in self._kept:
             self._slices.append((place, self._kept[key]))
             return {}
-        logical = isinstance(key, int) and self._graph.nodes[key].logical
-        buffer = (
-            free[logical].pop()
-            if free[logical]
-            else np.empty(self._block, np.bool_ if logical else np.float64)
-        )
+        kind = dtype_of(self._graph.nodes[key]) if isinstance(key, int) else np.dtype(np.float64)
+        buffer = free[kind].pop() if free[kind] else np.empty(self._block, kind)
         self._buffers.append((place, buffer))
         return {key: buffer}
 
@@ -187,3 +187,8 @@ class Walk:
         place = self._places[key] = len(self._slots)
         self._slots.append(None)
         return place
+
+
+def dtype_of(node: Node) -> np.dtype[Any]:
+    """Return what a node's column is made of: truth values or numbers."""
+    return np.dtype(np.bool_ if node.logical else np.float64)

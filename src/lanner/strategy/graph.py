@@ -194,6 +194,8 @@ def _power(a: float, b: float) -> float:
     try:
         value = a**b
     except (ZeroDivisionError, OverflowError):
+        if a < 0.0 and b % 1.0:
+            return NAN  # a complex number that is too large
         return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
     return NAN if isinstance(value, complex) else value
 
