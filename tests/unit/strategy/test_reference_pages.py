@@ -23,7 +23,7 @@ def declarations() -> list[str]:
         for name, method in vars(cls).items():
             if not name.startswith("_") and name not in skipped:
                 signature = inspect.signature(method)
-                arguments = list(signature.parameters.values())[1:]
+                arguments = [a for a in list(signature.parameters.values())[1:] if a.kind != a.VAR_KEYWORD]
                 texts = [a.name if a.default is a.empty else f"{a.name}={a.default}" for a in arguments]
                 found.append(f"`{name}({', '.join(texts)})`")
     return found
@@ -32,6 +32,15 @@ def declarations() -> list[str]:
 def test_every_indicator_has_its_line() -> None:
     page = (DOCS / "indicators.md").read_text()
     assert [text for text in declarations() if text not in page] == []
+
+
+def test_every_indicator_says_where_others_differ() -> None:
+    page = (DOCS / "indicators.md").read_text()
+    table = page[page.index("## Where others differ") : page.index("## An indicator of your own")]
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    )
+    assert {text.strip("`").partition("(")[0] for text in declarations()} == named
 
 
 @pytest.mark.parametrize("cls", BUILT_IN, ids=lambda cls: cls.name)
