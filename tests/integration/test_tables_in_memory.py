@@ -231,5 +231,5 @@ def test_a_kept_run_says_that_its_table_was_not_kept(capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert main(["runs", "show", run.run_id, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"][0]["id"] == f"{ID}@1h (in memory)"
-    assert main(["runs", "rerun", run.run_id]) == 4
+    assert main(["runs", "rerun", run.run_id]) == 2
     assert "tables in memory are not kept" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lanner.backtest.spec import ChunkSource, Stream
-from lanner.core.errors import ConfigError, DataError
+from lanner.core.errors import DataError, NotFoundError
 from lanner.storage.open_data import Dataset
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Tables:
         from lanner.storage.frames import read_frame
 
         if name not in self.by_name:
-            raise ConfigError(
+            raise NotFoundError(
                 f"the run played {name.removeprefix(IN_MEMORY)} from memory, and tables in memory are not kept",
                 fix="Run it again where the table is, or import the data and name the data set.",
             )
