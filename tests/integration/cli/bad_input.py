@@ -73,7 +73,7 @@ CASES = [
         4,
         """\
 lanner: no command 'backtset'
-  expected  one of demo, new, data, backtest, strategies, runs, doctor
+  expected  one of demo, new, data, backtest, check, strategies, runs, doctor
   fix       Did you mean `lanner backtest`?
 """,
     ),
