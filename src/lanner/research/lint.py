@@ -61,10 +61,11 @@ def _hint(check: str, node: ast.AST, what: str, fix: str) -> Finding:
 
 
 def _calls(tree: ast.Module) -> Iterator[Finding]:
+    names = _imported_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _future_call(node)
-            yield from _outer_call(node, _imported_names(tree))
+            yield from _outer_call(node, names)
 
 
 def _future_call(node: ast.Call) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ BUILT_IN: dict[str, dict[str, object]] = {
     "rsi_mean_reversion": {},
     "bollinger_breakout": {},
     "macd_divergence": {},
-    "grid": {"lower": 30_000.0, "upper": 50_000.0, "grid_count": 40, "order_size": 0.01},
+    "grid": {"lower": 30_000.0, "upper": 50_000.0, "grid_count": 16, "order_size": 0.02},
 }
 PROVEN = {"look-ahead", "determinism", "state", "run", "vector", "parameters"}
 """Checks that do not warn but know."""

@@ -193,7 +193,9 @@ def _verdict(errors: int, warnings: int) -> str:
 def _finding_lines(finding: Finding) -> list[str]:
     import textwrap
 
-    place = "" if finding.bar is None else f" (bar {finding.bar:,})"
+    where = [f"bar {finding.bar:,}"] if finding.bar is not None else []
+    where += [f"line {finding.line}"] if finding.line is not None and "line " not in finding.found else []
+    place = f" ({', '.join(where)})" if where else ""
     lines = textwrap.wrap(f"{finding.severity}  {finding.check}: {finding.what}{place}", _WIDTH)
     for label, text in (("expected", finding.expected), ("found", finding.found), ("fix", finding.fix)):
         if text:
