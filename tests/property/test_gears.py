@@ -26,6 +26,9 @@ from lanner.sim.settings import (
     Latency,
     LatencySettings,
     LimitOn,
+    MarketOn,
+    Slippage,
+    SlippageModel,
     VenueSettings,
 )
 from lanner.storage.schema import SCHEMAS
@@ -51,6 +54,8 @@ class Case:
     entry_ns: int
     feed_ns: int
     participation: float
+    on: MarketOn
+    slippage: SlippageModel
 
 
 cases = st.builds(
@@ -74,6 +79,8 @@ cases = st.builds(
     entry_ns=st.sampled_from([0, 0, 5_000_000, 90 * SECOND]),
     feed_ns=st.sampled_from([0, 0, 20_000_000, 61 * SECOND]),
     participation=st.sampled_from([1.0, 0.05]),
+    on=st.sampled_from(list(MarketOn)),
+    slippage=st.sampled_from(list(SlippageModel)),
 )
 
 
@@ -210,8 +217,12 @@ def specification(case: Case) -> BacktestSpec:
         balances={"USDT": Decimal(10_000)},
         leverage=Decimal(5),
         fills=FillSettings(
-            limit_on=LimitOn.TOUCH if case.touch else LimitOn.THROUGH, participation=case.participation
+            limit_on=LimitOn.TOUCH if case.touch else LimitOn.THROUGH,
+            participation=case.participation,
+            bar_participation=0.3 if case.participation < 1 else 0.0,
+            market_on=case.on,
         ),
+        slippage=Slippage(case.slippage, Decimal("0.01") if case.slippage is SlippageModel.VOLUME else Decimal(2)),
         funding=FundingMode.DATA if "funding" in case.data else FundingMode.ASSUME_ZERO,
         latency=LatencySettings(
             entry=Latency(mean_ns=case.entry_ns),

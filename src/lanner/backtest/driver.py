@@ -456,8 +456,11 @@ class Driver:
                 continue
             book = wire.venue.books[name]
             if kind is Bar:
-                wire.venue.see_price(name, max(1, round(message.close / book.instrument.tick_float)))
-                book.ts_close = 0
+                instrument = book.instrument
+                close = max(1, round(message.close / instrument.tick_float))
+                bar_matching.pass_by(
+                    wire.venue, book, close, int(message.volume / instrument.lot_float + 1e-9)
+                )
             elif kind is BarOpen:
                 self._open_bar(message.series, message.ts_event, message.ts_close, message.px, message.volume)
             elif kind is Quote:

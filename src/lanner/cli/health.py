@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lanner import __version__
 from lanner.core.errors import LannerError
+from lanner.kernels import available, cache_folder
 from lanner.storage.environment import (
     VARIABLES,
     default_cache,
@@ -190,13 +191,13 @@ def _terminal() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     home = default_home()
-    kernels = Path(os.environ.get("NUMBA_CACHE_DIR") or default_cache() / "kernels")
+    kernels = Path(os.environ["NUMBA_CACHE_DIR"]) if "NUMBA_CACHE_DIR" in os.environ else cache_folder()
     for name, folder in (
         ("home", home),
         ("catalog", default_catalog()),
         ("runs", default_runs()),
         ("cache", default_cache()),
-        ("kernel cache", kernels),
+        *((("kernel cache", kernels),) if available() else ()),
     ):
         problem = _write_problem(folder)
         if problem:

@@ -6,16 +6,33 @@ follows IEEE 754 (``error_model="numpy"``): nothing is raised.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
-from lanner.kernels.presence import require
+from lanner.kernels.presence import cache_folder, require
 
 require()
 
 import numba  # noqa: E402 - only after the clear message above
 
+if "NUMBA_CACHE_DIR" not in os.environ:
+    numba.config.CACHE_DIR = str(cache_folder())
+
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function on its first call; it releases the interpreter lock and is cached on disk."""
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into its callers: for steps of a hot loop whose many arguments cost more than they do."""
+    return numba.njit(inline="always", error_model="numpy")(function)
+
+
+def order_free(function: Callable[..., Any]) -> Any:
+    """Compile a search for a least or greatest value, whose result does not depend on the order of the comparisons.
+
+    LLVM may compare several values at once when it is told that none is NaN; the answer is the same.
+    """
+    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})(function)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import os
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from lanner.core.errors import LannerError
 
@@ -22,3 +26,26 @@ def require(what: str = "compiled kernels") -> None:
             expected="the optional part 'research'",
             fix="Run: pip install 'lanner[research]'",
         )
+
+
+def cache_folder() -> Path:
+    """Return where compiled kernels are kept: beside their sources, or in the user's cache where that is read-only.
+
+    Numba looks at the file of a compiled function only, not at those it calls, so the folder's name carries a hash of
+    all kernels' sources and numba's version: a change of any of them compiles anew.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.blake2b(_numba_version().encode(), digest_size=6)
+    for source in sorted(here.glob("*.py")):
+        digest.update(source.read_bytes())
+    parent = here / "__pycache__"
+    if not os.access(parent if parent.exists() else here, os.W_OK):
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lanner"
+    return parent / f"kernels-{digest.hexdigest()}"
+
+
+def _numba_version() -> str:
+    try:
+        return version("numba")
+    except PackageNotFoundError:
+        return "none"

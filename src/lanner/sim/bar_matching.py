@@ -157,6 +157,15 @@ def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> Non
     venue.expire_due(book, ts)
 
 
+def pass_by(venue: SimVenue, book: InstrumentBook, close: int, volume: int) -> None:
+    """Take note of a bar that touched no order."""
+    book.ts_close = 0
+    book.volume_lots = volume
+    share = venue.settings.fills.bar_participation
+    book.volume_left = int(volume * share) if share else -1
+    venue.see_price(book.instrument.id, close)
+
+
 # -- steps -------------------------------------------------------------------------------------------
 
 
