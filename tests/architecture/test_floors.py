@@ -98,6 +98,7 @@ def test_the_heart_imports_nothing_of_the_outside_world() -> None:
         for path in modules(*HEART)
         for name, line in imports(tree(path))
         if name.partition(".")[0] in OUTSIDE_WORLD
+        and not (path.parent.name == "kernels" and name.partition(".")[0] == "numba")
     ]
     assert not found, "\n".join(found)
 
