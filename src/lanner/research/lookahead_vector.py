@@ -28,6 +28,9 @@ def check_vector(stage: Stage) -> Outcome:
     if not issubclass(stage.cls, SignalStrategy):
         outcome.done, outcome.note = False, "only for signal functions"
         return outcome
+    if stage.world.base.since_ns is not None:
+        outcome.done, outcome.note = False, "compared over whole data only, without --since"
+        return outcome
     frames = _signal_frames(stage)
     if frames is None:
         outcome.done, outcome.note = False, f"needs bars of {stage.world.timeframe} themselves"
@@ -97,8 +100,7 @@ def _signal_frames(stage: Stage) -> dict[str, pl.DataFrame] | None:
         for stream, frame in streams
         if stream.kind == "bars" and stream.spec == stage.world.timeframe
     }
-    whole = set(frames) == set(stage.world.base.instruments) and stage.world.base.since_ns is None
-    return frames if whole else None
+    return frames if set(frames) == set(stage.world.base.instruments) else None
 
 
 def _from_array(stage: Stage, name: str, frame: pl.DataFrame) -> list[Wanted]:

@@ -21,7 +21,7 @@ def check_activity(stage: Stage) -> Outcome:
     if result is None:
         outcome.done, outcome.note = False, "not judged: the run did not end"
         return outcome
-    bars = len(stage.world.ts)
+    bars = len(stage.world.played)
     own = [row for row in result.orders if row.strategy_id]
     outcome.note = f"{len(own)} orders, {len(result.fills)} fills in {bars:,} bars"
     refused = [row for row in own if row.status in ("denied", "rejected")]

@@ -83,7 +83,7 @@ def check_warmup(stage: Stage) -> Outcome:
     if stage.attempt(seed=stage.world.base.seed + 1).decisions != whole.decisions:
         outcome.note = f"{full.warmup} bars declared; orders drawn by lot cannot be compared between starts"
         return outcome
-    ts = stage.world.ts
+    ts = stage.world.played
     starts = [int(ts[int(len(ts) * part)]) for part in STARTS]
     allowed = 0
     for start in starts:
@@ -134,7 +134,7 @@ def _judge(
     stage: Stage, start: int, allowed: int, whole: tuple[Trial, Watched], later: tuple[Trial, Watched]
 ) -> Finding | None:
     """Compare what a later start gave with the whole run, from ``allowed`` bars after it."""
-    ts = stage.world.ts
+    ts = stage.world.played
     at = int(np.searchsorted(ts, start))
     settled = int(ts[min(len(ts) - 1, at + allowed)])
     missed, total, first = _disagreement(whole[0], later[0], settled, stage.world.ts)

@@ -27,6 +27,8 @@ SYNTHETIC_DAYS = 500
 SYNTHETIC_SINCE_NS = 1_704_067_200_000_000_000  # 2024-01-01 UTC
 INSTRUMENT = "BTCUSDT-PERP.CHECK"
 MAX_ROWS = 200_000
+HISTORY_ROWS = 5_000
+"""How much of the data before the start of trading is kept to warm indicators up."""
 WILD_ROWS = 64
 PRICES = ("open", "high", "low", "close", "bid_px", "ask_px", "px", "price", "mark_px")
 SIZES = ("volume", "quote_volume", "taker_buy_volume", "bid_qty", "ask_qty", "qty")
@@ -62,9 +64,15 @@ class World:
         """Return the event times of the main data set in UNIX ns."""
         return self.frames[self.main]["ts_event"].to_numpy()
 
+    @property
+    def played(self) -> NDArray[np.int64]:
+        """Return the event times of the main data set from the start of trading on; those before warm up."""
+        ts = self.ts
+        return ts if self.base.since_ns is None else ts[ts >= self.base.since_ns]
+
     def bar_at(self, ts: int) -> int:
-        """Return the index of the last bar of the main data set that is complete at a time."""
-        return int(np.searchsorted(self.ts, ts, side="right")) - 1
+        """Return the index of the last bar complete at a time; the first bar that is traded is 0."""
+        return int(np.searchsorted(self.played, ts, side="right")) - 1
 
     def spec(
         self, strategy: Strategy, frames: list[pl.DataFrame] | None = None, since: int | None = None
@@ -181,6 +189,9 @@ def real_world(config: BacktestConfig, cls: type[Strategy]) -> World:
     for stream in spec.streams:
         chunks = list(stream.chunks(None, spec.until_ns))
         frame = pl.concat(chunks) if chunks else None
+        if frame is not None and spec.since_ns is not None:
+            before = int((frame["ts_event"] < spec.since_ns).sum())
+            frame = frame.slice(max(0, before - HISTORY_ROWS))
         if frame is None or not frame.height:
             raise DataError(
                 f"{stream.label or stream.instrument_id}: there are no rows in the chosen span",
@@ -198,7 +209,9 @@ def real_world(config: BacktestConfig, cls: type[Strategy]) -> World:
     labels = ", ".join(stream.label or stream.instrument_id for stream in spec.streams)
     world = World(base, frames, timeframe, "", notes=notes, catalog=config.catalog or str(default_catalog()))
     _bound(world)
-    world.title = f"{len(world.ts):,} {'rows' if not _has_bars(world) else 'bars'} of {labels}"
+    if len(world.played) < 2:
+        raise DataError("there is nothing to play in the chosen span", fix="Change --since and --until.")
+    world.title = f"{len(world.played):,} {'rows' if not _has_bars(world) else 'bars'} of {labels}"
     return world
 
 

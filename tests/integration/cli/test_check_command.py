@@ -116,7 +116,7 @@ def test_span_and_settings_reach_the_runs(work: Path, lanner: Run) -> None:
         "--json", "--budget", "3",
     )  # fmt: skip
     assert code == 0
-    assert json.loads(out)["data"].startswith("455 bars")  # those before --since warm the indicators up
+    assert json.loads(out)["data"].startswith("408 bars")
 
 
 @pytest.mark.parametrize(

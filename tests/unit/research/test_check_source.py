@@ -69,7 +69,7 @@ def test_a_hint_names_its_check_and_line(source: str, check: str, line: int) -> 
         "RULES = {'a': 1}\n\n\ndef f(x):\n    return RULES[x]\n",
         "HOURS = {0, 6}\n\n\ndef f(x):\n    return x in HOURS\n",
         "class A:\n    roi = {0: '1%'}\n\n    def f(self):\n        return self.roi[0]\n",
-        "class A:\n    a = []\n\n    def on_start(self):\n        self.a = []\n\n    def f(self, x):\n        self.a.append(x)\n",
+        "class A:\n    a = []\n\n    def on_start(self):\n        self.a = []\n\n    def f(s):\n        s.a.pop()\n",
         "def f(x, seen=None):\n    return seen or []\n",
         CLASS + "if bar.close == bar.close:\n            self.target(0)\n",
         CLASS + "if bar.series == '1h' and bar.close is None:\n            self.target(0)\n",
