@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from lanner.core.errors import ConfigError, LannerError
 from lanner.indicators.arrays import as_input
 from lanner.indicators.base import NAN, check_columns
 from lanner.kernels import require
-from lanner.research.evaluate_cache import ColumnCache
 from lanner.strategy.base import Strategy
 from lanner.strategy.graph import Graph
 from lanner.strategy.vector import SignalStrategy
+
+if TYPE_CHECKING:
+    from lanner.research.evaluate_columns import SignalColumns
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -95,36 +97,40 @@ class SignalProgram:
             keys, key=lambda index: (last[keys[index][-1]] // tile if keys[index] else -1, keys[index])
         )
 
-    def columns(self, columns: Mapping[str, Any], cache_bytes: int = CACHE_BYTES) -> SignalColumns:
+    def columns(self, columns: Mapping[str, Any] | Any, cache_bytes: int = CACHE_BYTES) -> SignalColumns:
         """Return the program over columns of bars, ready to give the weights of one set after the other.
 
         ``columns`` (numpy arrays or a polars DataFrame) holds those the signal uses; what is missing reads as NaN.
         """
+        from lanner.research.evaluate_columns import SignalColumns
+
         return SignalColumns(self, bar_columns(columns), cache_bytes)
 
     def blocks(
-        self, index: int, columns: Mapping[str, Any], block: int = 16384
+        self, index: int, columns: Mapping[str, Any] | Any, block: int = 16384
     ) -> Iterator[tuple[int, int, Array]]:
         """Give the weights of one set piece by piece: start, stop, and float64 weights until the next piece.
 
         The array is used again for the next piece; copy what is to stay.
         """
+        from lanner.research.evaluate_walk import write
+
         weights = np.empty(max(block, 0))
         for start, stop, (value,) in self._pieces([index], columns, block):
             piece = weights[: stop - start]
-            piece[...] = value
+            write(value, piece)
             piece[: max(0, self.warmup(index) - 1 - start)] = np.nan
             yield start, stop, piece
 
     def blocks_int8(
-        self, indices: Sequence[int], columns: Mapping[str, Any], block: int = 8192
+        self, indices: Sequence[int], columns: Mapping[str, Any] | Any, block: int = 8192
     ) -> Iterator[tuple[int, int, list[Array]]]:
         """Give the conditions of several sets piece by piece: start, stop, and per set int8 1 or 0 (warm-up: 0).
 
         What the sets share is computed once per piece. The arrays are used again; copy what is to stay.
         """
         for index in indices:
-            self._check_logical(index)
+            self.check_logical(index)
         heads = [self.warmup(index) - 1 for index in indices]
         rooms: dict[int, Array] = {}
         for start, stop, values in self._pieces(indices, columns, block):
@@ -138,7 +144,7 @@ class SignalProgram:
             yield start, stop, [value.view(np.int8) for value in values]
 
     def _pieces(
-        self, indices: Sequence[int], columns: Mapping[str, Any], block: int
+        self, indices: Sequence[int], columns: Mapping[str, Any] | Any, block: int
     ) -> Iterator[tuple[int, int, list[Any]]]:
         from lanner.research.evaluate_walk import Walk
 
@@ -153,7 +159,8 @@ class SignalProgram:
             walk.move(start, stop)
             yield start, stop, [walk.value(root) for root in roots]
 
-    def _check_logical(self, index: int) -> None:
+    def check_logical(self, index: int) -> None:
+        """Refuse a set that gives weights where a condition is needed."""
         if not self.logical(index):
             raise ConfigError(
                 "the signal gives numbers, which are not 0 or 1",
@@ -176,88 +183,7 @@ class SignalProgram:
         )
 
 
-class SignalColumns:
-    """A program over columns of bars. What sets share is kept, up to a number of bytes, the least used goes first.
-
-    Several threads may ask at once. The columns must not be changed meanwhile.
-    """
-
-    def __init__(self, program: SignalProgram, bars: Mapping[str, Array], cache_bytes: int) -> None:
-        self.program = program
-        self.rows = length(bars)
-        self._bars = bars
-        self._cache = ColumnCache(cache_bytes)
-        self._limit = cache_bytes
-
-    def __len__(self) -> int:
-        return len(self.program)
-
-    def order(self) -> list[int]:
-        """Return an order of the sets in which what they share is computed about once."""
-        return self.program.order(self._limit // max(1, 8 * self.rows))
-
-    def weights(self, index: int, out: Array | None = None) -> Array:
-        """Return the weight of a set at each bar, NaN during warm-up; a condition gives 1 and 0.
-
-        ``out`` is a float64 array of one value per bar to write them to.
-        """
-        weights = np.empty(self.rows) if out is None else out
-        self._evaluate(index, weights)
-        weights[: self.program.warmup(index) - 1] = np.nan
-        return weights
-
-    def signals_int8(self, index: int, out: Array | None = None) -> Array:
-        """Return a condition at each bar: int8 1 or 0, and 0 during warm-up, when nothing is held either way.
-
-        ``out`` is an int8 array of one value per bar to write them to.
-        """
-        self.program._check_logical(index)
-        signals = np.empty(self.rows, dtype=np.int8) if out is None else out
-        self._evaluate(index, signals.view(np.bool_))
-        signals[: self.program.warmup(index) - 1] = 0
-        return signals
-
-    def _evaluate(self, index: int, out: Array) -> None:
-        """Write a set's values; nodes worth keeping that are not there yet are computed along the way."""
-        from lanner.research.evaluate_walk import BLOCK, Walk, dtype_of
-
-        graph, root = self.program.graph, self.program.outputs[index]
-        known, missing = self._look_up(root)
-        kept = {node: np.empty(self.rows, dtype_of(graph.nodes[node])) for node in missing}
-        straight = out.dtype == dtype_of(graph.nodes[root]) and root not in kept
-        walk = Walk(graph, [root], self._bars, known, kept | {root: out} if straight else kept)
-        for start in range(0, self.rows, BLOCK):
-            stop = min(start + BLOCK, self.rows)
-            walk.move(start, stop)
-            if not (straight and walk.computes(root)):
-                out[start:stop] = walk.value(root)
-        for node, column in kept.items():
-            self._cache.put(node, column)
-
-    def _look_up(self, root: int) -> tuple[dict[int, Array], set[int]]:
-        """Return the kept columns that a node is made of, and the nodes whose columns ought to be kept."""
-        nodes, shared = self.program.graph.nodes, self.program.shared()
-        known: dict[int, Array] = {}
-        missing: set[int] = set()
-        seen: set[int] = set()
-        waiting = [root]
-        while waiting:
-            node = waiting.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if node in shared:
-                column = self._cache.get(node)
-                if column is not None:
-                    known[node] = column
-                    continue
-                missing.add(node)
-            owner = nodes[node].args[0] if nodes[node].op == "line" else node
-            waiting.extend(nodes[owner].args)
-        return known, missing
-
-
-def bar_columns(columns: Mapping[str, Any]) -> dict[str, Array]:
+def bar_columns(columns: Mapping[str, Any] | Any) -> dict[str, Array]:
     """Return the columns of bars among some, as kernels take them."""
     names = list(columns.columns) if hasattr(columns, "columns") else list(columns)
     found = {name: np.asarray(columns[name]) for name in names}

@@ -65,6 +65,11 @@ class Walk:
         """Tell whether a root is computed here; otherwise it is a column, or one value for all rows."""
         return any(root in outs for _, _, outs in self._steps)
 
+    @property
+    def at_once(self) -> bool:
+        """Tell whether nothing is gained by pieces: one step from whole columns to a whole column."""
+        return len(self._steps) == 1 and not self._buffers
+
     # -- what is to be done ----------------------------------------------------------------------------
 
     def _write(self, roots: Sequence[int]) -> None:
@@ -112,7 +117,7 @@ class Walk:
         writes: list[Key] = []
         for name in made.lines:
             out = outs.get(name)
-            writes.append(("unused", index, name) if out is None or out in self._known else out)
+            writes.append(("unused", index, name) if out is None else out)
         count = len(ins)
         run = made.run
         self._steps.append((lambda *arrays: run(arrays[:count], arrays[count:]), ins, writes))
@@ -192,3 +197,11 @@ class Walk:
 def dtype_of(node: Node) -> np.dtype[Any]:
     """Return what a node's column is made of: truth values or numbers."""
     return np.dtype(np.bool_ if node.logical else np.float64)
+
+
+def write(value: Array | float | bool, out: Array) -> None:
+    """Write a column, or one value for all rows, as what is asked for: weights or truth values."""
+    if isinstance(value, np.ndarray) and value.dtype != out.dtype:
+        elementwise.number(value, out)
+    else:
+        out[...] = value

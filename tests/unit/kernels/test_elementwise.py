@@ -47,7 +47,7 @@ def same_bits(one: Array, other: Array) -> bool:
 
 
 def computed(op: str, count: int, *given: Any) -> Array:
-    out = np.empty(count, dtype=np.bool_ if OPERATIONS[op][1] else np.float64)
+    out: Array = np.empty(count, dtype=np.bool_ if OPERATIONS[op][1] else np.float64)
     operation(op)(*given, out)
     return out
 
@@ -91,9 +91,11 @@ def test_conditions_give_the_truth_table(op: str) -> None:
 def test_where_takes_columns_and_single_values_on_either_side() -> None:
     test = np.array([True, False, True])
     a, b = np.array([1.0, math.nan, -0.0]), np.array([4.0, 5.0, 6.0])
-    for x, y in itertools.product((a, 9.0), (b, -0.0)):
-        rows = zip(test.tolist(), np.broadcast_to(x, 3).tolist(), np.broadcast_to(y, 3).tolist(), strict=True)
-        assert same_bits(computed("where", 3, test, x, y), np.array([p if c else q for c, p, q in rows]))
+    for x, y in itertools.product((a, np.full(3, 9.0)), (b, np.full(3, -0.0))):
+        rows = zip(test.tolist(), x.tolist(), y.tolist(), strict=True)
+        expected = np.array([p if c else q for c, p, q in rows])
+        one, other = x if x is a else 9.0, y if y is b else -0.0
+        assert same_bits(computed("where", 3, test, one, other), expected)
     out = np.empty(3, dtype=np.bool_)
     operation("where")(test, np.array([False, True, True]), True, out)
     assert out.tolist() == [False, True, True]
@@ -115,7 +117,9 @@ def test_a_latch_holds_from_piece_to_piece_as_the_streaming_one() -> None:
 
 
 @pytest.mark.parametrize("name", LIBRARY)
-def test_functions_of_the_c_library_agree_with_python_here_and_a_last_digit_would_be_noticed(name: str) -> None:
+def test_functions_of_the_c_library_agree_with_python_here_and_a_last_digit_would_be_noticed(
+    name: str,
+) -> None:
     kernel = operation(name)
     assert agrees(name, kernel)
 

@@ -176,7 +176,7 @@ def numbers(depth: int) -> st.SearchStrategy[Make]:
 
 def operands(depth: int) -> st.SearchStrategy[Make]:
     """Draw what may stand beside an expression: another one, a condition, or a constant."""
-    fixed = CONSTANTS.map(lambda value: lambda b: value)  # noqa: ARG005 - the same for all bars
+    fixed = CONSTANTS.map(lambda value: lambda b: value)
     return st.one_of(numbers(depth), fixed, conditions(depth)) if depth else st.one_of(fields(), fixed)
 
 
@@ -190,9 +190,7 @@ def conditions(depth: int) -> st.SearchStrategy[Make]:
     x, test = numbers(depth - 1), conditions(depth - 1)
     return st.one_of(
         plain,
-        st.builds(
-            lambda f, p, q: lambda b: f(p(b), q(b)), st.sampled_from(COMPARE), x, operands(depth - 1)
-        ),
+        st.builds(lambda f, p, q: lambda b: f(p(b), q(b)), st.sampled_from(COMPARE), x, operands(depth - 1)),
         st.builds(lambda f, p, q: lambda b: f(p(b), q(b)), st.sampled_from(JOIN), test, test),
         st.builds(lambda t: lambda b: ~t(b), test),
         st.builds(lambda t, n: lambda b: t(b).shift(n), test, PERIODS),

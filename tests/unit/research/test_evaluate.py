@@ -16,7 +16,8 @@ import lanner as ln
 from lanner.core.errors import ConfigError, LannerError, StrategyError
 from lanner.indicators.base import Indicator
 from lanner.kernels import presence
-from lanner.research.evaluate import SignalColumns, SignalProgram
+from lanner.research.evaluate import SignalProgram
+from lanner.research.evaluate_columns import SignalColumns
 from lanner.strategy.expression import Expr, declare
 from lanner.strategy.vector import SignalStrategy, signal, signal_array
 from tests.unit.research.rules import columns, same_bits
@@ -35,7 +36,7 @@ def judged(strategy: type[SignalStrategy], **params: object) -> np.ndarray[Any, 
     return np.array(signal_array(strategy, DATA, **params))
 
 
-def over(strategy: type[SignalStrategy], *sets: dict[str, object]) -> SignalColumns:
+def over(strategy: type[SignalStrategy], *sets: dict[str, Any]) -> SignalColumns:
     return SignalProgram(strategy, sets or ({},)).columns(DATA)
 
 
@@ -74,7 +75,9 @@ def test_the_order_of_sets_computes_little_twice_though_little_can_be_kept() -> 
 
     def computed(order: list[int]) -> int:
         evaluated = program.columns(DATA, cache_bytes=8 * 8 * 400)
-        return sum(len(evaluated._look_up(program.outputs[i])[1]) for i in order if evaluated.weights(i) is not None)
+        return sum(
+            len(evaluated._look_up(program.outputs[i])[1]) for i in order if evaluated.weights(i) is not None
+        )
 
     room_for_eight = computed_order = program.order(8)
     assert sorted(room_for_eight) == list(range(400))
@@ -170,13 +173,14 @@ def test_pieces_of_several_sets_make_the_whole_of_each(block: int) -> None:
 ODD: list[tuple[str, Rule]] = [
     ("a field", lambda b: b.close),
     ("a shifted field", lambda b: b.close.shift(3)),
-    ("always long", lambda b: True),  # noqa: ARG005
-    ("a fixed weight", lambda b: 0.5),  # noqa: ARG005
-    ("a whole number", lambda b: -1),  # noqa: ARG005
+    ("always long", lambda b: True),
+    ("a fixed weight", lambda b: 0.5),
+    ("a whole number", lambda b: -1),
     ("a condition among numbers", lambda b: -(b.close > b.open) * 0.5),
     ("conditions as numbers", lambda b: 1 / -((b.close > b.open) - (b.close > 100))),
     ("the average of a condition", lambda b: -(b.close > 100).shift(1).where(b.close > 99, 2.0).sma(3)),
     ("extremes of a condition", lambda b: -ln.where(b.close > b.open, b.close > 99, 0).highest(2)),
+    ("the highest condition", lambda b: -(b.close > 100).highest(2)),
     ("whole numbers", lambda b: 1 / -(ln.where(b.close > b.open, 1, 0) * -1)),
     ("the larger of number and constant", lambda b: -((b.close - 100).maximum(0))),
     ("not during warm-up", lambda b: ~(b.sma(30) > b.close)),
@@ -189,7 +193,7 @@ ODD: list[tuple[str, Rule]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule",), [row[1:] for row in ODD], ids=[row[0] for row in ODD])
+@pytest.mark.parametrize("rule", [row[1] for row in ODD], ids=[row[0] for row in ODD])
 def test_signals_of_every_shape_agree(rule: Rule) -> None:
     strategy = signal("1h")(rule)
     expected = judged(strategy)
@@ -303,7 +307,9 @@ def test_mistakes_are_told() -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         next(SignalProgram(ma).blocks(0, DATA, 0))
     with pytest.raises(StrategyError):
-        SignalProgram(signal("1h")(lambda bars, n=3: bars.nonsense(n) if n > 3 else bars.close), [{}, {"n": 4}])
+        SignalProgram(
+            signal("1h")(lambda bars, n=3: bars.nonsense(n) if n > 3 else bars.close), [{}, {"n": 4}]
+        )
 
 
 def test_without_numba_the_fix_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
