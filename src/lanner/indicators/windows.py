@@ -35,7 +35,7 @@ class Highest(Indicator):
         if queue[0][1] <= index - self.period:
             queue.popleft()
         if index >= self.period:
-            self.value = queue[0][0]
+            self.value = queue[0][0] + 0.0  # of the two zeros always the positive one
 
 
 class Lowest(Indicator):
@@ -65,7 +65,7 @@ class Lowest(Indicator):
         if queue[0][1] <= index - self.period:
             queue.popleft()
         if index >= self.period:
-            self.value = queue[0][0]
+            self.value = queue[0][0] + 0.0  # of the two zeros always the positive one
 
 
 class Sum(Indicator):

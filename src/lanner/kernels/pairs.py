@@ -49,6 +49,9 @@ def _run(state: Array, x: Array, y: Array, out: Array, scaled: bool) -> None:
 def _block(state: Array, xs: Array, ys: Array, out: Array, scaled: bool) -> None:
     n = int(state[0])
     seen, left = int(state[2]), int(state[3])
+    centre_x, centre_y = state[4], state[5]
+    sum_x, sum_y, sum_xx, sum_yy, sum_xy = state[6], state[7], state[8], state[9], state[10]
+    peak_x, peak_y = state[11], state[12]
     new_xs, new_ys = xs[n:], ys[n:]
     for index in range(out.size):
         x, y = new_xs[index], new_ys[index]
@@ -61,49 +64,41 @@ def _block(state: Array, xs: Array, ys: Array, out: Array, scaled: bool) -> None
             if seen < n:
                 out[index] = math.nan
                 continue
-            _recentre(state, xs[index + 1 : index + n + 1], ys[index + 1 : index + n + 1])
-            left = n
-            out[index] = _value(state, n, scaled)
+            few = True
         else:
-            _replace(state, x, y, xs[index], ys[index])
             left -= 1
-            if _few_digits(state, n):
-                _recentre(state, xs[index + 1 : index + n + 1], ys[index + 1 : index + n + 1])
-                left = n
-            out[index] = _value(state, n, scaled)
-    state[2], state[3] = seen, left
+            old_x, old_y = xs[index] - centre_x, ys[index] - centre_y
+            far_x, far_y = x - centre_x, y - centre_y
+            sum_x += far_x - old_x
+            sum_y += far_y - old_y
+            sum_xx += far_x * far_x - old_x * old_x
+            sum_yy += far_y * far_y - old_y * old_y
+            sum_xy += far_x * far_y - old_x * old_y
+            peak_x = sum_xx if sum_xx > peak_x else peak_x
+            peak_y = sum_yy if sum_yy > peak_y else peak_y
+            offset_x, offset_y = sum_x / n, sum_y / n
+            spread_x, spread_y = sum_xx / n, sum_yy / n
+            few = (
+                spread_x - offset_x * offset_x <= 1e-9 * spread_x
+                or spread_y - offset_y * offset_y <= 1e-9 * spread_y
+                or sum_xx <= 1e-9 * peak_x
+                or sum_yy <= 1e-9 * peak_y
+            )
+        if few:
+            centre_x, centre_y, left = x, y, n
+            sum_x, sum_y, sum_xx, sum_yy, sum_xy = _around(
+                xs[index + 1 : index + n + 1], ys[index + 1 : index + n + 1]
+            )
+            peak_x, peak_y = sum_xx, sum_yy
+        out[index] = _value(n, sum_x, sum_y, sum_xx, sum_yy, sum_xy, scaled)
+    state[2], state[3], state[4], state[5] = seen, left, centre_x, centre_y
+    state[6], state[7], state[8], state[9], state[10] = sum_x, sum_y, sum_xx, sum_yy, sum_xy
+    state[11], state[12] = peak_x, peak_y
 
 
 @kernel
-def _replace(state: Array, x: Array, y: Array, first_x: float, first_y: float) -> None:
-    old_x, old_y = first_x - state[4], first_y - state[5]
-    new_x, new_y = x - state[4], y - state[5]
-    state[6] += new_x - old_x
-    state[7] += new_y - old_y
-    state[8] += new_x * new_x - old_x * old_x
-    state[9] += new_y * new_y - old_y * old_y
-    state[10] += new_x * new_y - old_x * old_y
-    if state[8] > state[11]:
-        state[11] = state[8]
-    if state[9] > state[12]:
-        state[12] = state[9]
-
-
-@kernel
-def _few_digits(state: Array, n: int) -> bool:
-    offset_x, offset_y = state[6] / n, state[7] / n
-    spread_x, spread_y = state[8] / n, state[9] / n
-    few: bool = (
-        spread_x - offset_x * offset_x <= 1e-9 * spread_x
-        or spread_y - offset_y * offset_y <= 1e-9 * spread_y
-        or state[8] <= 1e-9 * state[11]
-        or state[9] <= 1e-9 * state[12]
-    )
-    return few
-
-
-@kernel
-def _recentre(state: Array, xs: Array, ys: Array) -> None:
+def _around(xs: Array, ys: Array) -> tuple[float, float, float, float, float]:
+    """Return the sums of distances to the newest pair, of their squares and of their products."""
     x, y = xs[xs.size - 1], ys[ys.size - 1]
     sum_x = sum_y = sum_xx = sum_yy = sum_xy = 0.0
     for index in range(xs.size):
@@ -113,17 +108,17 @@ def _recentre(state: Array, xs: Array, ys: Array) -> None:
         sum_xx += far_x * far_x
         sum_yy += far_y * far_y
         sum_xy += far_x * far_y
-    state[4], state[5], state[6], state[7] = x, y, sum_x, sum_y
-    state[8], state[9], state[10] = sum_xx, sum_yy, sum_xy
-    state[11], state[12] = sum_xx, sum_yy
+    return sum_x, sum_y, sum_xx, sum_yy, sum_xy
 
 
 @kernel
-def _value(state: Array, n: int, scaled: bool) -> float:
-    offset_x, offset_y = state[6] / n, state[7] / n
-    variance_x = state[8] / n - offset_x * offset_x
-    variance_y = state[9] / n - offset_y * offset_y
-    covariance = state[10] / n - offset_x * offset_y
+def _value(
+    n: int, sum_x: float, sum_y: float, sum_xx: float, sum_yy: float, sum_xy: float, scaled: bool
+) -> float:
+    offset_x, offset_y = sum_x / n, sum_y / n
+    variance_x = sum_xx / n - offset_x * offset_x
+    variance_y = sum_yy / n - offset_y * offset_y
+    covariance = sum_xy / n - offset_x * offset_y
     if not scaled:
         return covariance / variance_y if variance_y > 0.0 else 0.0
     if variance_x > 0.0 and variance_y > 0.0:

@@ -22,77 +22,77 @@ from lanner.kernels.moving import running_sum
 
 
 def extreme_state(period: int) -> Array:
-    """Return a fresh state: period, place of the first candidate, how many, index of the last value; candidates.
-
-    The candidates are a ring of values and one of their indices: those that no later value has beaten.
-    """
-    state = np.zeros(4 + 2 * (period + 1))
-    state[0] = period
+    """Return a fresh state: ``[2]`` values since the gap; three buffers for the windows, each for n and a block."""
+    block = max(BLOCK, period)
+    state = np.zeros(HEAD + 3 * (period + block))
+    state[0], state[1] = period, block
     return state
 
 
 @kernel
 def highest(state: Array, x: Array, out: Array) -> None:
     """Give the highest of the last values."""
-    n, first, count, step = int(state[0]), int(state[1]), int(state[2]), int(state[3])
-    room = n + 1
-    values, steps = state[4 : 4 + room], state[4 + room :]
-    for index in range(x.size):
-        value = x[index]
-        if value - value != 0.0:
-            first = count = step = 0
-            out[index] = math.nan
-            continue
-        last = first + count - 1
-        if last >= room:
-            last -= room
-        while count > 0 and values[last] <= value:
-            count -= 1
-            last = last - 1 if last > 0 else room - 1
-        step += 1
-        place = first + count
-        if place >= room:
-            place -= room
-        values[place] = value
-        steps[place] = step
-        count += 1
-        if steps[first] <= step - n:
-            first = first + 1 if first < room - 1 else 0
-            count -= 1
-        out[index] = values[first] if step >= n else math.nan
-    state[1], state[2], state[3] = first, count, step
+    _extreme(state, x, out, 1.0)
 
 
 @kernel
 def lowest(state: Array, x: Array, out: Array) -> None:
-    """Give the lowest of the last values."""
-    n, first, count, step = int(state[0]), int(state[1]), int(state[2]), int(state[3])
-    room = n + 1
-    values, steps = state[4 : 4 + room], state[4 + room :]
-    for index in range(x.size):
-        value = x[index]
-        if value - value != 0.0:
-            first = count = step = 0
-            out[index] = math.nan
-            continue
-        last = first + count - 1
-        if last >= room:
-            last -= room
-        while count > 0 and values[last] >= value:
-            count -= 1
-            last = last - 1 if last > 0 else room - 1
-        step += 1
-        place = first + count
-        if place >= room:
-            place -= room
-        values[place] = value
-        steps[place] = step
-        count += 1
-        if steps[first] <= step - n:
-            first = first + 1 if first < room - 1 else 0
-            count -= 1
-        out[index] = values[first] if step >= n else math.nan
-    state[1], state[2], state[3] = first, count, step
+    """Give the lowest of the last values: the highest of the negated ones, negated."""
+    _extreme(state, x, out, -1.0)
+
+
+@kernel
+def _extreme(state: Array, x: Array, out: Array, sign: float) -> None:
+    n, block, seen = int(state[0]), int(state[1]), int(state[2])
+    room = n + block
+    buffer = state[HEAD : HEAD + room]
+    one, two = state[HEAD + room : HEAD + 2 * room], state[HEAD + 2 * room :]
+    for begin in range(0, x.size, block):
+        values, piece = x[begin : begin + block], out[begin : begin + block]
+        count = values.size
+        gaps = _take_signed(buffer[n : n + count], values, sign)
+        _slide_maximum(buffer[: n + count], one, two, n, piece)
+        for index in range(count):
+            piece[index] = piece[index] * sign + 0.0  # of the two zeros always the positive one
+        if gaps > 0 or seen < n:
+            for index in range(count):
+                seen = min(seen + 1, n) if values[index] - values[index] == 0.0 else 0
+                if seen < n:
+                    piece[index] = math.nan
+        slide(buffer, n, count)
+    state[2] = seen
+
+
+@kernel
+def _take_signed(room: Array, values: Array, sign: float) -> int:
+    """Copy values times the sign, gaps as what is never highest; tell how many gaps there are."""
+    gaps = 0
+    for index in range(values.size):
+        value = values[index]
+        gap = value - value != 0.0
+        gaps += 1 if gap else 0
+        room[index] = -math.inf if gap else value * sign
+    return gaps
+
+
+@kernel
+def _slide_maximum(values: Array, one: Array, two: Array, n: int, out: Array) -> None:
+    """Write the highest of each window of n: windows of 1, 2, 4 … values, the last two overlapping."""
+    width = 1
+    now, after, spare = values, one, two
+    while 2 * width <= n:
+        _larger(now, now[width:], after[: values.size - 2 * width + 1])
+        now = after
+        after, spare = spare, after
+        width *= 2
+    _larger(now[1:], now[1 + n - width :], out)
+
+
+@kernel
+def _larger(one: Array, other: Array, out: Array) -> None:
+    for index in range(out.size):
+        a, b = one[index], other[index]
+        out[index] = a if a > b else b
 
 
 def total_state(period: int) -> Array:
