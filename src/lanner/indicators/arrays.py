@@ -61,7 +61,7 @@ def runner(kind: type[Lines], params: tuple[object, ...] = ()) -> ArrayRunner:
 class KernelRunner:
     """Run a kernel whose state is one array."""
 
-    __slots__ = ("_kernel", "_state", "_types", "fields", "lines")
+    __slots__ = ("_types", "fields", "kernel", "lines", "state")
 
     def __init__(
         self, lines: tuple[str, ...], fields: tuple[str, ...], kernel: Callable[..., None], state: Array
@@ -69,16 +69,19 @@ class KernelRunner:
         self.lines = lines
         self.fields = fields
         self._types = tuple(WHOLE if name == "ts_open" else FLOAT for name in fields)
-        self._kernel = kernel
-        self._state = state
+        self.kernel = kernel
+        self.state = state
 
     def run(self, inputs: Sequence[Array], outs: Sequence[Array]) -> None:
         """Go on where the last piece ended and write every line."""
+        self.kernel(self.state, *self.checked(inputs), *outs)
+
+    def checked(self, inputs: Sequence[Array]) -> Sequence[Array]:
+        """Return the inputs as the kernel takes them; nothing is copied where they are so already."""
         for values, kind in zip(inputs, self._types, strict=True):
             if values.dtype is not kind or not values.flags.carray:
-                inputs = [as_input(name, item) for name, item in zip(self.fields, inputs, strict=True)]
-                break
-        self._kernel(self._state, *inputs, *outs)
+                return [as_input(name, item) for name, item in zip(self.fields, inputs, strict=True)]
+        return inputs
 
 
 class StreamRunner:
@@ -107,6 +110,32 @@ class StreamRunner:
             step(*values)
             for line, out in parts:
                 out[index] = line.value
+
+
+def run_together(
+    runners: Sequence[ArrayRunner], inputs: Sequence[Array], outs: Sequence[Sequence[Array]]
+) -> None:
+    """Go on with several runners of the same inputs; ``outs`` holds the lines of each.
+
+    The values are those of running one after the other. Where each value waits for the one before (EMA, RMA), four
+    sets of parameters are computed side by side.
+    """
+    alone = list(range(len(runners)))
+    if available():
+        from lanner.indicators.kernel_table import FOURS
+
+        for kernel, four in FOURS.items():
+            kin = [index for index in alone if getattr(runners[index], "kernel", None) is kernel]
+            for first in range(0, len(kin) - len(kin) % 4, 4):
+                group = kin[first : first + 4]
+                made = [item for index in group if isinstance(item := runners[index], KernelRunner)]
+                plain = made[0].checked(inputs)
+                four(
+                    *(item.state for item in made), *plain, *(line for index in group for line in outs[index])
+                )
+                alone = [index for index in alone if index not in group]
+    for index in alone:
+        runners[index].run(inputs, outs[index])
 
 
 def fields_of(indicator: Lines) -> tuple[str, ...]:

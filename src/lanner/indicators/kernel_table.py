@@ -65,3 +65,6 @@ KERNELS: dict[type[Any], Callable[[Any], Made]] = {
     ZScore: lambda i: (windows.zscore, windows.zscore_state(i.period)),
 }
 """By exact class: a subclass may compute something else, so it is streamed."""
+
+FOURS: dict[Any, Callable[..., None]] = {moving.ema: moving.ema_four}
+"""Kernels that compute four sets of parameters over one series in little more time than one."""

@@ -151,11 +151,7 @@ def ema(state: Array, x: Array, out: Array) -> None:
     alpha = state[1]
     for begin in range(0, x.size, BLOCK):
         values, piece = x[begin : begin + BLOCK], out[begin : begin + BLOCK]
-        after = _decay(values, piece, alpha, state[2])
-        if after - after == 0.0:
-            state[2] = after
-        else:
-            _decay_with_care(state, values, piece)
+        _settle(state, values, piece, _decay(values, piece, alpha, state[2]))
 
 
 @kernel
@@ -185,6 +181,47 @@ def _decay_with_care(state: Array, x: Array, out: Array) -> None:
                 count = total = 0.0
         out[index] = last
     state[2], state[3], state[4] = last, count, total
+
+
+@kernel
+def ema_four(
+    one: Array,
+    two: Array,
+    three: Array,
+    four: Array,
+    x: Array,
+    out_one: Array,
+    out_two: Array,
+    out_three: Array,
+    out_four: Array,
+) -> None:
+    """Compute four averages of one series side by side: each step waits for the one before, four wait together."""
+    for begin in range(0, x.size, BLOCK):
+        end = begin + BLOCK
+        values = x[begin:end]
+        a, b, c, d = out_one[begin:end], out_two[begin:end], out_three[begin:end], out_four[begin:end]
+        e, f, g, h = one[2], two[2], three[2], four[2]
+        alpha, beta, gamma, delta = one[1], two[1], three[1], four[1]
+        for index in range(values.size):
+            value = values[index]
+            e = e + alpha * (value - e)
+            f = f + beta * (value - f)
+            g = g + gamma * (value - g)
+            h = h + delta * (value - h)
+            a[index], b[index], c[index], d[index] = e, f, g, h
+        _settle(one, values, a, e)
+        _settle(two, values, b, f)
+        _settle(three, values, c, g)
+        _settle(four, values, d, h)
+
+
+@kernel
+def _settle(state: Array, x: Array, out: Array, after: float) -> None:
+    """Keep the last value of a run, or repeat the run with care."""
+    if after - after == 0.0:
+        state[2] = after
+    else:
+        _decay_with_care(state, x, out)
 
 
 def wma_state(period: int) -> Array:

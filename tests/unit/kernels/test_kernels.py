@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import lanner.indicators
 from lanner.core.errors import ConfigError, LannerError
-from lanner.indicators import ATR, EMA, SMA, BarIndicator, Correlation, Indicator, PairIndicator
-from lanner.indicators.arrays import KernelRunner, StreamRunner, fields_of, runner
+from lanner.indicators import ATR, EMA, RMA, SMA, BarIndicator, Correlation, Indicator, PairIndicator
+from lanner.indicators.arrays import KernelRunner, StreamRunner, fields_of, run_together, runner
 from lanner.indicators.base import Lines, Row
 from lanner.indicators.kernel_table import KERNELS
 from lanner.indicators.logarithm import log
@@ -222,6 +222,24 @@ def test_series_of_unequal_length_are_refused() -> None:
         Correlation(5).array(np.ones(4), np.ones(5))
     with pytest.raises(ConfigError, match="high: 2, low: 1"):
         ATR().array({"high": np.ones(2), "low": np.ones(1)})
+
+
+@pytest.mark.parametrize("count", [1, 4, 7, 9])
+def test_several_runners_together_give_what_each_gives_alone(count: int) -> None:
+    columns = columns_of(np.random.default_rng(2).standard_normal(5000).tolist(), 1, 1.0, [(33, math.nan)])
+    columns["x"][[100, 2000, 2001, 4095]] = math.nan
+    kinds: list[tuple[type[Any], tuple[object, ...]]] = [
+        (EMA, (3 + 7 * index,)) if index % 4 < 3 else (SMA, (5 + index,)) for index in range(count)
+    ]
+    kinds += [(RMA, (9,)), (Doubled, ())]
+    runners = [runner(kind, params) for kind, params in kinds]
+    outs = [[np.empty(5000)] for _ in kinds]
+    for begin, end in itertools.pairwise([0, 10, 1500, 4096, 5000]):
+        run_together(
+            runners, [columns["x"][begin:end]], [[out[begin:end] for out in lines] for lines in outs]
+        )
+    for (kind, params), lines in zip(kinds, outs, strict=True):
+        assert same_bits(lines[0], streamed(kind, params, columns)[0])
 
 
 class Doubled(Indicator):
