@@ -33,11 +33,10 @@ def check_repeats(stage: Stage, others: OtherProcesses | None) -> tuple[Outcome,
             second = stage.attempt(cls=stage.cls)
             if differs(stage.reference, second):
                 state.findings.append(_leak(stage, second))
-    where = ""
-    if others is not None and stage.ref:
-        where = f", in {others.count} other processes"
-        if not state.findings:
-            _elsewhere(stage, others, determinism)
+    answered = 0
+    if others is not None and stage.ref and not state.findings:
+        answered = _elsewhere(stage, others, determinism)
+    where = f", in {answered} other processes" if answered else ""
     determinism.note = f"again, at another time, with other dice{where}"
     state.note = "a second run in the same process"
     return determinism, state
@@ -117,9 +116,21 @@ def _leak(stage: Stage, second: Trial, more: str = "") -> Finding:
     )
 
 
-def _elsewhere(stage: Stage, others: OtherProcesses, determinism: Outcome) -> None:
-    """Compare with runs in fresh processes, whose sets and hashes are ordered otherwise."""
-    for seed, trial in others.answers():
+def _elsewhere(stage: Stage, others: OtherProcesses, determinism: Outcome) -> int:
+    """Compare with runs in fresh processes, whose sets and hashes are ordered otherwise; return how many answered."""
+    answers = others.answers()
+    if any(trial is None for _, trial in answers):
+        determinism.findings.append(
+            Finding(
+                "determinism",
+                "warning",
+                "another process ended without an answer",
+                expected="the same run in a fresh process",
+                found="no answer",
+                fix="Look whether the strategy ends the program, or needs what only this process has.",
+            )
+        )
+    for seed, trial in answers:
         if trial is None or determinism.findings or not differs(stage.reference, trial):
             continue
         ts, first, other = difference(stage.reference, trial)
@@ -136,3 +147,4 @@ def _elsewhere(stage: Stage, others: OtherProcesses, determinism: Outcome) -> No
                 evidence={"PYTHONHASHSEED": seed},
             )
         )
+    return sum(1 for _, trial in answers if trial is not None)

@@ -46,7 +46,7 @@ class Stage:
     @property
     def from_file(self) -> bool:
         """Tell whether the strategy is a file, which can be loaded anew for every trial."""
-        return ".py" in self.ref
+        return self.ref.endswith(".py") or ".py:" in self.ref
 
     def load(self) -> type[Strategy]:
         """Load the strategy anew, with the modules beside it; a class of an installed module stays what it is."""

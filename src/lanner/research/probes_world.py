@@ -14,6 +14,7 @@ from lanner.backtest.spec import BacktestSpec, StrategyEntry, Stream
 from lanner.core.errors import ConfigError, DataError
 from lanner.model.instruments import Instrument
 from lanner.model.timeframes import DAY_NS, TIMEFRAMES_NS, timeframe_ns
+from lanner.sim.settings import FundingMode, LatencySettings, VenueSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,7 +144,6 @@ def synthetic_world(
 ) -> World:
     """Return invented bars of a perpetual, enough for most rules to show themselves, at realistic fees."""
     from lanner.marketdata.synth import Market, synthesize_bars
-    from lanner.sim.settings import FundingMode, VenueSettings
 
     length = TIMEFRAMES_NS.get(timeframe, 0)
     if not length:
@@ -199,9 +199,15 @@ def real_world(config: BacktestConfig, cls: type[Strategy]) -> World:
             )
         frames.append(frame)
     timeframe = spec.strategies[0].strategy.timeframe
+    if any(not _is_prompt(settings) for settings in spec.venues.values()):
+        notes.append("delays are left out: with them an order leaves after the bar that led to it")
     base = dataclasses.replace(
         spec,
         strategies=[],
+        venues={
+            name: dataclasses.replace(settings, latency=LatencySettings())
+            for name, settings in spec.venues.items()
+        },
         streams=[_stream(stream, frame) for stream, frame in zip(spec.streams, frames, strict=True)],
         run_id="check",
         max_points=10_000,
@@ -213,6 +219,10 @@ def real_world(config: BacktestConfig, cls: type[Strategy]) -> World:
         raise DataError("there is nothing to play in the chosen span", fix="Change --since and --until.")
     world.title = f"{len(world.played):,} {'rows' if not _has_bars(world) else 'bars'} of {labels}"
     return world
+
+
+def _is_prompt(settings: VenueSettings) -> bool:
+    return settings.latency == LatencySettings()
 
 
 def _has_bars(world: World) -> bool:

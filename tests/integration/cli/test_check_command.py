@@ -148,3 +148,20 @@ def test_a_strategy_that_fails_is_a_finding_not_a_crash(work: Path, lanner: Run)
     finding = json.loads(out)["findings"][0]
     assert finding["check"] == "run"
     assert finding["found"] == "ZeroDivisionError: division by zero"
+
+
+def test_a_peek_is_found_whatever_the_delays_and_fills(work: Path, lanner: Run) -> None:
+    (work / "peek.py").write_text(PEEK)
+    for setting in ("latency.feed=200", "fills.market_on=close"):
+        code, out, _ = lanner("check", "peek.py", *DATA, "--set", setting, "--json", "--budget", "4")
+        assert (code, statuses(out)["look-ahead"]) == (1, "error"), setting
+
+
+def test_a_strategy_that_ends_the_program_is_an_error(work: Path, lanner: Run) -> None:
+    (work / "leaves.py").write_text(
+        "import sys\n\nimport lanner as ln\n\n\nclass Leaves(ln.Strategy):\n    def on_bar(self, bar):\n"
+        "        sys.exit(3)\n"
+    )
+    code, out, _ = lanner("check", "leaves.py", *DATA, "--json", "--budget", "2")
+    assert code == 1
+    assert "ends the program" in json.loads(out)["findings"][0]["found"]
