@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from lanner.analysis import attribute
 from lanner.backtest.report import render_report
-from lanner.backtest.report.page import vendored
+from lanner.backtest.report.frame import vendored
 from lanner.backtest.report.payload import EQUITY_POINTS, price_decimals
 from lanner.backtest.report.thin import thin_indices
 from lanner.backtest.report.view import money, waterfall_bars

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from lanner.analysis import METRICS, drawdown_series
 from lanner.analysis.periods import NS_PER_DAY, last_of_each_day, periods_per_year
 from lanner.analysis.returns import rolling_sharpe, simple_returns
+from lanner.backtest.report.frame import safe_json
 from lanner.backtest.report.thin import thin_indices
 from lanner.backtest.result import BacktestResult, PriceSeries, RoundTrip
 
@@ -36,8 +36,7 @@ def page_json(result: BacktestResult) -> str:
             for name, metric in METRICS.items()
         },
     }
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return safe_json(data)
 
 
 def short(value: float, digits: int = 8) -> float | None:
@@ -45,11 +44,12 @@ def short(value: float, digits: int = 8) -> float | None:
     return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
-def _shorts(values: Iterable[float], digits: int = 8) -> list[float | None]:
+def shorts(values: Iterable[float], digits: int = 8) -> list[float | None]:
+    """Return all values with at most so many significant digits."""
     return [short(float(value), digits) for value in values]
 
 
-def _seconds(ts: NDArray[np.int64]) -> list[float | int]:
+def seconds(ts: NDArray[np.int64]) -> list[float | int]:
     """Return UNIX seconds, whole numbers where they are whole."""
     return [value // 1000 if value % 1000 == 0 else value / 1000 for value in (ts // 1_000_000).tolist()]
 
@@ -61,11 +61,11 @@ def _equity(result: BacktestResult) -> Json:
     fall = drawdown_series(curve.equity)
     keep = thin_indices([curve.equity, fall], EQUITY_POINTS)
     return {
-        "t": _seconds(curve.ts[keep]),
-        "v": _shorts(curve.equity[keep], 12),
-        "b": None if curve.benchmark is None else _shorts(curve.benchmark[keep]),
-        "d": _shorts(0.0 - fall[keep], 6),
-        "x": _shorts(curve.exposure[keep], 5),
+        "t": seconds(curve.ts[keep]),
+        "v": shorts(curve.equity[keep], 12),
+        "b": None if curve.benchmark is None else shorts(curve.benchmark[keep]),
+        "d": shorts(0.0 - fall[keep], 6),
+        "x": shorts(curve.exposure[keep], 5),
         "kept": int(keep.size),
         "of": int(curve.ts.size),
     }
@@ -93,8 +93,8 @@ def _rolling(result: BacktestResult) -> Json:
         return {"t": [], "v": [], "window": window, "unit": unit}
     keep = thin_indices([values], _ROLLING_POINTS)
     return {
-        "t": _seconds(ts[window - 1 :][keep]),
-        "v": _shorts(values[keep], 5),
+        "t": seconds(ts[window - 1 :][keep]),
+        "v": shorts(values[keep], 5),
         "window": window,
         "unit": unit,
     }
@@ -127,7 +127,7 @@ def _histogram(name: str, values: Floats) -> Json | None:
     first, last = int(used[0]), int(used[-1]) + 1
     return {
         "name": name,
-        "edges": _shorts(edges[first : last + 1], 6),
+        "edges": shorts(edges[first : last + 1], 6),
         "counts": counts[first:last].tolist(),
         "mean": short(float(np.mean(everything)), 6),
         "var": short(float(np.percentile(everything, 5)), 6),
@@ -143,11 +143,11 @@ def _candles(series: PriceSeries) -> Json:
         "spec": series.spec,
         "decimals": price_decimals(series.close),
         "t": (merged.ts // 1_000_000_000).tolist(),
-        "o": _shorts(merged.open, 10),
-        "h": _shorts(merged.high, 10),
-        "l": _shorts(merged.low, 10),
-        "c": _shorts(merged.close, 10),
-        "v": _shorts(merged.volume, 5),
+        "o": shorts(merged.open, 10),
+        "h": shorts(merged.high, 10),
+        "l": shorts(merged.low, 10),
+        "c": shorts(merged.close, 10),
+        "v": shorts(merged.volume, 5),
     }
 
 
@@ -196,16 +196,16 @@ def _trades(trips: list[RoundTrip]) -> Json:
         "side": [trip.side for trip in trips],
         "entry": [trip.entry_ts // 1_000_000 for trip in trips],
         "exit": [trip.exit_ts // 1_000_000 for trip in trips],
-        "entry_px": _shorts((trip.entry_px for trip in trips), 10),
-        "exit_px": _shorts((trip.exit_px for trip in trips), 10),
-        "qty": _shorts((trip.qty for trip in trips), 10),
-        "pnl": _shorts(trip.pnl for trip in trips),
-        "ret": _shorts((trip.return_frac for trip in trips), 6),
-        "fees": _shorts((trip.fees for trip in trips), 6),
-        "funding": _shorts((trip.funding for trip in trips), 6),
-        "slippage": _shorts((trip.slippage for trip in trips), 6),
-        "mae": _shorts((trip.mae for trip in trips), 5),
-        "mfe": _shorts((trip.mfe for trip in trips), 5),
+        "entry_px": shorts((trip.entry_px for trip in trips), 10),
+        "exit_px": shorts((trip.exit_px for trip in trips), 10),
+        "qty": shorts((trip.qty for trip in trips), 10),
+        "pnl": shorts(trip.pnl for trip in trips),
+        "ret": shorts((trip.return_frac for trip in trips), 6),
+        "fees": shorts((trip.fees for trip in trips), 6),
+        "funding": shorts((trip.funding for trip in trips), 6),
+        "slippage": shorts((trip.slippage for trip in trips), 6),
+        "mae": shorts((trip.mae for trip in trips), 5),
+        "mfe": shorts((trip.mfe for trip in trips), 5),
         "why_in": [index(trip.entry_reason) for trip in trips],
         "why_out": [index(trip.exit_reason) for trip in trips],
         "open": [int(trip.open) for trip in trips],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
@@ -273,10 +273,10 @@ def _slice_row(piece: Slice) -> dict[str, str]:
     }
 
 
-def data_rows(result: BacktestResult) -> list[dict[str, object]]:
+def data_rows(data: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
     """Return the passport summaries of the data sets, with every problem each one names."""
     rows: list[dict[str, object]] = []
-    for entry in result.data:
+    for entry in data:
         problems = entry.get("problems")
         rows.append(
             {
@@ -325,7 +325,7 @@ def pretty(value: object) -> str:
 
 def view(result: BacktestResult) -> dict[str, object]:
     """Return everything the template needs, all of it plain text still to be escaped."""
-    rows = data_rows(result)
+    rows = data_rows(result.data)
     return {
         "title": result.name or result.strategy,
         "strategy": result.strategy if result.name else "",

@@ -96,6 +96,7 @@
     byId("hist-tools").append(button);
   });
 
-  R.drawShapes = function () { drawHistogram(); drawScatter(); };
-  R.drawShapes();
+  function drawShapes() { drawHistogram(); drawScatter(); }
+  drawShapes();
+  R.onBreak(drawShapes);
 })();
