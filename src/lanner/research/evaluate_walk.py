@@ -100,9 +100,7 @@ class Walk:
                 self._write_operation(index, node)
             else:
                 outs = {name: line for (owner, name), line in lines.items() if owner == index}
-                if index in wanted:
-                    outs[node.detail[0].lines[0]] = index
-                self._write_indicator(index, node, outs)
+                self._write_indicator(index, node, outs, index in wanted)
 
     def _write_operation(self, index: int, node: Node) -> None:
         if node.op == "indicator":
@@ -111,8 +109,11 @@ class Walk:
             function = operation(node.op)
         self._steps.append((function, [self._key(arg) for arg in node.args], [index]))
 
-    def _write_indicator(self, index: int, node: Node, outs: Mapping[str, int]) -> None:
+    def _write_indicator(self, index: int, node: Node, outs: dict[str, int], itself: bool) -> None:
+        """Write the step of an indicator; ``outs`` are the nodes of its lines, it is the first line ``itself``."""
         made = runner(*node.detail)
+        if itself:
+            outs[made.lines[0]] = index
         ins: list[Key] = [self._filled_key(arg) for arg in node.args] or list(made.fields)
         writes: list[Key] = []
         for name in made.lines:

@@ -131,6 +131,11 @@ OF_NUMBERS: tuple[Callable[[Any, int], Any], ...] = (
     lambda x, n: x.diff(n),
     lambda x, n: x.pct_change(n),
     lambda x, n: x.rolling(n).mean(),
+    lambda x, n: x.hma(n + 1),
+    lambda x, n: x.stoch_rsi(n, n, 2, 2).d,
+    lambda x, n: x.volatility(n + 1),
+    lambda x, n: x.correlation(x.shift(1), n + 2),
+    lambda x, n: x.beta(x.highest(2), n + 2, changes=False),
 )
 
 OF_BARS: tuple[Callable[[Any, int], Any], ...] = (
@@ -147,6 +152,12 @@ OF_BARS: tuple[Callable[[Any, int], Any], ...] = (
     lambda b, n: b.obv() - n,
     lambda b, n: b.vwap() - n,
     lambda b, n: b.vwap(reset_daily=True) + n,
+    lambda b, n: b.keltner(n, 1.5, n).upper,
+    lambda b, n: b.parabolic_sar() - n,
+    lambda b, n: b.ichimoku(n, n + 2, n + 4, 3).span_b - b.ichimoku(n, n + 2, n + 4, 3),
+    lambda b, n: b.session_vwap("4h", 1) - n,
+    lambda b, n: b.yang_zhang(n + 1),
+    lambda b, n: b.parkinson(n) / b.garman_klass(n),
 )
 
 

@@ -231,6 +231,19 @@ def test_indicators_without_a_kernel_are_slow_and_right() -> None:
     assert same_bits(np.concatenate([piece.copy() for *_, piece in blocks]), judged(strategy))
 
 
+def test_functions_of_talib_agree() -> None:
+    pytest.importorskip("talib", reason="TA-Lib is not installed")
+    for rule in (
+        lambda b: b.talib("KAMA", timeperiod=5) > b.talib("BBANDS", timeperiod=6).middleband,
+        lambda b: b.talib("MFI", timeperiod=5) - b.high.talib("LINEARREG", timeperiod=4),
+    ):
+        strategy = signal("1h")(rule)
+        expected = judged(strategy)
+        assert same_bits(over(strategy).weights(0), expected)
+        pieces = [piece.copy() for *_, piece in SignalProgram(strategy).blocks(0, DATA, 61)]
+        assert same_bits(np.concatenate(pieces), expected)
+
+
 def test_a_constant_may_be_averaged() -> None:
     def rule(bars):  # type: ignore[no-untyped-def]
         graph = bars._graph
