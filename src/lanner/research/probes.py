@@ -267,11 +267,6 @@ def built(cls: type[Strategy], params: dict[str, Any]) -> Strategy:
         raise strategy_error(error, probe, "while it was built", ()) from None
 
 
-def refuses(error: LannerError) -> bool:
-    """Tell whether a strategy refused its parameters in so many words, as it may."""
-    return isinstance(error, ConfigError)
-
-
 __all__ = [
     "Decision",
     "Finding",
@@ -286,6 +281,5 @@ __all__ = [
     "on_first_start",
     "one_line",
     "play",
-    "refuses",
     "settled_memory",
 ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanner.core.errors import LannerError
 from lanner.engine.subscriptions import MissingSeriesError
 from lanner.model.timeframes import TIMEFRAMES_NS
 from lanner.research.lint import check_source
@@ -230,4 +229,4 @@ def _imports_of(module: Any) -> list[str]:
     return sorted(names)
 
 
-__all__ = ["BUDGET", "CHECKS", "CheckReport", "LannerError", "check_strategy", "source_files"]
+__all__ = ["BUDGET", "CHECKS", "CheckReport", "check_strategy", "source_files"]
