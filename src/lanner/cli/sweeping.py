@@ -1,0 +1,138 @@
+"""Run a sweep for a command: the plan from the options, progress, the result on the screen or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanner.backtest.config import BacktestConfig
+from lanner.cli.output import note, print_json, prints_aside
+from lanner.cli.running import stop_on_sigterm
+from lanner.core.errors import ConfigError
+from lanner.storage.environment import default_runs
+from lanner.storage.runs import RunStore
+
+if TYPE_CHECKING:
+    from lanner.research.sweep import SweepPlan
+
+ENGINES = ("auto", "array", "event")
+
+
+@dataclass(frozen=True, slots=True)
+class SweepChoice:
+    """What the options of ``lanner sweep`` said."""
+
+    params: list[str]
+    where: list[str]
+    method: str
+    trials: int
+    engine: str
+    workers: int | None
+    fresh: bool
+    objectives: list[str]
+    min_trades: int
+    walk_forward: str
+    windows: int
+    train: float
+    gap: int
+    top: int
+    seed: int
+    report: Path | None
+    as_json: bool
+    quiet: bool
+
+
+def plan_of(config: BacktestConfig, choice: SweepChoice) -> SweepPlan:
+    """Return the plan of a search, or raise what is wrong with it."""
+    from lanner.research.objectives import objective
+    from lanner.research.samplers import METHODS
+    from lanner.research.search import Constraint, make_axes
+    from lanner.research.splits import SplitKind
+    from lanner.research.sweep import SweepPlan
+    from lanner.strategy.parameters import declared
+    from lanner.strategy.registry import load_strategy
+
+    entries = config.entries()
+    if len(entries) != 1:
+        raise ConfigError("a sweep searches one strategy", found=f"{len(entries)} strategies")
+    cls = load_strategy(entries[0].strategy)
+    axes, fixed = make_axes(cls, _pairs(choice.params))
+    for name in choice.objectives:
+        objective(name)
+    if choice.method not in ("grid", "random", *METHODS):
+        raise ConfigError(
+            "unknown search method", expected=f"grid, random, {', '.join(METHODS)}", found=repr(choice.method)
+        )
+    if choice.engine not in ENGINES:
+        raise ConfigError("unknown engine", expected=", ".join(ENGINES), found=repr(choice.engine))
+    for what, value, least in (("--trials", choice.trials, 1), ("--top", choice.top, 1), ("--min-trades", choice.min_trades, 0)):
+        if value < least:
+            raise ConfigError(f"{what} is too small", expected=f"at least {least}", found=value)
+    kinds = [str(kind) for kind in SplitKind if kind is not SplitKind.FIXED_RATIO]
+    words = {kind.split("_")[0]: kind for kind in kinds}
+    forward = None
+    if choice.walk_forward != "none":
+        if choice.walk_forward not in words:
+            raise ConfigError(
+                "unknown walk-forward", expected=f"{', '.join(words)} or none", found=repr(choice.walk_forward)
+            )
+        forward = SplitKind(words[choice.walk_forward])
+    return SweepPlan(
+        axes,
+        {**entries[0].params, **fixed},
+        [Constraint.parse(text, list(declared(cls))) for text in choice.where],
+        choice.method,
+        choice.trials,
+        choice.objectives,
+        choice.min_trades,
+        choice.top,
+        choice.engine,
+        forward,
+        choice.windows,
+        choice.train,
+        choice.gap,
+        choice.seed,
+    )
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, values = text.partition("=")
+        if not sign or not name.strip() or not values.strip():
+            raise ConfigError("--param is wrong", expected="e.g. fast=5:50:5", found=repr(text))
+        if name.strip() in found:
+            raise ConfigError(f"--param {name.strip()} is given twice", expected="every parameter once")
+        found[name.strip()] = values
+    return found
+
+
+def run_sweep_command(config: BacktestConfig, choice: SweepChoice) -> None:
+    """Search, keep, and print what was found."""
+    from lanner.cli.render.sweep import sweep_progress, sweep_text
+    from lanner.research.run_sweep import sweep_and_keep
+
+    plan = plan_of(config, choice)
+    silent = choice.quiet or choice.as_json
+    with stop_on_sigterm(), prints_aside(silent), sweep_progress(quiet=silent) as progress:
+        outcome = sweep_and_keep(
+            config,
+            plan,
+            RunStore(default_runs()),
+            workers=choice.workers,
+            resume=not choice.fresh,
+            progress=progress,
+        )
+    if choice.report is not None and outcome.report is not None:
+        target = choice.report.expanduser()
+        target = target / "report.html" if target.is_dir() else target
+        target.write_text(outcome.report.read_text(encoding="utf-8"), encoding="utf-8")
+    if choice.as_json:
+        print_json({**outcome.result.as_dict(), "report": outcome.report, "notes": outcome.notes})
+    elif choice.quiet:
+        print(outcome.result.run_id)
+    else:
+        for text in outcome.notes:
+            note(f"note: {text}")
+        print(sweep_text(outcome.result, report=outcome.report))

@@ -1,0 +1,66 @@
+"""Many spans of one column of weights in one call: what a sweep needs of a variant, without its curve."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lanner.kernels.account import BOOK, Array
+from lanner.kernels.curve import CURVE
+from lanner.kernels.jit import kernel
+from lanner.kernels.portfolio import simulate
+
+STATISTICS = (
+    "count", "total", "squares", "downside", "losses", "drawdown", "end", "held", "trades", "wins", "won", "lost",
+    "fees", "fills", "funding", "traded", "slipped", "fault",
+)  # fmt: skip
+"""The columns of a sweep's raw results, in order; fees are in quanta, traded and slipped in tick·lot units."""
+
+__all__ = ["BOOK", "CURVE", "STATISTICS", "simulate_spans"]
+
+
+@kernel
+def simulate_spans(
+    rules: Array,
+    books: Array,
+    curves: Array,
+    queue: Array,
+    orders: Array,
+    fills: Array,
+    blocks: Array,
+    edges: Array,
+    spans: Array,
+    sums: int,
+    ticks: Array,
+    close: Array,
+    volume: Array,
+    weights: Array,
+    words: Array,
+    fund_bar: Array,
+    fund_end: Array,
+    fund_rate: Array,
+    none: Array,
+    scratch: Array,
+    out: Array,
+) -> None:
+    """Play every span [start, stop) from a fresh account; ``out`` is float64[spans, STATISTICS].
+
+    ``blocks`` is filled by the first span only. ``books`` and ``curves`` hold one record each to work with; the first
+    element of each second row stays as it is and is what a fresh one looks like.
+    """
+    empty = np.zeros((0, 3))
+    for index in range(spans.shape[0]):
+        books[0] = books[1]
+        curves[0] = curves[1]
+        book, curve = books[0], curves[0]
+        curve.sums = sums
+        simulate(
+            rules, book, queue, orders, fills, curve, blocks if index == 0 else empty, edges,
+            spans[index, 0], spans[index, 1], ticks, close, volume, weights, words,
+            fund_bar, fund_end, fund_rate, none, scratch,
+        )  # fmt: skip
+        row = out[index]
+        row[0], row[1], row[2], row[3] = curve.count, curve.total, curve.squares, curve.downside
+        row[4], row[5], row[6], row[7] = curve.losses, curve.drawdown, curve.last, curve.held
+        row[8], row[9], row[10], row[11] = book.trades, book.wins, book.won, book.lost
+        row[12], row[13], row[14], row[15] = book.fees, book.fills, book.funding, book.traded
+        row[16], row[17] = book.slipped, book.fault
