@@ -1,7 +1,8 @@
 """The account inside the portfolio kernels: sizing, the venue's rules, fills and their costs, in exact units.
 
 The twins are ``engine.desk`` (what a target weight means), ``sim.venue`` and ``sim.accounts`` (refusals, what can be
-paid for, fees) and ``backtest.trips`` (first in, first out). Prices are ticks, quantities lots, fees whole steps of 1e-12.
+paid for, fees) and ``backtest.trips`` (first in, first out). Prices are ticks, quantities lots, fees whole steps of
+1e-12.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ RULES = np.dtype(
         ("spot", "i8"), ("allow_short", "i8"), ("leverage", "f8"), ("share", "f8"),
         ("digits", "i8"), ("digits_step", "i8"),
         ("stop_num", "i8"), ("stop_den", "i8"), ("take_num", "i8"), ("take_den", "i8"), ("trail", "f8"),
+        ("stop_px", "i8"), ("take_px", "i8"),
         ("touch", "i8"), ("gap_at_open", "i8"), ("on_close", "i8"),
     ]
 )  # fmt: skip
-"""What does not change during a run; fractions are num / den, ``slippage`` is one of NONE, BPS, TICKS, VOLUME."""
+"""What decides; fractions are num / den, ``slippage`` is one of NONE, BPS, TICKS, VOLUME. The distances of the exits
+(or their levels in ticks, ``stop_px`` and ``take_px``, where those are not 0) may be set anew before each entry."""
 
 BOOK = np.dtype(
     [
@@ -38,7 +41,7 @@ BOOK = np.dtype(
         ("guard", "i8"), ("stop", "i8"), ("take", "i8"), ("anchor", "i8"), ("rests", "i8"), ("guard_lots", "i8"),
         ("stop_order", "i8"), ("take_order", "i8"), ("trail_order", "i8"),
         ("head", "i8"), ("tail", "i8"),
-        ("orders", "i8"), ("fills", "i8"), ("both_hit", "i8"), ("fault", "i8"),
+        ("orders", "i8"), ("fills", "i8"), ("last_px", "i8"), ("both_hit", "i8"), ("fault", "i8"),
         ("trades", "i8"), ("wins", "i8"), ("won", "f8"), ("lost", "f8"),
     ]
 )  # fmt: skip
@@ -241,6 +244,7 @@ def execute(
     if abs(float(book.cash)) > LARGEST or abs(float(book.fees)) > LARGEST:
         book.fault |= TOO_LARGE
     book.lots += side * lots
+    book.last_px = px
     number = book.fills
     book.fills += 1
     if number < log.size:

@@ -37,7 +37,7 @@ from lanner.kernels.account import (
 from lanner.kernels.curve import CURVE, stretch
 from lanner.kernels.jit import inlined, kernel
 
-__all__ = ["CURVE", "simulate"]
+__all__ = ["CURVE", "aim", "decide", "meet_open", "meet_range", "simulate", "weigh"]
 
 GUARD_STOP, GUARD_TAKE, GUARD_TRAIL = 1, 2, 4
 
@@ -67,8 +67,8 @@ def simulate(
 ) -> None:
     """Play bars [start, stop).
 
-    ``ticks`` is int64[n, 4]: open, high, low, close. ``weights`` is float64[n] (NaN changes nothing) or int8[n] (0 flat,
-    1 long, -1 short, 2 changes nothing), and ``words`` the same memory as int64, eight weights each (else empty).
+    ``ticks`` is int64[n, 4]: open, high, low, close. ``weights`` is float64[n] (NaN changes nothing) or int8[n] (0
+    flat, 1 long, -1 short, 2 changes nothing), and ``words`` the same memory as int64, eight weights each (else empty).
     ``fund_bar`` are the bars of funding payments, ``fund_end`` tells those that are due as their bar ends.
     ``equity_out`` is float64[n] or empty. ``blocks`` collects sums of returns between ``edges``. All state is in
     ``book``, ``queue`` and ``curve``, so data can be played in pieces.
@@ -80,12 +80,12 @@ def simulate(
         if book.side != 0 or book.guard != 0 or (payment < payments and fund_bar[payment] == index):
             row = ticks[index]
             if book.side != 0 or book.guard != 0:
-                _meet_open(rules, book, queue, orders, fills, index, row, volume)
+                meet_open(rules, book, queue, orders, fills, index, row, volume)
             while payment < payments and fund_bar[payment] == index and not fund_end[payment]:
                 pay_funding(rules, book, queue, fund_rate[payment], row[0])
                 payment += 1
             if book.guard != 0:
-                _meet_range(rules, book, queue, orders, fills, index, row, volume)
+                meet_range(rules, book, queue, orders, fills, index, row, volume)
             while payment < payments and fund_bar[payment] == index:
                 pay_funding(rules, book, queue, fund_rate[payment], row[3])
                 payment += 1
@@ -109,7 +109,7 @@ def simulate(
             stretch(rules, book, curve, blocks, edges, close, equity_out, scratch, index, after - 1)
         if decides:
             at = after - 1
-            _decide(rules, book, queue, orders, fills, at, ticks[at, 3], close[at], weights[at], volume)
+            decide(rules, book, queue, orders, fills, at, ticks[at, 3], close[at], weights[at], volume)
             if rules.on_close:
                 stretch(rules, book, curve, blocks, edges, close, equity_out, scratch, at, after)
         index = after
@@ -168,11 +168,17 @@ def _scan_guarded(
 
 
 @inlined
-def _decide(
+def decide(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
     weight: float, volume: Array,
 ) -> None:  # fmt: skip
     """Turn a new weight into a target order."""
+    aim(rules, book, queue, orders, fills, bar, px, mark, weigh(rules, book, mark, weight), volume)
+
+
+@inlined
+def weigh(rules: Array, book: Array, mark: float, weight: float) -> int:
+    """Follow a weight: return the lots that it means at a mark price."""
     book.followed = weight
     held = weight if weight > 0.0 or rules.allow_short else 0.0
     held *= rules.share
@@ -182,18 +188,30 @@ def _decide(
         wanted = to_lots(abs(held) * worth / (mark * rules.multiplier), rules.lot)
         if held < 0.0:
             wanted = -wanted
+    return wanted
+
+
+@inlined
+def aim(
+    rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
+    wanted: int, volume: Array,
+) -> None:  # fmt: skip
+    """Send the order that brings the position to so many lots."""
     delta = wanted - book.lots
     if wanted == 0:
         _withdraw(book, orders, bar)
         delta = -book.lots
     if delta == 0:
         return
-    if wanted != 0 and book.lots != 0:
-        if (
+    if (
+        wanted != 0
+        and book.lots != 0
+        and (
             abs(delta) < rules.min_lots
             or abs(delta) * rules.lot * rules.multiplier * mark < rules.min_notional
-        ):
-            return
+        )
+    ):
+        return
     side = 1 if delta > 0 else -1
     book.reduce = 1 if wanted == 0 and not rules.spot else 0
     book.opens = 1 if wanted * delta > 0 else 0
@@ -254,7 +272,13 @@ def _take_market(
         return
     if book.guard != 0 and book.lots * book.guard <= 0:
         _withdraw(book, orders, bar)
-    protects = rules.stop_num > 0 or rules.take_num > 0 or rules.trail > 0.0
+    protects = (
+        rules.stop_num > 0
+        or rules.take_num > 0
+        or rules.trail > 0.0
+        or rules.stop_px > 0
+        or rules.take_px > 0
+    )
     if book.opens and protects and book.lots * side > 0:
         _protect(rules, book, queue, orders, fills, bar, at, px, paid, min(lots, abs(book.lots)), volume)
     elif before * side > 0 and book.guard != 0:
@@ -273,14 +297,18 @@ def _protect(
     book.stop = book.take = book.anchor = 0
     book.stop_order = book.take_order = book.trail_order = -1
     book.rests = 0
-    if rules.stop_num > 0:
-        book.stop = level(rules, paid, rules.stop_num, rules.stop_den, -side)
+    if rules.stop_num > 0 or rules.stop_px > 0:
+        book.stop = rules.stop_px
+        if book.stop == 0:
+            book.stop = level(rules, paid, rules.stop_num, rules.stop_den, -side)
         book.stop_order = note_order(book, orders, bar, at, STOP, -side, lots, 0, book.stop)
     if rules.trail > 0.0:
         book.anchor = px
         book.trail_order = note_order(book, orders, bar, at, TRAIL, -side, lots, 0, 0)
-    if rules.take_num > 0:
-        book.take = level(rules, paid, rules.take_num, rules.take_den, side)
+    if rules.take_num > 0 or rules.take_px > 0:
+        book.take = rules.take_px
+        if book.take == 0:
+            book.take = level(rules, paid, rules.take_num, rules.take_den, side)
         book.take_order = note_order(book, orders, bar, at, TAKE, -side, lots, book.take, 0)
     for number in (book.stop_order, book.trail_order, book.take_order):
         if 0 <= number < orders.size:
@@ -352,7 +380,7 @@ def _guard_at_open(
 
 
 @kernel
-def _meet_open(
+def meet_open(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array
 ) -> None:
     """Begin a bar: the bracket that works meets the open before the order that waits for it."""
@@ -363,7 +391,7 @@ def _meet_open(
 
 
 @kernel
-def _meet_range(
+def meet_range(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array
 ) -> None:
     """Let the bracket meet the bar's range: the stop, the trailing stop, then the target; the worse outcome first."""
