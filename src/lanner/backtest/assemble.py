@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import lanner
 from lanner.analysis import attribute, compute_metrics
 from lanner.backtest.assumptions import assumptions
 from lanner.backtest.curve import Prices, equity_curve
+from lanner.backtest.receipt import Receipt
 from lanner.backtest.record import CandleRecorder, PriceRecorder, candles_of_prices
 from lanner.backtest.result import BacktestResult, FillRow, OrderRow, PriceSeries
 from lanner.backtest.spec import BacktestSpec, Stream
@@ -38,6 +40,7 @@ class Played:
     start_equity: Decimal
     since: int
     until: int
+    receipts: list[Receipt] = field(default_factory=list)
 
     @property
     def funding(self) -> list[FundingPaid]:
@@ -60,7 +63,7 @@ def assemble(played: Played, events: int, seconds: float, code_hash: str) -> Bac
     )
     payments = list(zip(engine.funding_after, played.funding, strict=True))
     trips = round_trips(fills, payments, engine.cache.marks, samples, played.until)
-    rows = [_fill_row(fill, order) for fill, order in fills]
+    rows = [fill_row(fill, order) for fill, order in fills]
     money = _money(played)
     metrics = compute_metrics(curve, trips, rows, float(played.start_equity), fees=float(money["fees"]))
     total = money["equity"] - played.start_equity
@@ -73,7 +76,7 @@ def assemble(played: Played, events: int, seconds: float, code_hash: str) -> Bac
         if len(entries) == 1
         else {entry.strategy.id: entry.strategy.values() for entry in entries},
         instruments=list(spec.instruments),
-        data=[_data_row(stream) for stream in spec.streams],
+        data=[data_row(stream) for stream in spec.streams],
         since_ns=played.since,
         until_ns=played.until,
         currency=spec.currency,
@@ -87,16 +90,16 @@ def assemble(played: Played, events: int, seconds: float, code_hash: str) -> Bac
         equity=curve,
         round_trips=trips,
         fills=rows,
-        orders=[_order_row(order) for order in engine.execution.orders.values()],
+        orders=[order_row(order) for order in engine.execution.orders.values()],
         attribution=attribute(
             total, fees=money["fees"], funding=money["funding"], slippage=money["slippage"]
         ),
         metrics=metrics,
-        assumptions=assumptions(spec, played.venues),
+        assumptions=assumptions(spec, played.venues, played.receipts),
         warnings=_warnings(played),
         series=[_series(played, name, samples) for name in played.prices],
         state_hash=_state_hash(played),
-        data_hash=_data_hash(spec),
+        data_hash=data_hash(spec.streams),
         code_hash=code_hash,
         seed=spec.seed,
         config=spec.config,
@@ -127,7 +130,8 @@ def _money(played: Played) -> dict[str, Decimal]:
     return money
 
 
-def _fill_row(fill: OrderFilled, order: Order) -> FillRow:
+def fill_row(fill: OrderFilled, order: Order) -> FillRow:
+    """Return an execution as a row of the result."""
     instrument = order.instrument
     unit = instrument.tick * instrument.lot * instrument.multiplier
     return FillRow(
@@ -147,7 +151,8 @@ def _fill_row(fill: OrderFilled, order: Order) -> FillRow:
     )
 
 
-def _order_row(order: Order) -> OrderRow:
+def order_row(order: Order) -> OrderRow:
+    """Return the last state of an order as a row of the result."""
     instrument = order.instrument
     return OrderRow(
         order_id=order.order_id,
@@ -169,10 +174,10 @@ def _order_row(order: Order) -> OrderRow:
     )
 
 
-def _data_row(stream: Stream) -> dict[str, object]:
-    label = stream.label or f"{stream.instrument_id}@{stream.spec or stream.kind}"
+def data_row(stream: Stream) -> dict[str, object]:
+    """Return what a result says of a data set."""
     return {
-        "id": label,
+        "id": stream.name,
         "kind": stream.kind,
         "rows": stream.rows,
         "start": stream.start_ns,
@@ -205,6 +210,11 @@ def _counted(count: int, noun: str, text: str) -> str:
     return f"{plural(count, noun)} {text.format(was=_was(count), its='its' if count == 1 else 'their')}"
 
 
+def counted(counts: Mapping[str, int]) -> list[str]:
+    """Return a warning for each counter of a venue that is not 0."""
+    return [_counted(counts[what], *texts) for what, texts in _COUNTED.items() if counts.get(what)]
+
+
 def _was(count: int) -> str:
     return "was" if count == 1 else "were"
 
@@ -216,7 +226,7 @@ def _warnings(played: Played) -> list[str]:
     for venue in played.venues.values():
         for what, count in venue.counters.items():
             counts[what] = counts.get(what, 0) + count
-    found += [_counted(counts[what], *texts) for what, texts in _COUNTED.items() if counts.get(what)]
+    found += counted(counts)
     denied = sum(1 for order in played.engine.execution.orders.values() if order.status.name == "DENIED")
     if denied:
         found.append(f"{plural(denied, 'order')} {_was(denied)} denied by the risk limits")
@@ -230,6 +240,7 @@ def _warnings(played: Played) -> list[str]:
                 f"{_was(desk.shorts_refused)} treated as flat"
             )
         found += [_dust(desk.strategy_id, position) for position in desk.dust()]
+    found += [text for receipt in played.receipts if (text := receipt.warning())]
     still = sum(1 for order in played.engine.execution.orders.values() if order.is_open)
     if still:
         found.append(f"{plural(still, 'order')} {_was(still)} still working at the end")
@@ -261,8 +272,9 @@ def _state_hash(played: Played) -> str:
     return state.hexdigest()
 
 
-def _data_hash(spec: BacktestSpec) -> str:
+def data_hash(streams: Sequence[Stream]) -> str:
+    """Return one hash of all the data of a run."""
     digest = hashlib.blake2b(digest_size=16)
-    for stream in spec.streams:
+    for stream in streams:
         digest.update(f"{stream.kind}|{stream.instrument_id}|{stream.spec}|{stream.content_hash}\n".encode())
     return digest.hexdigest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+from lanner.backtest.receipt import Receipt
 from lanner.backtest.result import Assumption
 from lanner.backtest.spec import BacktestSpec
 from lanner.model.instruments import FeeSchedule
@@ -22,8 +24,10 @@ from lanner.sim.venue import SimVenue
 MS = 1_000_000
 
 
-def assumptions(spec: BacktestSpec, venues: dict[str, SimVenue]) -> list[Assumption]:
-    """Return what the run assumed, venue by venue."""
+def assumptions(
+    spec: BacktestSpec, venues: dict[str, SimVenue], receipts: Sequence[Receipt] = ()
+) -> list[Assumption]:
+    """Return what the run assumed, venue by venue; ``receipts`` tell what recorded receive times were worth."""
     found: list[Assumption] = []
     for name, venue in venues.items():
         prefix = f"{name}: " if len(venues) > 1 else ""
@@ -33,6 +37,8 @@ def assumptions(spec: BacktestSpec, venues: dict[str, SimVenue]) -> list[Assumpt
             for row in _of_venue(spec, venue.settings, modes)
         )
         found.append(_fees(prefix, {book.fees for book in venue.books.values()}))
+    if any(venue.settings.latency.feed.kind is LatencyKind.RECORDED for venue in venues.values()):
+        found.append(_clock(receipts))
     if any(stream.synthetic for stream in spec.streams):
         found.append(Assumption("data", "synthetic", True, "The market data were generated, not recorded."))
     if spec.detail:
@@ -175,7 +181,20 @@ def _latency(settings: VenueSettings, modes: set[str]) -> Assumption:
     return Assumption("latency", value, none or modes == {"bars"}, text)
 
 
+def _clock(receipts: Sequence[Receipt]) -> Assumption:
+    doubtful = [receipt for receipt in receipts if not receipt.is_sound]
+    text = "Market data reach the strategy when the recording says that they were received."
+    if not doubtful:
+        return Assumption("clock", "recorded", False, text)
+    named = ", ".join(receipt.label for receipt in doubtful)
+    return Assumption(
+        "clock", "recorded in part", True, f"{text} Some or all of {named} came without a delay."
+    )
+
+
 def _delay(latency: Latency) -> str:
+    if latency.kind is LatencyKind.RECORDED:
+        return "as recorded"
     if latency.kind is LatencyKind.NORMAL:
         return f"{latency.mean_ns / MS:g} ± {latency.sigma_ns / MS:g} ms"
     if latency.kind is LatencyKind.INTERPOLATED:

@@ -273,6 +273,7 @@ class BacktestConfig(Model):
     slippage: Annotated[SlippageConfig, BeforeValidator(_slippage)] = SlippageConfig()
     latency: Annotated[LatencyConfig, BeforeValidator(_latency)] = LatencyConfig()
     fills: FillsConfig = FillsConfig()
+    clock: Literal["venue", "recorded"] = "venue"
     leverage: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(1)
     funding: Literal["data", "assume-zero"] = "data"
     risk: RiskConfig = RiskConfig()
@@ -294,6 +295,12 @@ class BacktestConfig(Model):
             raise refuse(
                 "since before until",
                 what=f"the time span is empty: since {format_time(self.since)}, until {format_time(self.until)}",
+            )
+        if self.clock == "recorded" and self.latency.feed != DelayConfig():
+            raise refuse(
+                "clock: venue with a delay of the feed, or clock: recorded without one",
+                "Leave latency.feed out; latency.entry and latency.response go with either clock.",
+                what="both clock: recorded and latency.feed are given",
             )
         allocated = sum(entry.allocation or 0 for entry in self.strategies or [])
         if allocated > 1 + 1e-9:

@@ -104,7 +104,7 @@ class Driver:
             delay_model(latency.cancel or latency.entry, rng.split("cancel")),
             delay_model(latency.amend or latency.entry, rng.split("amend")),
             None
-            if latency.feed.kind is LatencyKind.CONSTANT
+            if latency.feed.kind in (LatencyKind.CONSTANT, LatencyKind.RECORDED)  # the data carry it already
             else delay_model(latency.feed, rng.split("feed")),
         )
 

@@ -63,7 +63,7 @@ def venues_of(
             name=name,
             balances=balances[name],
             slippage=slippage,
-            latency=_latency(config.latency),
+            latency=_latency(config.latency, recorded=config.clock == "recorded"),
             fills=fills,
             leverage=config.leverage,
             funding=FundingMode(config.funding),
@@ -92,9 +92,9 @@ def _balances(config: BacktestConfig, venues: list[str], currency: str) -> dict[
     return {name: dict(config.cash.get(name, {})) for name in venues}
 
 
-def _latency(config: LatencyConfig) -> LatencySettings:
+def _latency(config: LatencyConfig, *, recorded: bool) -> LatencySettings:
     return LatencySettings(
-        feed=_delay(config.feed),
+        feed=Latency(LatencyKind.RECORDED) if recorded else _delay(config.feed),
         entry=_delay(config.entry),
         exchange=_delay(config.exchange),
         response=_delay(config.response),

@@ -6,7 +6,7 @@ import gc
 import hashlib
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanner.backtest.assemble import Played, assemble
 from lanner.backtest.driver import Driver, Plan
+from lanner.backtest.receipt import Receipt, receive
 from lanner.backtest.record import CandleRecorder, PriceRecorder
 from lanner.backtest.result import BacktestResult
 from lanner.backtest.spec import BacktestSpec, Progress, Stream
@@ -23,9 +24,10 @@ from lanner.engine.engine import Engine
 from lanner.marketdata.merge import Stream as MergeStream
 from lanner.marketdata.merge import merge
 from lanner.marketdata.rows import message_type
+from lanner.model.instruments import Instrument
 from lanner.model.market import BarOpen
 from lanner.model.timeframes import series_id, timeframe_ns
-from lanner.sim.settings import FundingMode, LatencyKind, VenueSettings
+from lanner.sim.settings import FundingMode, Latency, VenueSettings
 from lanner.sim.venue import SimVenue
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def run_backtest(spec: BacktestSpec, progress: OnProgress | None = None) -> Back
     for stream in spec.streams:
         if not _is_detail(spec, stream):
             engine.subscriptions.add_source(stream.kind, stream.instrument_id, stream.spec)
-    _check_funding(spec, since, until)
+    check_funding(spec.instruments, spec.venues, spec.streams, since, until)
     recorders = _Recorders(spec, plan, since, until)
     driver = Driver(engine, venues, plan)
     driver.on_book_price = recorders.note
@@ -57,9 +59,12 @@ def run_backtest(spec: BacktestSpec, progress: OnProgress | None = None) -> Back
     _warm_up(spec, engine, since)
     total = sum(_rows_between(stream, since, until) for stream in spec.streams)
     on_batch = None if progress is None else _reporter(progress, total)
-    seconds = _play(driver, commands, _batches(spec, plan, recorders, since, until), on_batch, since)
+    batches, receipts = _batches(spec, plan, recorders, since, until)
+    seconds = _play(driver, commands, batches, on_batch, since)
     engine.stop(until)
-    played = Played(spec, engine, venues, recorders.prices, recorders.candles, start_equity, since, until)
+    played = Played(
+        spec, engine, venues, recorders.prices, recorders.candles, start_equity, since, until, receipts
+    )
     result = assemble(played, driver.events, seconds, _code_hash(spec))
     result.created_at = datetime.now(UTC).isoformat(timespec="seconds")
     return result
@@ -146,13 +151,19 @@ def _day(ns: int) -> str:
     return datetime.fromtimestamp(ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _check_funding(spec: BacktestSpec, since: int, until: int) -> None:
+def check_funding(
+    instruments: Mapping[str, Instrument],
+    venues: Mapping[str, VenueSettings],
+    streams: Iterable[Stream],
+    since: int,
+    until: int,
+) -> None:
     """Refuse to trade perpetuals as if funding did not exist, unless that is asked for."""
-    for instrument in spec.instruments.values():
-        settings = spec.venues[instrument.venue]
+    for instrument in instruments.values():
+        settings = venues[instrument.venue]
         if instrument.is_spot or settings.funding is FundingMode.ASSUME_ZERO:
             continue
-        own = [s for s in spec.streams if s.kind == "funding" and s.instrument_id == instrument.id]
+        own = [s for s in streams if s.kind == "funding" and s.instrument_id == instrument.id]
         slack = 2 * (instrument.funding_interval_ns or timeframe_ns("8h"))
         if (
             not own
@@ -324,10 +335,13 @@ def _rows_between(stream: Stream, since: int, until: int) -> int:
 
 def _batches(
     spec: BacktestSpec, plan: Plan, recorders: _Recorders, since: int, until: int
-) -> Iterator[list[Any]]:
+) -> tuple[Iterator[list[Any]], list[Receipt]]:
+    """Return all messages in batches, and what is counted of their receive times while they are read."""
     streams = []
+    receipts = {id(stream): Receipt(stream.name) for stream in spec.streams}
     for stream in spec.streams:
-        frames = _on_venue_time(stream.chunks(since, until), _feed_delay(spec, stream))
+        feed = spec.venues[spec.instruments[stream.instrument_id].venue].latency.feed
+        frames = receive(stream.chunks(since, until), feed, receipts[id(stream)])
         streams.append(
             MergeStream(stream.kind, stream.instrument_id, recorders.watch(stream, frames), stream.spec)
         )
@@ -339,21 +353,8 @@ def _batches(
             streams.append(
                 MergeStream("opens", instrument_id, _opens(source.chunks(since, until)), source.spec)
             )
-    return merge(streams, by="ts_event")
-
-
-def _on_venue_time(frames: Iterable[pl.DataFrame], delay_ns: int = 0) -> Iterator[pl.DataFrame]:
-    """Set the receive time to the venue's time plus the feed's constant delay."""
-    import polars as pl
-
-    for frame in frames:
-        yield frame.with_columns((pl.col("ts_event") + delay_ns).alias("ts_recv"))
-
-
-def _feed_delay(spec: BacktestSpec, stream: Stream) -> int:
-    """Return the constant delay of a stream's feed; one that varies is added by the driver."""
-    feed = spec.venues[spec.instruments[stream.instrument_id].venue].latency.feed
-    return feed.mean_ns if feed.kind is LatencyKind.CONSTANT else 0
+    told = [receipts[id(s)] for s in spec.streams if s.kind != "funding" and not _is_detail(spec, s)]
+    return merge(streams, by="ts_event"), told
 
 
 def _opens(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -383,13 +384,8 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
             continue
         reach = since - length * (2 * needed + 10)
         bars: list[Any] = []
-        for batch in merge(
-            [
-                MergeStream(
-                    "bars", stream.instrument_id, _on_venue_time(stream.chunks(reach, since)), stream.spec
-                )
-            ]
-        ):
+        frames = receive(stream.chunks(reach, since), Latency(), Receipt(stream.name))
+        for batch in merge([MergeStream("bars", stream.instrument_id, frames, stream.spec)]):
             bars = (bars + batch)[-needed:]
         for bar in bars:
             engine.warm_bar(bar)

@@ -37,6 +37,11 @@ class Stream:
     chunks: ChunkSource
     label: str = ""
 
+    @property
+    def name(self) -> str:
+        """Return what people call the data set."""
+        return self.label or f"{self.instrument_id}@{self.spec or self.kind}"
+
 
 class ChunkSource:
     """A callable that opens a data set; subclassed by what reads the catalog or holds frames in memory."""

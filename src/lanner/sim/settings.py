@@ -53,6 +53,7 @@ class LatencyKind(StrEnum):
     CONSTANT = "constant"
     NORMAL = "normal"
     INTERPOLATED = "interpolated"
+    RECORDED = "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class Slippage:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """A delay in nanoseconds: constant, normal (mean, sigma; never below 0), or linear between points."""
+    """A delay in nanoseconds: constant, normal (mean, sigma; never below 0), or linear between points.
+
+    RECORDED is what the data themselves say, by their receive times; only a feed can be that.
+    """
 
     kind: LatencyKind = LatencyKind.CONSTANT
     mean_ns: int = 0
@@ -91,7 +95,9 @@ class Latency:
     @property
     def is_zero(self) -> bool:
         """Tell whether the delay is always 0."""
-        return not (self.mean_ns or self.sigma_ns or any(delay for _, delay in self.points))
+        return self.kind is not LatencyKind.RECORDED and not (
+            self.mean_ns or self.sigma_ns or any(delay for _, delay in self.points)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,11 @@ class LatencySettings:
     response: Latency = Latency()
     cancel: Latency | None = None
     amend: Latency | None = None
+
+    def __post_init__(self) -> None:
+        ways = (self.entry, self.exchange, self.response, self.cancel, self.amend)
+        if any(way is not None and way.kind is LatencyKind.RECORDED for way in ways):
+            raise ConfigError("only the delay of the feed can be a recorded one", expected="latency.feed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,13 @@ def backtest(
     latency_ms: Annotated[
         str | None, Parameter(group=_MARKET, help="Delay of market data, of orders and of answers, each.")
     ] = None,
+    clock: Annotated[
+        str | None,
+        Parameter(
+            group=_MARKET,
+            help="When data arrive: at the venue's time (venue, default) or as received (recorded).",
+        ),
+    ] = None,
     leverage: Annotated[
         str | None, Parameter(group=_MARKET, help="Leverage of the account; 1 unless told.")
     ] = None,
@@ -143,6 +150,7 @@ def backtest(
     options.put("slippage.value", "--slippage-bps", slippage_bps)
     for leg in ("feed", "entry", "response"):
         options.put(f"latency.{leg}", "--latency-ms", latency_ms)
+    options.put("clock", "--clock", clock)
     options.put("leverage", "--leverage", leverage)
     options.put("fills.market_on", "--fill-on", fill_on)
     options.put("fills.limit_on", "--limit-on", limit_on)
