@@ -79,6 +79,14 @@ class Curve:
 
 
 @dataclass(slots=True)
+class ScoreBins:
+    """The scores of all variants counted in bins: ``counts[i]`` of them lie from ``edges[i]`` to ``edges[i + 1]``."""
+
+    edges: list[float]
+    counts: list[int]
+
+
+@dataclass(slots=True)
 class SweepResult:
     """Hold everything a search found. ``result_hash`` is equal for equal searches, wherever they ran."""
 
@@ -121,6 +129,7 @@ class SweepResult:
     config: dict[str, Any] = field(default_factory=dict)
     created_at: str = ""
     version: str = ""
+    histogram: ScoreBins | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""

@@ -1,0 +1,5 @@
+"""The page of a sweep as one self-contained HTML file, and the words that the console shares with it."""
+
+from lanner.research.report.page import sweep_page, write_sweep_page
+
+__all__ = ["sweep_page", "write_sweep_page"]
