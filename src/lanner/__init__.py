@@ -33,6 +33,9 @@ _HOMES = {
     "StrategyError": "lanner.core.errors",
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
+    "from_orders": "lanner.research.vector",
+    "from_signals": "lanner.research.vector",
+    "from_weights": "lanner.research.vector",
     "require": "lanner.strategy.base",
     "signal": "lanner.strategy.vector",
     "signal_array": "lanner.strategy.vector",
@@ -64,6 +67,9 @@ __all__ = [
     "Trade",
     "__version__",
     "backtest",
+    "from_orders",
+    "from_signals",
+    "from_weights",
     "require",
     "signal",
     "signal_array",
@@ -85,6 +91,7 @@ if TYPE_CHECKING:
     from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
     from lanner.model.orders import OrderView
     from lanner.model.reports import Fill
+    from lanner.research.vector import from_orders, from_signals, from_weights
     from lanner.storage.catalog import Catalog
     from lanner.strategy.base import Strategy, require
     from lanner.strategy.expression import where

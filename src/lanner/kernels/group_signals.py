@@ -229,26 +229,23 @@ def _next(
     return _scan_guarded(acts, mask, ticks, book, index, last)
 
 
-@inlined
-def _follow(
-    rules: Array, play: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int,
-    mark: float, act: int, waits: int, sizes: Array, exits: Array, volume: Array,
-) -> None:  # fmt: skip
-    """Turn a bar's signals into an order of an account with one instrument."""
+@kernel
+def _wanted(
+    rules: Array, play: Array, book: Array, bar: int, mark: float, act: int, sizes: Array, exits: Array
+) -> int:
+    """Return the lots that a bar's signals ask of an account with one instrument."""
     if play.mode == ORDERS:
-        wanted = ordered_lots(rules, book.lots, pick(sizes, bar))
         set_exits(rules, exits, bar, mark)
-        aim(rules, book, queue, orders, fills, bar, px, mark, wanted, volume)
-        return
-    asked = wish(book.lots, act, play.accumulate, play.cooldown, waits)
+        return ordered_lots(rules, book.lots, pick(sizes, bar))
+    asked = wish(book.lots, act, play.accumulate, play.cooldown, 0)
     if asked == FLAT:
-        aim(rules, book, queue, orders, fills, bar, px, mark, 0, volume)
-    elif asked != 0:
-        distance = set_exits(rules, exits, bar, mark)
-        worth = equity(rules, book, mark)
-        free = free_money(rules, book, mark, asked, worth)
-        wanted = entry_lots(rules, play, book.lots, asked, pick(sizes, bar), mark, distance, free, worth)
-        aim(rules, book, queue, orders, fills, bar, px, mark, wanted, volume)
+        return 0
+    if asked == 0:
+        return book.lots
+    distance = set_exits(rules, exits, bar, mark)
+    worth = equity(rules, book, mark)
+    free = free_money(rules, book, mark, asked, worth)
+    return entry_lots(rules, play, book.lots, asked, pick(sizes, bar), mark, distance, free, worth)
 
 
 @kernel
@@ -333,10 +330,8 @@ def play_signals(
         if decides:
             at = after - 1
             done = book.fills
-            _follow(
-                rules, play, book, queue, orders, fills, at, ticks[at, 3], close[at], acts[at], 0, sizes, exits,
-                volume,
-            )  # fmt: skip
+            wanted = _wanted(rules, play, book, at, close[at], acts[at], sizes, exits)
+            aim(rules, book, queue, orders, fills, at, ticks[at, 3], close[at], wanted, volume)
             if book.fills != done and book.lots == 0:
                 left = at
             if rules.on_close:

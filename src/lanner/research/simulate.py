@@ -166,6 +166,8 @@ class Simulator:
         self._queue = np.zeros(QUEUE, ENTRY)
         self._scratch = np.zeros((2, PIECE + 1))
         self._order_type, self._fill_type = ORDER, FILL
+        self._no_orders, self._no_fills = np.zeros(0, ORDER), np.zeros(0, FILL)
+        self._by_volume = int(rules["slippage"]) == _SLIPPAGE[SlippageModel.VOLUME]
 
     def run(
         self,
@@ -191,7 +193,7 @@ class Simulator:
                 weights, start, len(self.market) if stop is None else stop, rows, equity, sums, edges
             )
             if not made.book["fault"] & NO_ROOM:
-                _check_fault(int(made.book["fault"]), self.market)
+                check_fault(int(made.book["fault"]), self.market)
                 return made
             rows = int(max(made.book["orders"], made.book["fills"])) + 1
 
@@ -213,7 +215,10 @@ class Simulator:
             self._book[name] = -1
         self._curve[:] = 0
         self._curve["sums"] = sums
-        orders, fills = np.zeros(rows, self._order_type), np.zeros(rows, self._fill_type)
+        orders = fills = None  # without a log the kernel is the one that sweeps have compiled already
+        if rows:
+            orders, fills = np.zeros(rows, self._order_type), np.zeros(rows, self._fill_type)
+        volume = market.volume_lots if self._by_volume or rows else None
         # the kernel writes in place of bars, so a part of a run has its equity where the whole would have it
         out = np.zeros(len(market) if equity else 0)
         blocks = np.zeros((0 if edges is None else len(edges) + 1, 3))
@@ -226,7 +231,7 @@ class Simulator:
         funding = market.funding
         simulate(
             self.rules, self._book[0], self._queue, orders, fills, self._curve[0], blocks,
-            none if edges is None else edges, start, stop, market.ticks, market.close, market.volume_lots,
+            none if edges is None else edges, start, stop, market.ticks, market.close, volume,
             weights, words, funding.bar, funding.at_end, funding.rate, out, self._scratch,
         )  # fmt: skip
         book = self._book[0].copy()
@@ -234,14 +239,15 @@ class Simulator:
             market,
             book,
             self._curve[0].copy(),
-            orders[: int(book["orders"])],
-            fills[: int(book["fills"])],
+            self._no_orders if orders is None else orders[: int(book["orders"])],
+            self._no_fills if fills is None else fills[: int(book["fills"])],
             out[start:stop] if equity else out,
             blocks,
         )
 
 
-def _check_fault(fault: int, market: Market) -> None:
+def check_fault(fault: int, market: Market) -> None:
+    """Raise what a fault of the kernel means."""
     from lanner.kernels.account import STACKED_GUARDS, TOO_LARGE, TOO_MANY_ENTRIES
 
     if fault & TOO_LARGE:
