@@ -162,7 +162,7 @@ def subtitle(result: SweepResult) -> list[str]:
 def badges(result: SweepResult) -> list[str]:
     """Return what went otherwise than planned, in a few words each."""
     found = []
-    if result.done < result.combinations:
+    if result.done + result.failed < result.combinations:
         found.append("stopped early")
     if result.failed:
         found.append(f"{result.failed:,} failed")
@@ -204,7 +204,7 @@ def sweep_view(result: SweepResult) -> dict[str, object]:
         "best": [(name, value_text(value)) for name, value in best.params.items()] if best else [],
         "top_count": len(result.top),
         "walk": result.walk_forward is not None,
-        "walk_kind": result.walk_forward.kind if result.walk_forward else "",
+        "walk_kind": result.walk_forward.kind.partition("_")[0] if result.walk_forward else "",
         "windows": windows(result),
         "importance": importance(result),
         "scores": score_lines(result),

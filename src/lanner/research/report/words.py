@@ -57,7 +57,9 @@ def score_text(value: float | None, objective: str) -> str:
     if is_fraction(objective):
         return show_fraction(value)
     size = abs(value)
-    return show_number(value, 3 if size < 100 else 1 if size < 10_000 else 0)
+    if 0.001 <= size < 100:
+        return f"{value:.3f}".replace("-", "−")
+    return show_number(value, 1 if 100 <= size < 10_000 else 0 if size else 3)
 
 
 def statistic_text(name: str, statistics: Mapping[str, float | None]) -> str:

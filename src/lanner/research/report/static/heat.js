@@ -45,7 +45,7 @@
     const legend = R.phone() ? 46 : 62;
     const room = width - left - legend;
     const cw = room / nx;
-    const full = Math.max(220, Math.min(R.phone() ? 340 : 460, ny * 34));
+    const full = Math.max(220, Math.min(R.phone() ? 340 : 450, ny * 45));
     const ch = Math.min(full / ny, 46);
     const height = Math.round(ch * ny) + 44;
     const box = { left, top: 4, cw, ch, nx, ny };
@@ -71,7 +71,7 @@
         c.fillRect(X(i), Y(j + 1), X(i + 1) - X(i) - gap, Y(j) - Y(j + 1) - gap);
         if (!show) continue;
         c.fillStyle = R.dark(at) ? "#fff" : "#10141d";
-        c.fillText(R.clipped(c, R.tick(Number(value.toPrecision(3))), cw - 4), (X(i) + X(i + 1)) / 2, (Y(j) + Y(j + 1)) / 2);
+        c.fillText(R.clipped(c, brief(value), cw - 4), (X(i) + X(i + 1)) / 2, (Y(j) + Y(j + 1)) / 2);
       }
     }
     plateau(c, values, scale, X, Y, nx, ny);
@@ -88,6 +88,9 @@
     }
     tell();
   }
+
+  // Numbers of one map have one number of decimals, which reads faster than one number of digits.
+  const brief = (value) => (objective.fraction || Math.abs(value) >= 100 ? R.tick(Number(value.toPrecision(3))) : value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace("-", "−"));
 
   function plateau(c, values, scale, X, Y, nx, ny) {
     const known = values.flat().filter((value) => value !== null);

@@ -25,6 +25,14 @@
     return { name, low, high, values, show, at: (v) => (v === null ? null : high > low ? (v - low) / (high - low) : 0.5) };
   }
 
+  // Lines through few values would lie on top of each other: each axis spreads its own a little, always the same way.
+  const spread = scales.map((one) => {
+    const count = new Set(one.values).size;
+    return count > 60 ? 0 : Math.min(0.035, 0.36 / Math.max(1, count));
+  });
+  const shift = (i, k) => ((Math.imul(i + 1, 2654435761) ^ Math.imul(k + 7, 40503)) >>> 8) / 16777216 - 0.5;
+  const drawn = (one, k, i) => { const at = one.at(one.values[i]); return at === null ? null : Math.max(0, Math.min(1, at + 2 * spread[k] * shift(i, k))); };
+
   const brushes = scales.map(() => null);
   const state = { axis: -1, drag: null, hover: -1, row: 0, box: null };
 
@@ -46,7 +54,7 @@
   function path(c, box, i) {
     let pen = false;
     scales.forEach(function (one, k) {
-      const at = one.at(one.values[i]);
+      const at = drawn(one, k, i);
       if (at === null) { pen = false; return; }
       if (pen) c.lineTo(box.X(k), box.Y(at));
       else c.moveTo(box.X(k), box.Y(at));
@@ -200,8 +208,8 @@
     const k = Math.max(0, Math.min(last - 1, Math.floor(((x - box.X(0)) / (box.X(last) - box.X(0))) * last)));
     const part = (x - box.X(k)) / (box.X(k + 1) - box.X(k));
     for (const i of order) {
-      const a = scales[k].at(scales[k].values[i]);
-      const b = scales[k + 1].at(scales[k + 1].values[i]);
+      const a = drawn(scales[k], k, i);
+      const b = drawn(scales[k + 1], k + 1, i);
       if (a === null || b === null) continue;
       const away = Math.abs(box.Y(a + (b - a) * part) - y);
       if (away <= least && passes(i)) { least = away; found = i; }

@@ -7,7 +7,7 @@
     if (value === null || value === undefined || !isFinite(value)) return "–";
     if (objective.fraction) return R.percent(value);
     const size = Math.abs(value);
-    return size > 0 && size < 0.1 ? R.number(Number(value.toPrecision(3))) : R.number(value, size < 100 ? 3 : size < 1e4 ? 1 : 0);
+    return size > 0 && size < 0.001 ? R.number(Number(value.toPrecision(3))) : R.number(value, size < 100 ? 3 : size < 1e4 ? 1 : 0);
   }
 
   // On an axis there is room for fewer digits than in a table.

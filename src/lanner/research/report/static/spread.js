@@ -51,6 +51,10 @@
       c.stroke();
       const right = x + c.measureText(text).width + 8 * ratio < u.bbox.left + u.bbox.width;
       c.textAlign = right ? "left" : "right";
+      const wide = c.measureText(text).width;
+      c.fillStyle = color("card");
+      c.fillRect(right ? x + 2 * ratio : x - wide - 6 * ratio, y - 1 * ratio, wide + 4 * ratio, 12 * ratio);
+      c.fillStyle = color(tone);
       c.fillText(text, x + (right ? 4 : -4) * ratio, y);
     });
     c.restore();
