@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from lanner.storage.environment import default_runs
 from lanner.storage.runs import RunStore
 
 if TYPE_CHECKING:
+    from lanner.research.distributed import RayPool
     from lanner.research.sweep import SweepPlan
 
 ENGINES = ("auto", "array", "event")
@@ -41,6 +44,8 @@ class SweepChoice:
     report: Path | None
     as_json: bool
     quiet: bool
+    on: str = "local"
+    address: str | None = None
 
 
 def plan_of(config: BacktestConfig, choice: SweepChoice) -> SweepPlan:
@@ -66,7 +71,11 @@ def plan_of(config: BacktestConfig, choice: SweepChoice) -> SweepPlan:
         )
     if choice.engine not in ENGINES:
         raise ConfigError("unknown engine", expected=", ".join(ENGINES), found=repr(choice.engine))
-    for what, value, least in (("--trials", choice.trials, 1), ("--top", choice.top, 1), ("--min-trades", choice.min_trades, 0)):
+    for what, value, least in (
+        ("--trials", choice.trials, 1),
+        ("--top", choice.top, 1),
+        ("--min-trades", choice.min_trades, 0),
+    ):
         if value < least:
             raise ConfigError(f"{what} is too small", expected=f"at least {least}", found=value)
     kinds = [str(kind) for kind in SplitKind if kind is not SplitKind.FIXED_RATIO]
@@ -75,7 +84,9 @@ def plan_of(config: BacktestConfig, choice: SweepChoice) -> SweepPlan:
     if choice.walk_forward != "none":
         if choice.walk_forward not in words:
             raise ConfigError(
-                "unknown walk-forward", expected=f"{', '.join(words)} or none", found=repr(choice.walk_forward)
+                "unknown walk-forward",
+                expected=f"{', '.join(words)} or none",
+                found=repr(choice.walk_forward),
             )
         forward = SplitKind(words[choice.walk_forward])
     return SweepPlan(
@@ -108,6 +119,22 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return found
 
 
+@contextmanager
+def cluster(choice: SweepChoice) -> Iterator[RayPool | None]:
+    """Give the Ray workers that the options ask for, or None for this machine's own threads and processes."""
+    if choice.on not in ("local", "ray"):
+        raise ConfigError("--on is wrong", expected="local or ray", found=repr(choice.on))
+    if choice.on == "local":
+        if choice.address is not None:
+            raise ConfigError("--address names a Ray cluster", fix="Say --on ray too.")
+        yield None
+        return
+    from lanner.research.distributed import RayPool
+
+    with RayPool(choice.address, choice.workers) as pool:
+        yield pool
+
+
 def run_sweep_command(config: BacktestConfig, choice: SweepChoice) -> None:
     """Search, keep, and print what was found."""
     from lanner.cli.render.sweep import sweep_progress, sweep_text
@@ -115,15 +142,22 @@ def run_sweep_command(config: BacktestConfig, choice: SweepChoice) -> None:
 
     plan = plan_of(config, choice)
     silent = choice.quiet or choice.as_json
-    with stop_on_sigterm(), prints_aside(silent), sweep_progress(quiet=silent) as progress:
+    with (
+        stop_on_sigterm(),
+        prints_aside(silent),
+        cluster(choice) as ray,
+        sweep_progress(quiet=silent) as progress,
+    ):
         outcome = sweep_and_keep(
             config,
             plan,
             RunStore(default_runs()),
             workers=choice.workers,
+            pool=None if ray is None else lambda recipe, engine: ray,
             resume=not choice.fresh,
             progress=progress,
         )
+    outcome.notes += [] if ray is None else ray.notes
     if choice.report is not None and outcome.report is not None:
         target = choice.report.expanduser()
         target = target / "report.html" if target.is_dir() else target

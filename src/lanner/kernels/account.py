@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lanner.kernels.jit import inlined, kernel
+from lanner.kernels.jit import kernel
 
 Array = Any  # a numpy array, a row of one, or a record: numba tells them apart
 
@@ -120,6 +120,14 @@ def slipped(rules: Array, px: int, side: int, lots: int, volume: int) -> int:
 
 
 @kernel
+def size_of(volume: Array, bar: int) -> int:
+    """Return a bar's volume in lots, 0 where nobody told."""
+    if volume is None:
+        return 0
+    return volume[bar] if volume.size else 0
+
+
+@kernel
 def on_grid(rules: Array, ticks: int) -> int:
     """Coarsen a price to the allowed significant figures, to the nearest, half to even."""
     if rules.digits == 0:
@@ -201,13 +209,15 @@ def refused(rules: Array, book: Array, side: int, lots: int, reduce: int, ref: i
     return bool(reduce) and reducible == 0
 
 
-@inlined
+@kernel
 def note_order(
     book: Array, log: Array, bar: int, at: int, why: int, side: int, lots: int, px: int, stop: int
 ) -> int:
     """Write down an order and return its number."""
     number = book.orders
     book.orders += 1
+    if log is None:
+        return number
     if number < log.size:
         row = log[number]
         row.bar, row.at, row.why, row.side, row.lots = bar, at, why, side, lots
@@ -217,15 +227,15 @@ def note_order(
     return number
 
 
-@inlined
+@kernel
 def note_end(log: Array, number: int, status: int, bar: int) -> None:
     """Write down how an order ended."""
-    if 0 <= number < log.size:
+    if log is not None and 0 <= number < log.size:
         log[number].status = status
         log[number].end_bar = bar
 
 
-@inlined
+@kernel
 def execute(
     rules: Array, book: Array, queue: Array, log: Array, order: int, bar: int, at: int,
     side: int, lots: int, px: int, ref: int, maker: int,
@@ -247,16 +257,17 @@ def execute(
     book.last_px = px
     number = book.fills
     book.fills += 1
-    if number < log.size:
-        row = log[number]
-        row.bar, row.at, row.order, row.side, row.lots = bar, at, order, side, lots
-        row.px, row.ref, row.maker, row.fee = px, ref, maker, fee
-    elif log.size:
-        book.fault |= NO_ROOM
+    if log is not None:
+        if number < log.size:
+            row = log[number]
+            row.bar, row.at, row.order, row.side, row.lots = bar, at, order, side, lots
+            row.px, row.ref, row.maker, row.fee = px, ref, maker, fee
+        elif log.size:
+            book.fault |= NO_ROOM
     _match(rules, book, queue, side, lots, px, fee / QUANTA / lots)
 
 
-@inlined
+@kernel
 def _match(rules: Array, book: Array, queue: Array, side: int, lots: int, px: int, fee: float) -> None:
     """Close the oldest entries first; what is left opens a new one."""
     mask = queue.size - 1  # the queue's length is a power of two

@@ -81,7 +81,8 @@ def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop:
         if curve.ruined == 0:
             curve.count += rest
     if out.size:
-        out[start:stop] = value
+        for index in range(start, stop):
+            out[index] = value
 
 
 @kernel
@@ -120,7 +121,8 @@ def _held(
         for k in range(count):
             value[k + 1] = capital + (base + per_px * piece[k] - fees + funding)
         if out.size:
-            out[index : index + count] = value[1 : count + 1]
+            for k in range(count):
+                out[index + k] = value[k + 1]
         if curve.ruined == 0:
             first = 0
             if curve.last == 0.0:  # the very first point has no return

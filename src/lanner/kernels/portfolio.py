@@ -31,6 +31,7 @@ from lanner.kernels.account import (
     note_order,
     pay_funding,
     refused,
+    size_of,
     slipped,
     to_lots,
 )
@@ -71,24 +72,29 @@ def simulate(
     flat, 1 long, -1 short, 2 changes nothing), and ``words`` the same memory as int64, eight weights each (else empty).
     ``fund_bar`` are the bars of funding payments, ``fund_end`` tells those that are due as their bar ends.
     ``equity_out`` is float64[n] or empty. ``blocks`` collects sums of returns between ``edges``. All state is in
-    ``book``, ``queue`` and ``curve``, so data can be played in pieces.
+    ``book``, ``queue`` and ``curve``, so data can be played in pieces. ``orders``, ``fills`` and ``volume`` may be
+    None: what only writes or reads them is then left out of the compiled code.
     """
-    payment = np.searchsorted(fund_bar, start)
-    payments = fund_bar.size
+    payment, payments = 0, fund_bar.size
+    while payment < payments and fund_bar[payment] < start:
+        payment += 1
     index = start
     while index < stop:
         if book.side != 0 or book.guard != 0 or (payment < payments and fund_bar[payment] == index):
-            row = ticks[index]
-            if book.side != 0 or book.guard != 0:
-                meet_open(rules, book, queue, orders, fills, index, row, volume)
-            while payment < payments and fund_bar[payment] == index and not fund_end[payment]:
-                pay_funding(rules, book, queue, fund_rate[payment], row[0])
-                payment += 1
-            if book.guard != 0:
-                meet_range(rules, book, queue, orders, fills, index, row, volume)
-            while payment < payments and fund_bar[payment] == index:
-                pay_funding(rules, book, queue, fund_rate[payment], row[3])
-                payment += 1
+            payment = _begin(
+                rules,
+                book,
+                queue,
+                orders,
+                fills,
+                index,
+                ticks[index],
+                volume,
+                fund_bar,
+                fund_end,
+                fund_rate,
+                payment,
+            )
         # this bar's position holds until something new is decided, a payment is due, or the bracket may be touched
         last = min(stop, fund_bar[payment]) if payment < payments else stop
         if book.guard == 0:
@@ -113,6 +119,26 @@ def simulate(
             if rules.on_close:
                 stretch(rules, book, curve, blocks, edges, close, equity_out, scratch, at, after)
         index = after
+
+
+@kernel
+def _begin(
+    rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array,
+    fund_bar: Array, fund_end: Array, fund_rate: Array, payment: int,
+) -> int:  # fmt: skip
+    """Play a bar up to its close: its open, the payments inside it, its range, those at its end; return the next one."""
+    if book.side != 0 or book.guard != 0:
+        meet_open(rules, book, queue, orders, fills, bar, row, volume)
+    payments = fund_bar.size
+    while payment < payments and fund_bar[payment] == bar and not fund_end[payment]:
+        pay_funding(rules, book, queue, fund_rate[payment], row[0])
+        payment += 1
+    if book.guard != 0:
+        meet_range(rules, book, queue, orders, fills, bar, row, volume)
+    while payment < payments and fund_bar[payment] == bar:
+        pay_funding(rules, book, queue, fund_rate[payment], row[3])
+        payment += 1
+    return payment
 
 
 @inlined
@@ -167,7 +193,7 @@ def _scan_guarded(
     return stop, False
 
 
-@inlined
+@kernel
 def decide(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
     weight: float, volume: Array,
@@ -176,7 +202,7 @@ def decide(
     aim(rules, book, queue, orders, fills, bar, px, mark, weigh(rules, book, mark, weight), volume)
 
 
-@inlined
+@kernel
 def weigh(rules: Array, book: Array, mark: float, weight: float) -> int:
     """Follow a weight: return the lots that it means at a mark price."""
     book.followed = weight
@@ -191,7 +217,7 @@ def weigh(rules: Array, book: Array, mark: float, weight: float) -> int:
     return wanted
 
 
-@inlined
+@kernel
 def aim(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
     wanted: int, volume: Array,
@@ -226,7 +252,7 @@ def aim(
         _take_market(rules, book, queue, orders, fills, bar, AT_CLOSE, px, volume)
 
 
-@inlined
+@kernel
 def _withdraw(book: Array, orders: Array, bar: int) -> None:
     """Cancel the bracket."""
     if book.guard == 0:
@@ -238,7 +264,7 @@ def _withdraw(book: Array, orders: Array, bar: int) -> None:
     book.stop_order = book.take_order = book.trail_order = -1
 
 
-@inlined
+@kernel
 def _take_market(
     rules: Array,
     book: Array,
@@ -252,7 +278,7 @@ def _take_market(
 ) -> None:
     """Fill the waiting market order at a price plus slippage, as far as the account can pay."""
     side, lots = book.side, book.wanted
-    size = volume[bar] if volume.size else 0
+    size = size_of(volume, bar)
     paid = slipped(rules, px, side, lots, size)
     book.side = 0
     reducible = abs(book.lots) if book.lots * side < 0 else 0
@@ -310,9 +336,10 @@ def _protect(
         if book.take == 0:
             book.take = level(rules, paid, rules.take_num, rules.take_den, side)
         book.take_order = note_order(book, orders, bar, at, TAKE, -side, lots, book.take, 0)
-    for number in (book.stop_order, book.trail_order, book.take_order):
-        if 0 <= number < orders.size:
-            orders[number].parent = parent
+    if orders is not None:
+        for number in (book.stop_order, book.trail_order, book.take_order):
+            if 0 <= number < orders.size:
+                orders[number].parent = parent
     if at == AT_OPEN:
         _guard_at_open(rules, book, queue, orders, fills, bar, px, volume)
 
@@ -354,7 +381,7 @@ def _guard_at_open(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, volume: Array
 ) -> None:
     """Let the bracket meet an open: stops first, then the target."""
-    size = volume[bar] if volume.size else 0
+    size = size_of(volume, bar)
     side = -book.guard
     if book.stop_order >= 0 and _beyond(book.guard, book.stop, px, px):
         paid = slipped(rules, px, side, book.guard_lots, size)
@@ -396,7 +423,7 @@ def meet_range(
 ) -> None:
     """Let the bracket meet the bar's range: the stop, the trailing stop, then the target; the worse outcome first."""
     high, low, last = row[1], row[2], row[3]
-    size = volume[bar] if volume.size else 0
+    size = size_of(volume, bar)
     side, guard = -book.guard, book.guard
     if rules.touch:
         takes = book.take_order >= 0 and (high >= book.take if guard > 0 else low <= book.take)

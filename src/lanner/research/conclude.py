@@ -36,13 +36,11 @@ def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
     """Return the equity of a variant at each bar of a span, traded from its first bar."""
     task = found.task
     if task.engine == "array":
-        table = SignalProgram(task.strategy, [params]).columns(task.market.columns)
+        program = SignalProgram(task.strategy, [params])
+        table = program.columns(task.market.columns)
+        weights = table.signals_int8(0) if program.logical(0) else table.weights(0)
         try:
-            return (
-                Simulator(task.market, task.rules())
-                .run(table.weights(0), start=start, stop=stop, log=False)
-                .equity
-            )
+            return Simulator(task.market, task.rules()).run(weights, start=start, stop=stop, log=False).equity
         except StackedGuardsError:
             pass
     spec = replace(
@@ -72,7 +70,7 @@ def variants(found: Found, plan: SweepPlan, order: Sequence[int] | NDArray[np.in
                 float(scores[plan.objectives[0]][index]),
                 {name: _number(column[index]) for name, column in scores.items()},
                 {name: _number(column[index]) for name, column in table.items()},
-                0 if fronts is None else int(fronts[index]),
+                0 if fronts is None else int(fronts[index]) + 1,
             )
         )
     return made
@@ -99,7 +97,7 @@ def ranking(found: Found, plan: SweepPlan) -> NDArray[np.int64]:
         return ranked(first)
     every = np.stack([found.scores(name, 0, plan.min_trades) for name in plan.objectives], axis=1)
     fronts = np.asarray(pareto_ranks(every), dtype=np.float64)
-    fronts[fronts < 1] = np.inf
+    fronts[fronts < 0] = np.inf
     return np.lexsort((-np.nan_to_num(first, nan=-np.inf), fronts)).astype(np.int64)
 
 

@@ -23,8 +23,8 @@ MOST_VALUES = 100_000
 def make_axes(cls: type[Strategy], searched: Mapping[str, str]) -> tuple[list[Axis], Params]:
     """Read what was said of each parameter; return the searched ones and the fixed ones.
 
-    ``10:50:5`` is 10, 15 … 50 (both ends), ``10:50`` steps by the declared step or 1, ``sma,ema`` is a list, ``10`` fixes
-    the parameter, and ``*`` takes its declared range.
+    ``10:50:5`` is 10, 15 … 50 (both ends), ``10:50`` steps by the declared step or 1, ``sma,ema`` is a list, ``10``
+    fixes the parameter, and ``*`` takes its declared range.
     """
     known = declared(cls)
     unknown = sorted(set(searched) - set(known))

@@ -1,7 +1,7 @@
 """Measure variants of a strategy: raw sums for many sets of parameters over many spans of one market.
 
-``measure`` is a pure function of its arguments: the same shard gives the same numbers in this thread, in another process
-or on another machine, so results can be put together from anywhere, and a lost shard can be done again.
+``measure`` is a pure function of its arguments: the same shard gives the same numbers in this thread, in another
+process or on another machine, so results can be put together from anywhere, and a lost shard can be done again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lanner.research.evaluate import SignalProgram
 from lanner.research.market import Floats, Ints, Market
 from lanner.research.simulate import Protection, Record, make_rules
 from lanner.research.sweep_result import Params
+from lanner.sim.settings import SlippageModel
 from lanner.strategy.base import Strategy
 from lanner.strategy.vector import SignalStrategy
 
@@ -67,9 +68,10 @@ class Task:
 
 @dataclass(slots=True)
 class Shard:
-    """Measured variants: ``raw`` float64[variants, spans, STATISTICS], ``blocks`` float32[variants, BLOCKS, 2] (Σ r, Σ r²).
+    """Measured variants: ``raw`` float64[variants, spans, STATISTICS], ``blocks`` float32[variants, BLOCKS, 2].
 
-    ``extra`` is float64[variants, spans, 3] of CURVE_STATISTICS or empty; ``refused`` tells why a variant has none (NaN).
+    Blocks hold Σ r and Σ r². ``extra`` is float64[variants, spans, 3] of CURVE_STATISTICS or empty; ``refused`` tells
+    why a variant has none (NaN).
     """
 
     raw: Floats
@@ -123,7 +125,7 @@ class Player:
     """The working memory of one thread for one task."""
 
     def __init__(self, task: Task) -> None:
-        from lanner.kernels.account import BOOK, ENTRY, FILL, ORDER
+        from lanner.kernels.account import BOOK, ENTRY
         from lanner.kernels.curve import CURVE, PIECE
         from lanner.kernels.spans import STATISTICS
 
@@ -135,13 +137,18 @@ class Player:
         for name in ("stop_order", "take_order", "trail_order"):
             self._books[name] = -1
         self._queue = np.zeros(256, ENTRY)
-        self._orders, self._fills = np.zeros(0, ORDER), np.zeros(0, FILL)
+        self._volume = task.market.volume_lots if self._by_volume(task) else None
         self._scratch = np.zeros((2, PIECE + 1))
         self._rules = task.rules()
         self._none, self._no_ints = np.zeros(0), np.zeros(0, dtype=np.int64)
         self._words = self.signals[: rows // 8 * 8].view(np.int64)
         self._blocks = np.zeros((len(task.edges) + 1, 3))
         self._raw = np.zeros((len(task.spans), len(STATISTICS)))
+
+    @staticmethod
+    def _by_volume(task: Task) -> bool:
+        venue = task.spec.venues[task.market.instrument.venue]
+        return venue.slippage.model is SlippageModel.VOLUME
 
     def play(self, weights: NDArray[Any], shard: Shard, index: int) -> None:
         """Play one column over every span and write what it led to into row ``index``."""
@@ -151,8 +158,8 @@ class Player:
         words = self._words if weights is self.signals else self._no_ints
         self._blocks[:] = 0.0
         simulate_spans(
-            self._rules, self._books, self._curves, self._queue, self._orders, self._fills, self._blocks, task.edges,
-            task.spans, 2, market.ticks, market.close, market.volume_lots, weights, words,
+            self._rules, self._books, self._curves, self._queue, None, None, self._blocks, task.edges,
+            task.spans, 2, market.ticks, market.close, self._volume, weights, words,
             funding.bar, funding.at_end, funding.rate, self._none, self._scratch, self._raw,
         )  # fmt: skip
         shard.raw[index] = self._raw

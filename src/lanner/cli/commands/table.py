@@ -37,6 +37,12 @@ COMMANDS = (
         "Backtesting",
     ),
     Command(
+        "sweep",
+        "lanner.cli.commands.sweep:sweep",
+        "Search a strategy's parameters, walk forward, and judge whether the best is luck.",
+        "Backtesting",
+    ),
+    Command(
         "check",
         "lanner.cli.commands.check:check",
         "Look for what makes a backtest lie: look-ahead, chance, warm-up.",
