@@ -153,7 +153,7 @@ def run_sweep_command(config: BacktestConfig, choice: SweepChoice) -> None:
             plan,
             RunStore(default_runs()),
             workers=choice.workers,
-            pool=None if ray is None else lambda recipe, engine: ray,
+            pool=None if ray is None else lambda *_: ray,
             resume=not choice.fresh,
             progress=progress,
         )

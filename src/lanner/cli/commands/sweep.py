@@ -16,7 +16,8 @@ _OUT = Group("What comes out", sort_key=5)
 
 def sweep(
     strategy: Annotated[
-        str, Parameter(help="A name from `lanner strategies`, file.py[:Class], module:Class, or settings.yaml")
+        str,
+        Parameter(help="A name from `lanner strategies`, file.py[:Class], module:Class, or settings.yaml"),
     ],
     /,
     *,
@@ -58,6 +59,13 @@ def sweep(
     workers: Annotated[
         int | None, Parameter(group=_HOW, help="Threads or processes; one per processor unless told.")
     ] = None,
+    on: Annotated[
+        str, Parameter(group=_HOW, help="local: this machine; ray: a Ray cluster (needs the part 'ray').")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        Parameter(group=_HOW, help="The cluster to join: auto or host:port. Without it Ray is started here."),
+    ] = None,
     fresh: Annotated[
         bool, Parameter(group=_HOW, help="Start over instead of going on with a search that was stopped.")
     ] = False,
@@ -79,15 +87,21 @@ def sweep(
         str, Parameter(group=_JUDGE, help="rolling, expanding, anchored or none.")
     ] = "rolling",
     windows: Annotated[int, Parameter(group=_JUDGE, help="Windows of the walk-forward.")] = 8,
-    train: Annotated[float, Parameter(group=_JUDGE, help="Share of a window that parameters are chosen on.")] = 0.7,
+    train: Annotated[
+        float, Parameter(group=_JUDGE, help="Share of a window that parameters are chosen on.")
+    ] = 0.7,
     gap: Annotated[int, Parameter(group=_JUDGE, help="Bars left out between choosing and testing.")] = 0,
     top: Annotated[int, Parameter(group=_OUT, help="How many of the best variants to list.")] = 20,
     cash: Annotated[
         str | None,
         Parameter(name=["--cash", "--capital"], group=_MARKET, help="Money at the start; 10000 unless told."),
     ] = None,
-    commission: Annotated[str | None, Parameter(group=_MARKET, help="Both fees at once as a fraction.")] = None,
-    slippage_bps: Annotated[str | None, Parameter(group=_MARKET, help="Slippage of takers; 5 unless told.")] = None,
+    commission: Annotated[
+        str | None, Parameter(group=_MARKET, help="Both fees at once as a fraction.")
+    ] = None,
+    slippage_bps: Annotated[
+        str | None, Parameter(group=_MARKET, help="Slippage of takers; 5 unless told.")
+    ] = None,
     leverage: Annotated[
         str | None, Parameter(group=_MARKET, help="Leverage of the account; 1 unless told.")
     ] = None,
@@ -96,7 +110,9 @@ def sweep(
     ] = None,
     set: Annotated[
         list[str] | None,
-        Parameter(name="--set", group=_MARKET, help="Any other setting, e.g. fills.market_on=close. Repeatable."),
+        Parameter(
+            name="--set", group=_MARKET, help="Any other setting, e.g. fills.market_on=close. Repeatable."
+        ),
     ] = None,
     seed: Annotated[int, Parameter(group=_HOW, help="Seed of all randomness.")] = 1,
     name: Annotated[str | None, Parameter(group=_OUT, help="Name of the run.")] = None,
@@ -152,5 +168,7 @@ def sweep(
             report=report,
             as_json=json,
             quiet=quiet,
+            on=on,
+            address=address,
         ),
     )
