@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from lanner.backtest.driver import Driver
@@ -20,6 +20,7 @@ from lanner.core.rng import Rng
 from lanner.model.enums import OrderStatus, TimeInForce
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.market import Bar, Quote, Trade
+from lanner.model.orders import OrderView
 from lanner.sim.settings import (
     FillSettings,
     FundingMode,
@@ -94,13 +95,40 @@ class Sleeper(Strategy):
         self.chance = Rng(seed)
 
     def act(self, name: str, px: float) -> None:
-        chance = self.chance
-        if chance.random() > 0.08 or px != px:
+        if self.chance.random() > 0.08 or px != px:
             return
-        qty = (1 + chance.integer(0, 40)) / 100
-        far = px * (1 + 0.01 * (chance.random() - 0.5))
+        if self.chance.random() < 0.2:
+            with self.batch():
+                for _ in range(1 + self.chance.integer(0, 3)):
+                    self.once(name, px)
+        else:
+            self.once(name, px)
+
+    def once(self, name: str, px: float) -> None:
+        what = self.chance.integer(0, 14)
+        if what < 7:
+            self.send(what, name, px)
+        elif what == 7:
+            self.cancel_all(name)
+        elif what == 8:
+            at = self.now + self.chance.integer(0, 300) * SECOND
+            self.set_timer(f"t{self.chance.integer(0, 3)}", at=at)
+        elif what == 9:
+            self.close(instrument=name)
+        elif what == 10:
+            low, high = (
+                self.buy("0.2", px * 0.997, instrument=name),
+                self.sell("0.2", px * 1.003, instrument=name),
+            )
+            self.oco(low, high)
+        elif orders := [order for order in self.open_orders if order.instrument_id == name]:
+            self.tend(what, orders[self.chance.integer(0, len(orders))], px)
+
+    def send(self, what: int, name: str, px: float) -> None:
+        """Send a new order."""
+        chance = self.chance
+        qty, far = self.size(), self.far(px)
         side = self.buy if chance.random() < 0.5 else self.sell
-        what = chance.integer(0, 11)
         if what == 0:
             side(qty, instrument=name)
         elif what < 3:
@@ -111,19 +139,26 @@ class Sleeper(Strategy):
             side(qty, trail="0.3%", instrument=name)
         elif what == 5:
             side(qty, stop_px=far, instrument=name)
-        elif what == 6:
+        else:
             expire = self.now + (1 + chance.integer(0, 40)) * MINUTE // 2
             side(qty, far, tif=TimeInForce.GTD, expire=expire, instrument=name)
-        elif what == 7:
-            self.cancel_all(name)
-        elif what == 8:
-            self.set_timer(f"t{chance.integer(0, 3)}", at=self.now + chance.integer(0, 300) * SECOND)
-        elif what == 9:
-            self.close(instrument=name)
-        elif orders := [order for order in self.open_orders if order.instrument_id == name]:
-            order = orders[chance.integer(0, len(orders))]
-            if order.status is OrderStatus.ACCEPTED and order.px is not None and order.stop_px is None:
-                self.amend(order, px=far)
+
+    def tend(self, what: int, order: OrderView, px: float) -> None:
+        """Do something with an order that works."""
+        if what == 11:
+            side = self.buy if self.chance.random() < 0.5 else self.sell
+            scaled = self.chance.random() < 0.5
+            side(self.size(), self.far(px), after=order, scaled=scaled, instrument=order.instrument_id)
+        elif what == 12:
+            self.cancel(order)
+        elif order.status is OrderStatus.ACCEPTED and order.px is not None and order.stop_px is None:
+            self.amend(order, px=self.far(px))
+
+    def size(self) -> float:
+        return (1 + self.chance.integer(0, 40)) / 100
+
+    def far(self, px: float) -> float:
+        return px * (1 + 0.01 * (self.chance.random() - 0.5))
 
     def on_timer(self, timer: TimerEvent) -> None:
         self.act(self.instruments[0].id, self.price(self.instruments[0].id))
@@ -222,7 +257,9 @@ def specification(case: Case) -> BacktestSpec:
             bar_participation=0.3 if case.participation < 1 else 0.0,
             market_on=case.on,
         ),
-        slippage=Slippage(case.slippage, Decimal("0.01") if case.slippage is SlippageModel.VOLUME else Decimal(2)),
+        slippage=Slippage(
+            case.slippage, Decimal("0.01") if case.slippage is SlippageModel.VOLUME else Decimal(2)
+        ),
         funding=FundingMode.DATA if "funding" in case.data else FundingMode.ASSUME_ZERO,
         latency=LatencySettings(
             entry=Latency(mean_ns=case.entry_ns),
@@ -241,7 +278,25 @@ def specification(case: Case) -> BacktestSpec:
     )
 
 
+QUOTE_COMES_BACK = Case(
+    data=("quotes",),
+    instruments=1,
+    market=300,
+    choices=1,
+    rows=300,
+    wild=0.0002,
+    touch=False,
+    entry_ns=5_000_000,
+    feed_ns=0,
+    participation=0.05,
+    on=MarketOn.CLOSE,
+    slippage=SlippageModel.VOLUME,
+)
+"""A quote that we took from changes and comes back while no order works: it is whole again."""
+
+
 @settings(max_examples=250, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@example(case=QUOTE_COMES_BACK)
 @given(case=cases)
 def test_both_gears_send_and_fill_the_same_orders(case: Case) -> None:
     fast = run_backtest(specification(case))

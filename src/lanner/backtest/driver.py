@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from operator import length_hint
 from typing import Any
@@ -32,45 +31,19 @@ from lanner.backtest.gears import (
     unseen,
     zone_guards,
 )
+from lanner.backtest.wires import Plan, Wire, catch_up, open_bar
 from lanner.core.clock import NEVER
 from lanner.engine.engine import Engine
 from lanner.engine.faults import TimersDue
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command
 from lanner.model.market import Bar, BarOpen, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.sim import bar_matching, tick_matching
-from lanner.sim.latency import Delay, delay_model
+from lanner.sim.latency import delay_model
 from lanner.sim.quiet import Zone, quiet_zone
 from lanner.sim.settings import FundingMode, LatencyKind
 from lanner.sim.venue import SimVenue
 
 ARRIVE, REPORT, DATA = 0, 1, 2
-
-
-@dataclass(slots=True)
-class Wire:
-    """The delays between us and one venue."""
-
-    venue: SimVenue
-    entry: Delay
-    cancel: Delay
-    amend: Delay
-    feed: Delay | None
-    last_arrival: int = 0
-
-
-@dataclass(slots=True)
-class Plan:
-    """Which messages decide fills: the bar series, or the instruments whose quotes or trades do.
-
-    ``only_series`` names the series when the run has nothing but its bars; ``kinds`` are the messages' types.
-    """
-
-    bar_series: dict[str, str] = field(default_factory=dict)
-    modes: dict[str, str] = field(default_factory=dict)
-    opens: bool = False
-    hidden: frozenset[str] = frozenset()
-    only_series: str = ""
-    kinds: frozenset[type] = frozenset()
 
 
 class Driver:
@@ -165,10 +138,10 @@ class Driver:
                 seen = size - length_hint(turn)
                 message, commands = self._run(loop, turn, batch)
                 if message is None:
-                    self._catch_up(batch, seen, size)
+                    catch_up(self.plan, self._wires, batch, seen, size)
                     return
                 now = size - length_hint(turn)
-                self._catch_up(batch, seen, now if commands else now - 1)
+                catch_up(self.plan, self._wires, batch, seen, now if commands else now - 1)
                 if commands:
                     self._dispatch(commands, message.ts_event)
                 else:
@@ -273,7 +246,7 @@ class Driver:
             return
         if kind is BarOpen:
             self._drain(ts)
-            self._open_bar(message.series, message.ts_event, message.ts_close, message.px, message.volume)
+            open_bar(self.plan, self._wires, message)
             self._post()
             return
         self._drain(ts)
@@ -293,7 +266,8 @@ class Driver:
         ts = bar.ts_event
         if not self.plan.opens:
             self._drain(bar.ts_open)
-            self._open_bar(bar.series, bar.ts_open, ts, bar.open, bar.volume)
+            opening = BarOpen(bar.series, bar.ts_open, bar.ts_open, bar.open, bar.volume, ts)
+            open_bar(self.plan, self._wires, opening)
         self._post()
         self._drain(ts - 1)
         tick = book.instrument.tick_float
@@ -324,16 +298,6 @@ class Driver:
             waiting.remove(rate)
             self._wires[rate.instrument_id].venue.settle_funding(rate.instrument_id, rate.rate, rate.ts_event)
         self._post()
-
-    def _open_bar(self, series: str, ts_open: int, ts_close: int, px: float, volume: float) -> None:
-        instrument_id = self.plan.bar_series[series]
-        venue = self._wires[instrument_id].venue
-        book = venue.books[instrument_id]
-        instrument = book.instrument
-        ticks = max(1, round(px / instrument.tick_float))
-        bar_matching.bar_open(
-            venue, book, ts_open, ts_close, ticks, int(volume / instrument.lot_float + 1e-9)
-        )
 
     def _show(self, message: Any, kind: type) -> None:
         """Show a message to the venue that it comes from."""
@@ -439,40 +403,6 @@ class Driver:
                 self._dispatch(engine.advance(due), due)
             else:
                 return
-
-    def _catch_up(self, batch: list[Any], start: int, stop: int) -> None:
-        """Show idle venues the last of the messages [start, stop) of each instrument; they saw none of them."""
-        wanted = len(self._wires)
-        done: set[str] = set()
-        for at in range(stop - 1, start - 1, -1):
-            message = batch[at]
-            kind = type(message)
-            own = kind is Bar or kind is BarOpen
-            name = self.plan.bar_series.get(message.series, "") if own else message.instrument_id
-            if not name or name in done:
-                continue
-            wire = self._wires.get(name)
-            if wire is None:
-                continue
-            book = wire.venue.books[name]
-            if kind is Bar:
-                instrument = book.instrument
-                close = max(1, round(message.close / instrument.tick_float))
-                bar_matching.pass_by(
-                    wire.venue, book, close, int(message.volume / instrument.lot_float + 1e-9)
-                )
-            elif kind is BarOpen:
-                self._open_bar(message.series, message.ts_event, message.ts_close, message.px, message.volume)
-            elif kind is Quote:
-                tick_matching.see_quote(book, message)
-                wire.venue.see_price(name, book.last_ticks)
-            elif kind is Trade and book.mode == "trades":
-                wire.venue.see_price(name, max(1, round(message.px / book.instrument.tick_float)))
-            else:
-                continue
-            done.add(name)
-            if len(done) == wanted:
-                break
 
 
 def _ignore_price(instrument_id: str, ts: int, px: float) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.backtest.assemble import Played, assemble
-from lanner.backtest.driver import Driver, Plan
+from lanner.backtest.driver import Driver
 from lanner.backtest.receipt import Receipt, receive
 from lanner.backtest.record import CandleRecorder, PriceRecorder
 from lanner.backtest.result import BacktestResult
 from lanner.backtest.spec import BacktestSpec, Progress, Stream
+from lanner.backtest.wires import Plan
 from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine
 from lanner.marketdata.merge import Stream as MergeStream

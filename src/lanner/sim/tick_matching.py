@@ -6,6 +6,7 @@ shows a new quote.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lanner.model.enums import Liquidity, OrderType, TimeInForce
@@ -52,6 +53,14 @@ def see_quote(book: InstrumentBook, quote: Quote) -> None:
     book.bid_ticks, book.ask_ticks, book.depth_bid, book.depth_ask = bid, ask, bid_depth, ask_depth
     if bid and ask:
         book.last_ticks = (bid + ask) // 2
+
+
+def renew(book: InstrumentBook, quotes: Iterable[Quote]) -> None:
+    """Take note of quotes until what we took on either side has come back."""
+    for quote in quotes:
+        see_quote(book, quote)
+        if not (book.taken_bid or book.taken_ask):
+            return
 
 
 def on_trade(venue: SimVenue, book: InstrumentBook, trade: Trade) -> None:
