@@ -46,6 +46,14 @@ def test_detail_shows_ranges_and_help_within_100_columns(capsys: pytest.CaptureF
         assert str(cls.stop_loss) in out
 
 
+def test_the_command_to_run_a_strategy_is_one_that_can_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """The defaults of grid are none: what it needs is said instead of a parameter that would be refused."""
+    lines = {cls.name: run(capsys, "strategies", cls.name)[1].split("\n") for cls in BUILT_IN}
+    assert "Run it: lanner backtest dual_ma --data … --param fast=10" in lines["dual_ma"]
+    assert "Run it: lanner backtest grid --data … --param …" in lines["grid"]
+    assert "Needs:  upper and lower as prices, e.g. --param upper=70000 --param lower=60000" in lines["grid"]
+
+
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "strategies", "--json")
     listed = json.loads(out)
@@ -92,6 +100,21 @@ def test_new_strategy_runs_and_its_test_passes(
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("there", "command"), [(True, "python -m"), (False, "pip install pytest && python -m")]
+)
+def test_new_strategy_says_how_to_test_it(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: bool,
+    command: str,
+) -> None:
+    monkeypatch.setattr("lanner.cli.commands.new.find_spec", lambda name: name if there else None)
+    out = run(capsys, "new", "strategy", "a", "--dir", str(tmp_path))[1]
+    assert f"Test it: {command} pytest {tmp_path / 'test_a.py'}\n" in out
 
 
 def test_new_strategy_prints_paths(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -36,4 +37,5 @@ def strategy(
     print(f"Wrote {files[0]} and {files[1]}.")
     print("Try it:  lanner data synth --timeframe 1h --days 365")
     print(f"         lanner backtest {files[0]} --data BTC-USDT.SYNTH@1h")
-    print(f"Test it: python -m pytest {files[1]}")
+    install = "" if find_spec("pytest") else "pip install pytest && "
+    print(f"Test it: {install}python -m pytest {files[1]}")

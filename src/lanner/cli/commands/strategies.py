@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from lanner.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from lanner.strategy.base import Strategy
     from lanner.strategy.parameters import Param
@@ -87,10 +89,21 @@ def _detail(name: str, cls: type[Strategy]) -> str:
     parameters = cls.parameters()
     if parameters:
         lines += ["", *_parameter_lines(parameters)]
-    first = next(iter(parameters), "")
-    setting = f" --param {first}={_text(parameters[first].default)}" if first else ""
-    lines += ["", f"Run it: lanner backtest {name} --data …{setting}"]
+    lines += ["", *_how_to_run(name, cls)]
     return "\n".join(lines)
+
+
+def _how_to_run(name: str, cls: type[Strategy]) -> list[str]:
+    """Show a command that runs the strategy; where its defaults alone do not do, say what it needs."""
+    command = f"Run it: lanner backtest {name} --data …"
+    try:
+        cls()
+    except ConfigError as error:
+        return [f"{command} --param …", *([f"Needs:  {error.expected}"] if error.expected else [])]
+    except Exception:  # noqa: BLE001 - the user's own constructor may raise anything; a run will show it
+        return [command]
+    first = next(iter(cls.parameters().items()), None)
+    return [command if first is None else f"{command} --param {first[0]}={_text(first[1].default)}"]
 
 
 def _parameter_lines(parameters: dict[str, Param[Any]]) -> list[str]:
