@@ -13,8 +13,8 @@ from lanner.research.sweep_result import Axis, Curve, ForwardStep, Heat, SweepRe
 
 START = 1_672_531_200_000_000_000
 DAY = 86_400_000_000_000
-TWO = {"fast": list(range(5, 51, 2)), "slow": list(range(20, 201, 10))}
-SIX = {
+TWO: dict[str, list[Any]] = {"fast": list(range(5, 51, 2)), "slow": list(range(20, 201, 10))}
+SIX: dict[str, list[Any]] = {
     "fast": list(range(5, 51, 5)), "slow": list(range(20, 201, 20)), "stop": [0.01, 0.02, 0.03, 0.05],
     "risk": [0.25, 0.5, 1.0], "exit": ["signal", "time", "trail"], "long_only": [True, False],
 }  # fmt: skip
@@ -32,7 +32,7 @@ def score_of(places: Sequence[float], noise: float, height: float) -> float:
 
 
 def statistics_of(score: float, rng: np.random.Generator) -> dict[str, float | None]:
-    total = math.expm1(0.35 * score)
+    total = math.expm1(max(-5.0, min(40.0, 0.35 * score)))
     trades = float(rng.integers(12, 400))
     return {
         "sharpe": score, "total_return": total, "annualized_return": (1.0 + total) ** 0.44 - 1.0,
@@ -45,9 +45,11 @@ def statistics_of(score: float, rng: np.random.Generator) -> dict[str, float | N
 def variants(
     axes: Mapping[str, Sequence[Any]], rng: np.random.Generator, most: int, height: float
 ) -> list[Variant]:
-    combos = list(itertools.product(*(range(len(values)) for values in axes.values())))
-    if len(combos) > most:
-        combos = [combos[i] for i in rng.choice(len(combos), most, replace=False)]
+    sizes = [len(values) for values in axes.values()]
+    if math.prod(sizes) > most:
+        combos = sorted({tuple(row) for row in rng.integers(0, sizes, (most, len(sizes))).tolist()})
+    else:
+        combos = list(itertools.product(*map(range, sizes)))
     found = []
     for combo in combos:
         places = [index / max(1, len(values) - 1) for index, values in zip(combo, axes.values(), strict=True)]

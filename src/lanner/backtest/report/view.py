@@ -283,7 +283,9 @@ def data_rows(data: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
                 "id": str(entry.get("id", "?")),
                 "kind": str(entry.get("kind", "")),
                 "rows": _count(entry.get("rows")),
-                "span": f" · {_date(entry.get('start'))} → {_date(entry.get('end'))}" if entry.get("start") else "",
+                "span": f" · {_date(entry.get('start'))} → {_date(entry.get('end'))}"
+                if entry.get("start")
+                else "",
                 "hash": str(entry.get("hash", ""))[:12],
                 "synthetic": bool(entry.get("synthetic")),
                 "problems": [str(item) for item in problems] if isinstance(problems, (list, tuple)) else [],

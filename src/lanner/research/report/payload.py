@@ -12,7 +12,9 @@ from lanner.analysis import METRICS, Unit
 from lanner.backtest.report.frame import safe_json
 from lanner.backtest.report.payload import EQUITY_POINTS, seconds, short, shorts
 from lanner.backtest.report.thin import thin_indices
+from lanner.research.report.bins import score_bins
 from lanner.research.report.heat import heat_maps
+from lanner.research.report.proof import number_of
 from lanner.research.report.words import (
     STATISTICS,
     best_variant,
@@ -25,7 +27,6 @@ from lanner.research.significance import expected_maximum_sharpe
 from lanner.research.sweep_result import Axis, Curve, SweepResult, Variant
 
 MOST_LINES = 2_000
-_BINS = 48
 Json = dict[str, Any]
 
 
@@ -127,12 +128,12 @@ def _none(value: float | None) -> float:
 def luckiest_score(result: SweepResult, scores: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
     """Return the best score to expect from as many trials without skill, None where that has no meaning.
 
-    A number named expected_maximum among the score statistics goes first; else the spread of the scores around
-    the neutral one is taken for luck (Bailey & López de Prado 2014).
+    Of Sharpe ratios the verdict has measured it, per bar; else the spread of the scores around the neutral one is
+    taken for luck (Bailey & López de Prado 2014).
     """
-    given = result.score_statistics.get("expected_maximum")
-    if given is not None:
-        return given if math.isfinite(given) else None
+    measured = _measured_luck(result)
+    if measured is not None:
+        return measured
     neutral = neutral_score(result.objective)
     trials = max(result.trials, result.done)
     if neutral is None or scores.size < 3 or trials < 2:
@@ -143,26 +144,28 @@ def luckiest_score(result: SweepResult, scores: np.ndarray[Any, np.dtype[np.floa
     return neutral + expected_maximum_sharpe(trials, variance) if variance > 0.0 else None
 
 
+def _measured_luck(result: SweepResult) -> float | None:
+    """Return the verdict's expected maximum in the unit of the scores: the best one's Sharpe ratio is known in both."""
+    evidence, best = (result.verdict or {}).get("evidence"), best_variant(result)
+    if result.objective != "sharpe" or best is None or not isinstance(evidence, dict):
+        return None
+    per_bar, luck = number_of(evidence.get("sharpe")), number_of(evidence.get("expected_maximum"))
+    if not per_bar or luck is None or not math.isfinite(best.score):
+        return None
+    return luck * best.score / per_bar
+
+
 def _histogram(result: SweepResult) -> Json | None:
     scores = np.array([variant.score for variant in result.sample or result.top], dtype=np.float64)
     scores = scores[np.isfinite(scores)]
     best = best_variant(result)
-    if result.histogram is not None and result.histogram.counts:
-        edges, counts = list(result.histogram.edges), list(result.histogram.counts)
-    elif scores.size:
-        low, high = (float(value) for value in np.percentile(scores, (0.5, 99.5)))
-        if not high > low:
-            low, high = low - (abs(low) * 0.05 or 0.5), high + (abs(high) * 0.05 or 0.5)
-        found, borders = np.histogram(
-            np.clip(scores, low, high), min(_BINS, max(8, scores.size // 6)), (low, high)
-        )
-        edges, counts = borders.tolist(), found.tolist()
-    else:
+    bins = result.histogram or score_bins(scores)
+    if bins is None or not bins.counts:
         return None
     return {
-        "edges": shorts(edges, 6),
-        "counts": counts,
-        "n": sum(counts),
+        "edges": shorts(bins.edges, 6),
+        "counts": list(bins.counts),
+        "n": sum(bins.counts),
         "median": short(float(np.median(scores)), 5) if scores.size else None,
         "best": short(best.score, 6) if best else None,
         "luck": None if (luck := luckiest_score(result, scores)) is None else short(luck, 6),

@@ -42,10 +42,10 @@
     const measure = canvas.getContext("2d");
     measure.font = "11px " + getComputedStyle(document.body).fontFamily;
     const left = Math.min(R.phone() ? 60 : 110, Math.max(...heat.ys.map((text) => measure.measureText(text).width)) + 10) + 16;
-    const legend = R.phone() ? 46 : 62;
+    const legend = R.phone() ? 56 : 70;
     const room = width - left - legend;
     const cw = room / nx;
-    const full = Math.max(220, Math.min(R.phone() ? 340 : 450, ny * 45));
+    const full = Math.max(220, Math.min(R.phone() ? 340 : 450, ny * 42));
     const ch = Math.min(full / ny, 46);
     const height = Math.round(ch * ny) + 44;
     const box = { left, top: 4, cw, ch, nx, ny };
@@ -174,7 +174,7 @@
     for (const [value, at] of places) {
       if (used.some((other) => Math.abs(other - at) < 13)) continue;
       used.push(at);
-      c.fillText(R.tick(Number(value.toPrecision(3))), x + 13, at);
+      c.fillText(R.clipped(c, R.tick(Number(value.toPrecision(2))), R.phone() ? 40 : 44), x + 13, at);
     }
   }
 

@@ -197,8 +197,9 @@
     const y = event.clientY - frame.top;
     let near = -1;
     scales.forEach((one, k) => { if (Math.abs(box.X(k) - x) <= 14 && (near < 0 || Math.abs(box.X(k) - x) < Math.abs(box.X(near) - x))) near = k; });
-    const at = Math.max(0, Math.min(1, (box.Y(0) - y) / (box.Y(0) - box.Y(1))));
-    return { x, y, near, at };
+    // Near its end the whole rest of the axis is meant: nobody hits the last pixel.
+    const at = (box.Y(0) - y) / (box.Y(0) - box.Y(1));
+    return { x, y, near, at: at > 0.98 ? 1 : at < 0.02 ? 0 : at };
   }
 
   function nearest({ x, y }) {
