@@ -146,7 +146,7 @@ def _fill(
     from lanner.backtest.export import save_result
 
     (draft / CONFIG).write_text(config_text(config), encoding="utf-8")
-    sources = _keep_sources(draft, prepared.sources)
+    sources = keep_sources(draft, prepared.sources)
     save_result(result, draft)
     if config.report is not False:
         from lanner.backtest.report import write_report
@@ -156,7 +156,7 @@ def _fill(
     write_record(draft, msgspec.structs.replace(record, sources=sources, notes=list(prepared.notes)))
 
 
-def _keep_sources(draft: Path, files: Sequence[Path]) -> dict[str, str]:
+def keep_sources(draft: Path, files: Sequence[Path]) -> dict[str, str]:
     """Copy the strategies' files and return under which name each was kept; equal names are numbered."""
     kept: dict[str, str] = {}
     for path in files:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lanner.backtest.config import BacktestConfig
 from lanner.backtest.config_file import load_config, looks_like_path
-from lanner.cli.output import note, print_json
-from lanner.cli.running import execute
+from lanner.cli.output import note, print_json, prints_aside
+from lanner.cli.running import execute, stop_on_sigterm
 from lanner.core.errors import EXIT_ERROR, EXIT_OK, DataError, NotFoundError
 from lanner.storage.runs import CONFIG, SOURCE, RunRecord, RunStore
 
@@ -19,8 +19,7 @@ def rerun_run(store: RunStore, ref: str, *, stored_code: bool, as_json: bool, qu
     old = store.load(ref)
     folder = store.folder(old.run_id)
     config = _config(folder, old, stored_code=stored_code, quiet=quiet or as_json)
-    outcome = execute(config, quiet=quiet or as_json, rerun_of=old.run_id)
-    new = store.load(outcome.result.run_id)
+    new = store.load(_again(store, config, old, folder, quiet=quiet or as_json))
     changed = {
         name: [getattr(old, name), getattr(new, name)] for name, _ in _INPUTS if _differs(old, new, name)
     }
@@ -41,6 +40,20 @@ def rerun_run(store: RunStore, ref: str, *, stored_code: bool, as_json: bool, qu
     else:
         print("\n".join(_verdict(old, new, same, changed)))
     return EXIT_OK if same else EXIT_ERROR
+
+
+def _again(store: RunStore, config: BacktestConfig, old: RunRecord, folder: Path, *, quiet: bool) -> str:
+    """Repeat the run and return the new one's id."""
+    if old.kind != "sweep":
+        return execute(config, quiet=quiet, rerun_of=old.run_id).result.run_id
+    from lanner.cli.render.sweep import sweep_progress
+    from lanner.research.run_sweep import load_plan, sweep_and_keep
+
+    with stop_on_sigterm(), prints_aside(quiet), sweep_progress(quiet=quiet) as progress:
+        outcome = sweep_and_keep(
+            config, load_plan(folder), store, progress=progress, resume=False, rerun_of=old.run_id
+        )
+    return outcome.result.run_id
 
 
 def _config(folder: Path, old: RunRecord, *, stored_code: bool, quiet: bool) -> BacktestConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import numpy as np
 from lanner import __version__
 from lanner.backtest.assumptions import assumptions
 from lanner.backtest.config import BacktestConfig
-from lanner.backtest.keep import config_text
+from lanner.backtest.keep import config_text, keep_sources
 from lanner.backtest.prepare import Prepared, prepare
 from lanner.core.errors import ConfigError, LannerError
 from lanner.core.rng import Rng
@@ -34,14 +35,18 @@ from lanner.research.conclude import (
 )
 from lanner.research.journal import ShardJournal
 from lanner.research.pools import Recipe, local_pool, workers_or_all
+from lanner.research.search import Constraint
+from lanner.research.splits import SplitKind
 from lanner.research.sweep import Found, OnProgress, Pool, SweepPlan, SweepProgress, make_task, search
-from lanner.research.sweep_result import SweepResult
+from lanner.research.sweep_result import Axis, SweepResult
 from lanner.sim.venue import SimVenue
 from lanner.storage.runs import CONFIG, REPORT, DamagedRun, RunRecord, RunStore, new_run_id, write_record
 
 RESULT = "sweep.json"
 TABLE = "variants.parquet"
 PLAN = "plan.json"
+
+_NAMES = re.compile(r"[A-Za-z_]\w*")
 
 PoolMaker = Callable[[Recipe, str], Pool]
 
@@ -66,6 +71,7 @@ def sweep_and_keep(
     progress: OnProgress | None = None,
     resume: bool = True,
     now: datetime | None = None,
+    rerun_of: str = "",
 ) -> SweepOutcome:
     """Search, conclude and keep the result in the store with its page; a search that was stopped is gone on with."""
     now = now or datetime.now(UTC)
@@ -95,7 +101,7 @@ def sweep_and_keep(
         return SweepOutcome(result, None, None, prepared.notes)
     _tell(progress, "write")
     with store.create(run_id) as draft:
-        _fill(draft, config, plan, found, result, prepared)
+        _fill(draft, config, plan, found, result, prepared, rerun_of)
     if journal is not None and not found.interrupted:
         journal.remove()
     folder = store.folder(run_id)
@@ -291,6 +297,7 @@ def _fill(
     found: Found,
     result: SweepResult,
     prepared: Prepared,
+    rerun_of: str,
 ) -> None:
     import polars as pl
 
@@ -309,6 +316,7 @@ def _fill(
     best = result.top[0] if result.top else None
     record = RunRecord(
         run_id=result.run_id,
+        kind="sweep",
         created_at=result.created_at,
         name=f"sweep of {result.name}",
         strategy=result.strategy,
@@ -328,18 +336,35 @@ def _fill(
         data_hash=result.data_hash,
         code_hash=result.code_hash,
         seconds=result.seconds,
-        counts={"variants": result.done, "events": result.done * result.bars},
+        counts={
+            "variants": result.done,
+            "events": result.done * result.bars,
+            "trades": 0 if best is None else int(best.statistics["trades"] or 0),
+        },
         metrics={} if best is None else {name: best.statistics.get(name) for name in best.statistics},
         warnings=result.warnings,
         notes=list(prepared.notes),
+        sources=keep_sources(draft, prepared.sources),
+        rerun_of=rerun_of,
     )
-    write_record(draft, msgspec.structs.replace(record))
+    write_record(draft, record)
 
 
-def load_sweep(folder: Path) -> dict[str, Any]:
-    """Return what a kept sweep's result says."""
+def load_sweep(folder: Path) -> SweepResult:
+    """Return the result of a kept sweep."""
     path = folder / RESULT
     if not path.is_file():
         raise LannerError(f"{folder.name} is not a sweep", expected=f"a run with {RESULT}")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), SweepResult)
+
+
+def load_plan(folder: Path) -> SweepPlan:
+    """Return the plan of a kept sweep."""
+    plain = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    texts, forward = plain.pop("constraints"), plain.pop("forward")
+    axes = [Axis(**axis) for axis in plain.pop("axes")]
+    names = [*(axis.name for axis in axes), *plain["fixed"], *_NAMES.findall(" ".join(texts))]
+    constraints = [Constraint.parse(text, names) for text in texts]
+    return SweepPlan(
+        axes=axes, constraints=constraints, forward=None if forward is None else SplitKind(forward), **plain
+    )

@@ -36,7 +36,8 @@ _STALE_S = 86_400
 class RunRecord(msgspec.Struct, kw_only=True):
     """What is remembered of a run. Money is text in ``currency``; ``metrics`` and ``counts`` are plain numbers.
 
-    ``notes`` is what Lanner had to assume; ``sources`` maps a strategy's file to the name of its kept copy.
+    ``kind`` is backtest, or sweep: then params and metrics are those of the best variant. ``notes`` is what Lanner had
+    to assume; ``sources`` maps a strategy's file to the name of its kept copy.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     lanner: str
     python: str
     version: int = RECORD_VERSION
+    kind: str = "backtest"
     params: dict[str, Any] = {}
     instruments: list[str] = []
     data: list[dict[str, Any]] = []

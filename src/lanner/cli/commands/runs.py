@@ -66,11 +66,17 @@ def show(run: RunName = "last", /, *, json: AsJson = False, quiet: Quiet = False
     if quiet:
         print(folder)
         return
-    from lanner.backtest.load import load_result
-    from lanner.cli.render.summary import print_summary
-
     report = folder / REPORT
-    print_summary(load_result(folder), report if report.exists() else None)
+    if record.kind == "sweep":
+        from lanner.cli.render.sweep import sweep_text
+        from lanner.research.run_sweep import load_sweep
+
+        print(sweep_text(load_sweep(folder), report=report if report.exists() else None))
+    else:
+        from lanner.backtest.load import load_result
+        from lanner.cli.render.summary import print_summary
+
+        print_summary(load_result(folder), report if report.exists() else None)
     note(f"Files: {folder}")
 
 
@@ -94,6 +100,14 @@ def compare(
     records = [store.load(ref) for ref in runs]
     if len({record.run_id for record in records}) < 2:
         raise ConfigError("there is nothing to compare", expected="two or more different runs")
+    sweeps = [record.run_id for record in records if record.kind == "sweep"]
+    if sweeps:
+        raise ConfigError(
+            "a sweep cannot be laid beside other runs",
+            expected="backtests",
+            found=f"the sweep {sweeps[0]}",
+            fix="Run its best parameters with `lanner backtest` and compare that run.",
+        )
     if json:
         print_json(compare_json(records))
         return
