@@ -7,7 +7,7 @@ paid for, fees) and ``backtest.trips`` (first in, first out). Prices are ticks, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -64,7 +64,9 @@ ORDER = np.dtype(
 )  # fmt: skip
 
 NONE, BPS, TICKS, VOLUME = 0, 1, 2, 3
-AT_OPEN, IN_RANGE, AT_CLOSE = 0, 1, 2
+# numbers of a kind, not Python's: for each of those numba compiles every function they are handed to once more
+AT_OPEN, IN_RANGE, AT_CLOSE = cast(tuple[Array, Array, Array], tuple(np.int64(code) for code in range(3)))
+TAKER, MAKER = cast(tuple[Array, Array], tuple(np.int64(code) for code in range(2)))
 SIGNAL, STOP, TAKE, TRAIL = 0, 1, 2, 3
 WORKING, FILLED, CANCELED, REJECTED = 0, 1, 2, 3
 TOO_LARGE, TOO_MANY_ENTRIES, STACKED_GUARDS, NO_ROOM = 1, 2, 4, 8

@@ -181,15 +181,15 @@ def _decide(
 @kernel
 def _open_batch(
     rules: Array, play: Array, books: Array, queues: Array, orders: Array, fills: Array, who: Array, rows: Array,
-    ticks: Array, volume: Array, seen: Array, left: Array, turns: Array,
+    start: int, end: int, ticks: Array, volume: Array, seen: Array, left: Array, turns: Array,
 ) -> None:  # fmt: skip
     """Open the bars of one instant."""
-    for at in range(who.size):
+    for at in range(start, end):
         book = books[who[at]]
         leaves = book.side * book.lots < 0 or book.guard != 0
         turns[who[at]] = 0 if leaves or play.mode != SIGNALS else 1
     for turn in range(2):
-        for at in range(who.size):
+        for at in range(start, end):
             k = who[at]
             if turns[k] == turn:
                 _open(rules, play, books, queues, orders, fills, k, rows[at], ticks, volume, seen, left)
@@ -198,23 +198,23 @@ def _open_batch(
 @kernel
 def _close_batch(
     rules: Array, play: Array, books: Array, queues: Array, orders: Array, fills: Array, who: Array, rows: Array,
-    ticks: Array, close: Array, volume: Array, seen: Array, left: Array, closes: Array, weights: Array, acts: Array,
-    sizes: Array, exits: Array, funding: Array, paid: Array,
+    start: int, end: int, ticks: Array, close: Array, volume: Array, seen: Array, left: Array, closes: Array,
+    weights: Array, acts: Array, sizes: Array, exits: Array, funding: Array, paid: Array,
 ) -> None:  # fmt: skip
     """Close the bars of one instant, and decide."""
-    for at in range(who.size):
+    for at in range(start, end):
         k, row = who[at], rows[at]
         _range(rules, books, queues, orders, fills, k, row, ticks, volume, left, funding, paid)
         seen[k], closes[k] = ticks[row, 3], close[row]
         if play.mode != SIGNALS:
             _decide(
                 rules, play, books, queues, orders, fills, k, row, ticks, close, volume, seen, left, closes,
-                weights, acts, sizes, exits, 0,
+                weights, acts, sizes, exits, np.int64(0),
             )  # fmt: skip
     if play.mode != SIGNALS:
         return
     for turn in range(2):
-        for at in range(who.size):
+        for at in range(start, end):
             _decide(
                 rules, play, books, queues, orders, fills, who[at], rows[at], ticks, close, volume, seen, left,
                 closes, weights, acts, sizes, exits, turn,
@@ -255,24 +255,54 @@ def play_group(
     left, seen, turns = np.empty(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
     left[:] = NEVER
     closes = np.zeros(count)
+    fund_row = funding[0]
     point = 0
     for batch in range(batches.size - 1):
         opens = batches[batch] < 0
         start = -1 - batches[batch] if opens else batches[batch]
         end = -1 - batches[batch + 1] if batches[batch + 1] < 0 else batches[batch + 1]
+        # most bars change nothing; what may is left to functions, whose many arguments have their price
+        moves = False
         if opens:
-            _open_batch(
-                rules, play, books, queues, orders, fills, who[start:end], rows[start:end], ticks, volume, seen,
-                left, turns,
-            )  # fmt: skip
+            for at in range(start, end):
+                book = books[who[at]]
+                moves |= book.side != 0 or book.guard != 0
+            if moves:
+                _open_batch(
+                    rules, play, books, queues, orders, fills, who, rows, start, end, ticks, volume, seen, left,
+                    turns,
+                )  # fmt: skip
+            else:
+                for at in range(start, end):
+                    seen[who[at]] = ticks[rows[at], 0]
             continue
-        _close_batch(
-            rules, play, books, queues, orders, fills, who[start:end], rows[start:end], ticks, close, volume, seen,
-            left, closes, weights, acts, sizes, exits, funding, paid,
-        )  # fmt: skip
+        for at in range(start, end):
+            k, row = who[at], rows[at]
+            book = books[k]
+            moves |= book.guard != 0 or (paid[k, 0] < paid[k, 1] and fund_row[paid[k, 0]] == row)
+            if play.mode == WEIGHTS:
+                moves |= weights[row] != book.followed
+            else:
+                moves |= acts[row] & relevant(play.mode, book.lots, play.accumulate) != 0
+        if moves:
+            _close_batch(
+                rules, play, books, queues, orders, fills, who, rows, start, end, ticks, close, volume, seen, left,
+                closes, weights, acts, sizes, exits, funding, paid,
+            )  # fmt: skip
+        else:
+            for at in range(start, end):
+                seen[who[at]], closes[who[at]] = ticks[rows[at], 3], close[rows[at]]
         if equity_out.size:
-            total = play.capital
-            for k in range(count):
-                total += _worth(rules[k], books[k], closes[k])
-            equity_out[point] = total
+            equity_out[point] = _total(rules, play, books, closes)
         point += 1
+
+
+@inlined
+def _total(rules: Array, play: Array, books: Array, closes: Array) -> float:
+    """Return the account's equity at the last closes."""
+    total = play.capital
+    for k in range(books.size):
+        book, rule = books[k], rules[k]
+        held = book.lots * rule.lot * rule.multiplier * closes[k] if book.lots else 0.0
+        total += book.cash * rule.unit + held - book.fees / QUANTA + book.funding
+    return total

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanner.kernels.account import QUANTA, Array, equity, on_grid, pay_funding, to_lots
+from lanner.kernels.account import QUANTA, Array, equity, on_grid, to_lots
 from lanner.kernels.curve import stretch
 from lanner.kernels.jit import inlined, kernel
-from lanner.kernels.portfolio import aim, meet_open, meet_range
+from lanner.kernels.portfolio import aim, begin
 
 PLAY = np.dtype(
     [
@@ -249,25 +249,6 @@ def _wanted(
 
 
 @kernel
-def _meet(
-    rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array,
-    payment: int, fund_bar: Array, fund_end: Array, fund_rate: Array,
-) -> int:  # fmt: skip
-    """Let what waits and what is due meet a bar; return the next payment's number."""
-    if book.side != 0 or book.guard != 0:
-        meet_open(rules, book, queue, orders, fills, bar, row, volume)
-    while payment < fund_bar.size and fund_bar[payment] == bar and not fund_end[payment]:
-        pay_funding(rules, book, queue, fund_rate[payment], row[0])
-        payment += 1
-    if book.guard != 0:
-        meet_range(rules, book, queue, orders, fills, bar, row, volume)
-    while payment < fund_bar.size and fund_bar[payment] == bar:
-        pay_funding(rules, book, queue, fund_rate[payment], row[3])
-        payment += 1
-    return payment
-
-
-@kernel
 def play_signals(
     rules: Array,
     play: Array,
@@ -277,6 +258,7 @@ def play_signals(
     fills: Array,
     curve: Array,
     none: tuple[Array, Array],
+    start: int,
     ticks: Array,
     close: Array,
     volume: Array,
@@ -290,20 +272,21 @@ def play_signals(
     equity_out: Array,
     scratch: Array,
 ) -> None:
-    """Play one instrument with an account of its own.
+    """Play one instrument with an account of its own, from a bar to the end.
 
     ``acts`` is uint8[n] of signals, ``words`` the same memory as int64, eight bars each. ``sizes`` and each of
     ``exits`` are float64 with one value a bar, or one for all. ``equity_out`` is float64[n] or empty. ``none`` are the
     empty blocks and edges of ``curve.stretch``.
     """
     blocks, edges = none
-    payment, payments = 0, fund_bar.size
-    left = NEVER
-    index, stop = 0, len(acts)
+    # numbers that begin as constants would have every function below compiled twice
+    payment, payments = np.searchsorted(fund_bar, start), fund_bar.size
+    left = np.int64(NEVER)
+    index, stop = start, len(acts)
     while index < stop:
         done = book.fills
         if book.side != 0 or book.guard != 0 or (payment < payments and fund_bar[payment] == index):
-            payment = _meet(
+            payment = begin(
                 rules,
                 book,
                 queue,
@@ -312,10 +295,10 @@ def play_signals(
                 index,
                 ticks[index],
                 volume,
-                payment,
                 fund_bar,
                 fund_end,
                 fund_rate,
+                payment,
             )
         if book.fills != done and book.lots == 0:
             left = index

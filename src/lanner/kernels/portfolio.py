@@ -16,11 +16,13 @@ from lanner.kernels.account import (
     CANCELED,
     FILLED,
     IN_RANGE,
+    MAKER,
     REJECTED,
     SIGNAL,
     STACKED_GUARDS,
     STOP,
     TAKE,
+    TAKER,
     TRAIL,
     Array,
     affordable,
@@ -38,7 +40,7 @@ from lanner.kernels.account import (
 from lanner.kernels.curve import CURVE, stretch
 from lanner.kernels.jit import inlined, kernel
 
-__all__ = ["CURVE", "aim", "decide", "meet_open", "meet_range", "simulate", "weigh"]
+__all__ = ["CURVE", "aim", "begin", "decide", "meet_open", "meet_range", "simulate", "weigh"]
 
 GUARD_STOP, GUARD_TAKE, GUARD_TRAIL = 1, 2, 4
 
@@ -81,7 +83,7 @@ def simulate(
     index = start
     while index < stop:
         if book.side != 0 or book.guard != 0 or (payment < payments and fund_bar[payment] == index):
-            payment = _begin(
+            payment = begin(
                 rules,
                 book,
                 queue,
@@ -122,11 +124,11 @@ def simulate(
 
 
 @kernel
-def _begin(
+def begin(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array,
     fund_bar: Array, fund_end: Array, fund_rate: Array, payment: int,
 ) -> int:  # fmt: skip
-    """Play a bar up to its close: its open, the payments inside it, its range, those at its end; return the next one."""
+    """Play a bar up to its close: open, payments inside it, range, payments at its end; return the next one."""
     if book.side != 0 or book.guard != 0:
         meet_open(rules, book, queue, orders, fills, bar, row, volume)
     payments = fund_bar.size
@@ -292,7 +294,7 @@ def _take_market(
     lots = min(lots, can)
     before = book.lots
     if lots >= 1:
-        execute(rules, book, queue, fills, book.order, bar, at, side, lots, paid, px, 0)
+        execute(rules, book, queue, fills, book.order, bar, at, side, lots, paid, px, TAKER)
     note_end(orders, book.order, CANCELED if short else FILLED, bar)
     if lots < 1:
         return
@@ -385,23 +387,23 @@ def _guard_at_open(
     side = -book.guard
     if book.stop_order >= 0 and _beyond(book.guard, book.stop, px, px):
         paid = slipped(rules, px, side, book.guard_lots, size)
-        _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.stop_order, paid, px, 0)
+        _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.stop_order, paid, px, TAKER)
         return
     if book.trail_order >= 0:
         stop = _trail_level(rules, book)
         if _beyond(book.guard, stop, px, px):
             paid = slipped(rules, px, side, book.guard_lots, size)
-            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.trail_order, paid, px, 0)
+            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.trail_order, paid, px, TAKER)
             return
         book.anchor = max(book.anchor, px) if book.guard > 0 else min(book.anchor, px)
     if book.take_order >= 0 and (px >= book.take if book.guard > 0 else px <= book.take):
         if book.rests:
             at = px if rules.gap_at_open else book.take
-            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.take_order, at, at, 1)
+            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.take_order, at, at, MAKER)
         else:
             paid = slipped(rules, px, side, book.guard_lots, size)
             paid = max(paid, book.take) if book.guard > 0 else min(paid, book.take)
-            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.take_order, paid, px, 0)
+            _leave(rules, book, queue, orders, fills, bar, AT_OPEN, book.take_order, paid, px, TAKER)
         return
     book.rests = 1
 
@@ -432,7 +434,7 @@ def meet_range(
     if book.stop_order >= 0 and _beyond(guard, book.stop, low, high):
         book.both_hit += takes
         paid = slipped(rules, book.stop, side, book.guard_lots, size)
-        _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.stop_order, paid, book.stop, 0)
+        _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.stop_order, paid, book.stop, TAKER)
         return
     if book.trail_order >= 0:
         stop = _trail_level(rules, book)
@@ -444,9 +446,9 @@ def meet_range(
         if hit:
             book.both_hit += takes
             paid = slipped(rules, stop, side, book.guard_lots, size)
-            _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.trail_order, paid, stop, 0)
+            _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.trail_order, paid, stop, TAKER)
             return
     if takes:
-        _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.take_order, book.take, book.take, 1)
+        _leave(rules, book, queue, orders, fills, bar, IN_RANGE, book.take_order, book.take, book.take, MAKER)
         return
     book.rests = 1

@@ -189,7 +189,7 @@ class Account:
         none = (np.zeros((0, 3)), np.zeros(0, np.int64))
         funding = market.funding
         play_signals(
-            rules[0], self._play(), books[0], queues[0], orders[0], fills[0], np.zeros(1, CURVE)[0], none,
+            rules[0], self._play(), books[0], queues[0], orders[0], fills[0], np.zeros(1, CURVE)[0], none, 0,
             market.ticks, market.close, market.volume_lots, acts, words, self._sizes(name, number),
             self._exits(name, number), funding.bar, funding.at_end, funding.rate, out, np.zeros((2, PIECE + 1)),
         )  # fmt: skip
