@@ -31,6 +31,7 @@ _HOMES = {
     "Side": "lanner.model.enums",
     "Strategy": "lanner.strategy.base",
     "StrategyError": "lanner.core.errors",
+    "Sweep": "lanner.research.notebook",
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
     "from_orders": "lanner.research.vector",
@@ -39,6 +40,7 @@ _HOMES = {
     "require": "lanner.strategy.base",
     "signal": "lanner.strategy.vector",
     "signal_array": "lanner.strategy.vector",
+    "sweep": "lanner.research.notebook",
     "where": "lanner.strategy.expression",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "Side",
     "Strategy",
     "StrategyError",
+    "Sweep",
     "TimeInForce",
     "Trade",
     "__version__",
@@ -73,6 +76,7 @@ __all__ = [
     "require",
     "signal",
     "signal_array",
+    "sweep",
     "where",
 ]
 
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
     from lanner.model.orders import OrderView
     from lanner.model.reports import Fill
+    from lanner.research.notebook import Sweep, sweep
     from lanner.research.vector import from_orders, from_signals, from_weights
     from lanner.storage.catalog import Catalog
     from lanner.strategy.base import Strategy, require

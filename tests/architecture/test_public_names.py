@@ -30,6 +30,7 @@ PROMISED = {
     "Side",
     "Strategy",
     "StrategyError",
+    "Sweep",
     "TimeInForce",
     "Trade",
     "__version__",
@@ -40,6 +41,7 @@ PROMISED = {
     "require",
     "signal",
     "signal_array",
+    "sweep",
     "where",
 }
 

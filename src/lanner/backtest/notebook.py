@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanner.backtest.config_file import looks_like_path, make_config
 from lanner.backtest.keep import Outcome, run_and_keep
-from lanner.backtest.memory import tables_of
+from lanner.backtest.memory import Tables, tables_of
 from lanner.core.errors import ConfigError
 from lanner.storage.environment import default_runs
 from lanner.storage.runs import RunStore
@@ -18,6 +18,7 @@ from lanner.strategy.base import Strategy
 if TYPE_CHECKING:
     import polars as pl
 
+    from lanner.backtest.config import BacktestConfig
     from lanner.backtest.result import BacktestResult
 
 
@@ -108,6 +109,20 @@ def backtest(
     that are none of them are parameters of the strategy. ``keep=False`` leaves the run out of the run store.
     Raises ``ConfigError`` for columns that say nothing, ``DataError`` for rows that cannot be market data.
     """
+    config, classes, tables = settings_of(strategy, data, params, since, until, settings)
+    store = RunStore(default_runs()) if keep else None
+    return Backtest(run_and_keep(config, store, now=datetime.now(UTC), classes=classes, tables=tables))
+
+
+def settings_of(
+    strategy: type[Strategy] | str | Path,
+    data: Data,
+    params: Mapping[str, object] | None,
+    since: str | int | date | None,
+    until: str | int | date | None,
+    settings: Mapping[str, Any],
+) -> tuple[BacktestConfig, list[type[Strategy]] | None, Tables]:
+    """Return the settings that a call stands for, the classes it holds already, and its tables in memory."""
     from lanner.backtest.config import BacktestConfig
 
     known = set(BacktestConfig.model_fields)
@@ -130,9 +145,7 @@ def backtest(
             **values,
         }
     )
-    classes = [strategy] if isinstance(strategy, type) else None
-    store = RunStore(default_runs()) if keep else None
-    return Backtest(run_and_keep(config, store, now=datetime.now(UTC), classes=classes, tables=tables))
+    return config, [strategy] if isinstance(strategy, type) else None, tables
 
 
 def _name(strategy: type[Strategy] | str | Path) -> str:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from lanner.research.distributed import RayPool
     from lanner.research.sweep import SweepPlan
 
-ENGINES = ("auto", "array", "event")
-
 
 @dataclass(frozen=True, slots=True)
 class SweepChoice:
@@ -50,60 +48,28 @@ class SweepChoice:
 
 def plan_of(config: BacktestConfig, choice: SweepChoice) -> SweepPlan:
     """Return the plan of a search, or raise what is wrong with it."""
-    from lanner.research.objectives import objective
-    from lanner.research.samplers import METHODS
-    from lanner.research.search import Constraint, make_axes
-    from lanner.research.splits import SplitKind
-    from lanner.research.sweep import SweepPlan
-    from lanner.strategy.parameters import declared
+    from lanner.research.plan import make_plan
     from lanner.strategy.registry import load_strategy
 
     entries = config.entries()
     if len(entries) != 1:
         raise ConfigError("a sweep searches one strategy", found=f"{len(entries)} strategies")
-    cls = load_strategy(entries[0].strategy)
-    axes, fixed = make_axes(cls, _pairs(choice.params))
-    for name in choice.objectives:
-        objective(name)
-    if choice.method not in ("grid", "random", *METHODS):
-        raise ConfigError(
-            "unknown search method", expected=f"grid, random, {', '.join(METHODS)}", found=repr(choice.method)
-        )
-    if choice.engine not in ENGINES:
-        raise ConfigError("unknown engine", expected=", ".join(ENGINES), found=repr(choice.engine))
-    for what, value, least in (
-        ("--trials", choice.trials, 1),
-        ("--top", choice.top, 1),
-        ("--min-trades", choice.min_trades, 0),
-    ):
-        if value < least:
-            raise ConfigError(f"{what} is too small", expected=f"at least {least}", found=value)
-    kinds = [str(kind) for kind in SplitKind if kind is not SplitKind.FIXED_RATIO]
-    words = {kind.split("_")[0]: kind for kind in kinds}
-    forward = None
-    if choice.walk_forward != "none":
-        if choice.walk_forward not in words:
-            raise ConfigError(
-                "unknown walk-forward",
-                expected=f"{', '.join(words)} or none",
-                found=repr(choice.walk_forward),
-            )
-        forward = SplitKind(words[choice.walk_forward])
-    return SweepPlan(
-        axes,
-        {**entries[0].params, **fixed},
-        [Constraint.parse(text, list(declared(cls))) for text in choice.where],
-        choice.method,
-        choice.trials,
-        choice.objectives,
-        choice.min_trades,
-        choice.top,
-        choice.engine,
-        forward,
-        choice.windows,
-        choice.train,
-        choice.gap,
-        choice.seed,
+    return make_plan(
+        load_strategy(entries[0].strategy),
+        _pairs(choice.params),
+        fixed=entries[0].params,
+        where=choice.where,
+        method=choice.method,
+        trials=choice.trials,
+        objectives=choice.objectives,
+        min_trades=choice.min_trades,
+        top=choice.top,
+        engine=choice.engine,
+        walk_forward=choice.walk_forward,
+        windows=choice.windows,
+        train=choice.train,
+        gap=choice.gap,
+        seed=choice.seed,
     )
 
 

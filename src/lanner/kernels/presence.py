@@ -49,3 +49,9 @@ def _numba_version() -> str:
         return version("numba")
     except PackageNotFoundError:
         return "none"
+
+
+def compiled() -> bool:
+    """Tell whether kernels have been compiled here before; the first time takes some seconds."""
+    folder = Path(os.environ["NUMBA_CACHE_DIR"]) if "NUMBA_CACHE_DIR" in os.environ else cache_folder()
+    return any(folder.rglob("spans.simulate_spans-*.nbi"))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,11 @@ from lanner import __version__
 from lanner.backtest.assumptions import assumptions
 from lanner.backtest.config import BacktestConfig
 from lanner.backtest.keep import config_text, keep_sources
+from lanner.backtest.memory import Tables
 from lanner.backtest.prepare import Prepared, prepare
 from lanner.core.errors import ConfigError, LannerError
 from lanner.core.rng import Rng
+from lanner.kernels import compiled
 from lanner.research.conclude import (
     SAMPLE,
     best_curve,
@@ -41,6 +43,7 @@ from lanner.research.sweep import Found, OnProgress, Pool, SweepPlan, SweepProgr
 from lanner.research.sweep_result import Axis, SweepResult
 from lanner.sim.venue import SimVenue
 from lanner.storage.runs import CONFIG, REPORT, DamagedRun, RunRecord, RunStore, new_run_id, write_record
+from lanner.strategy.base import Strategy
 
 RESULT = "sweep.json"
 TABLE = "variants.parquet"
@@ -48,7 +51,7 @@ PLAN = "plan.json"
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
-PoolMaker = Callable[[Recipe, str], Pool]
+PoolMaker = Callable[[Recipe | None, str], Pool]
 
 
 @dataclass(slots=True)
@@ -72,10 +75,12 @@ def sweep_and_keep(
     resume: bool = True,
     now: datetime | None = None,
     rerun_of: str = "",
+    classes: Sequence[type[Strategy]] | None = None,
+    tables: Tables | None = None,
 ) -> SweepOutcome:
     """Search, conclude and keep the result in the store with its page; a search that was stopped is gone on with."""
     now = now or datetime.now(UTC)
-    prepared = prepare(config, run_id="sweep")
+    prepared = prepare(config, run_id="sweep", classes=classes, tables=tables)
     if len(prepared.spec.strategies) != 1:
         raise ConfigError(
             "a sweep searches one strategy", found=f"{len(prepared.spec.strategies)} strategies"
@@ -87,9 +92,13 @@ def sweep_and_keep(
         if not resume:
             journal.remove()
             journal = ShardJournal(store.root / f".sweep-{identity}", identity)
-    recipe = Recipe(config, plan)
+    # what exists in this process only cannot be opened by another one
+    recipe = Recipe(config, plan) if classes is None and not tables else None
     _tell(progress, "read")
     engine = make_task(prepared.spec, plan)[0].engine
+    if engine == "array" and not compiled():
+        _tell(progress, "compile")
+        prepared.notes.append("Kernels were compiled for this machine; that is done once.")
     count = workers_or_all(workers)
     made = pool(recipe, engine) if pool is not None else local_pool(engine, count, recipe)
     found = search(prepared.spec, plan, pool=made, progress=progress, journal=journal)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+import lanner
 from lanner.backtest.prepare import prepare
 from lanner.backtest.run import run_backtest
 from lanner.core.errors import ConfigError
@@ -258,3 +260,28 @@ def test_pools_suit_the_engine(tmp_path: Path) -> None:
     assert isinstance(local_pool("array", 4, None), Threads)
     task = Recipe(config, plan).task()
     assert task.engine == make_task(prepare(config, run_id="x").spec, plan)[0].engine == "array"
+
+
+def test_a_sweep_in_a_notebook_is_the_one_of_the_command_line(tmp_path: Path) -> None:
+    data = write_bars(tmp_path)
+    config = settings(tmp_path, SIGNAL, data)
+    command = sweep(config).result
+    script = str(tmp_path / "strategy.py")
+    told: dict[str, Any] = {
+        "where": "fast<slow", "min_trades": 3, "windows": 4, "train": 0.6,
+        "instrument": "BTC-USDT.TEST", "timeframe": "1h",
+    }  # fmt: skip
+    by_file = lanner.sweep(
+        script, data, {"fast": range(3, 13, 3), "slow": [10, 20, 30, 40]}, keep=False, **told
+    )
+    assert by_file.result.result_hash == command.result_hash
+    assert by_file.best == command.top[0].params
+    assert by_file.table.height == len(command.top)
+    assert by_file.passed is False
+    cls = load_strategy(script)
+    by_table = lanner.sweep(
+        cls, pl.read_csv(data), {"fast": "3:12:3", "slow": "10:40:10"}, keep=False, **told
+    )
+    assert by_table.result.result_hash == command.result_hash
+    page = by_table.report(tmp_path / "page.html")
+    assert "BTC-USDT.TEST" in page.read_text(encoding="utf-8")
