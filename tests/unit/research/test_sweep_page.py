@@ -237,3 +237,17 @@ def test_statistics_and_values_are_written_for_people() -> None:
 def test_page_is_written_to_a_file_and_equal_for_equal_sweeps(tmp_path: Path) -> None:
     path = write_sweep_page(build_sweep(), tmp_path / "sweep.html")
     assert path.read_text(encoding="utf-8") == sweep_page(build_sweep())
+
+
+def test_lines_are_as_many_as_there_is_room_for() -> None:
+    wide: dict[str, list[Any]] = {"fast": list(range(2, 90)), "slow": list(range(90, 180))}
+    result = build_sweep(wide)
+    result.sample = [variant for variant in result.sample if variant.rank > len(result.top)]
+    data = payload(sweep_page(result))
+    assert len(data["sample"]["score"]) == min(MOST_LINES, len(result.top) + len(result.sample))
+
+
+def test_headline_does_not_say_the_score_twice() -> None:
+    labels = re.findall(r'<span class="label">(.*?)</span>', sweep_page(build_sweep()))
+    assert labels == ["Best Sharpe", "Total return", "CAGR", "Max drawdown", "Profit factor", "Win rate", "In market",
+                      "End equity"]  # fmt: skip

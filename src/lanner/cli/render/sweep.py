@@ -196,15 +196,17 @@ def _forward_lines(result: SweepResult) -> list[Text]:
         ("  Walk-forward ", "dim"),
         (f"{len(walk.windows)} {walk.kind.partition('_')[0]} windows", "bold"),
     ]
-    for name, word in (("total_return", "out-of-sample return"), ("max_drawdown", "max DD")):
+    for name, word in (("total_return", "unseen return"), ("max_drawdown", "max DD")):
         text = statistic_text(name, walk.statistics)
         if text != NOT_DEFINED:
             pieces += [(f"  {word} ", "dim"), (text, "")]
     found = {row.key: row for row in measures(result)}
+    if "recommendation" in found:
+        pieces += [("  detector advises ", "dim"), (found["recommendation"].value, "bold")]
     second = [("               ", "")]
     for key, word in (
         ("sharpe", "Sharpe train → test"), ("consistency", "profit in windows"),
-        ("parameter_stability", "stability"), ("recommendation", "detector"),
+        ("parameter_stability", "stability"),
     ):  # fmt: skip
         if key in found:
             second += [(f"{word} ", "dim"), (f"{found[key].value}  ", "")]

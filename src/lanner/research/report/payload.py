@@ -83,11 +83,12 @@ class _Words:
 
 def _sample(result: SweepResult, words: list[_Words]) -> Json:
     """Return a spread of all variants and the best ones, at most as many lines as the chart draws well."""
-    room = max(0, MOST_LINES - len(result.top))
-    step = max(1, math.ceil(len(result.sample) / room)) if room else len(result.sample) + 1
-    picked = [*result.top[:MOST_LINES], *result.sample[::step]]
+    first = result.top[:MOST_LINES]
+    count = min(len(result.sample), MOST_LINES - len(first))
+    spread = np.linspace(0, len(result.sample) - 1, count).round().astype(int).tolist() if count else []
+    picked = [*first, *(result.sample[place] for place in spread)]
     keys = {tuple(sorted((name, str(value)) for name, value in v.params.items())): v for v in picked}
-    variants = list(keys.values())[:MOST_LINES]
+    variants = list(keys.values())
     return {
         "params": [[word.code(variant) for variant in variants] for word in words],
         "score": [short(variant.score, 5) for variant in variants],

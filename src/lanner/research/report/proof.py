@@ -141,7 +141,12 @@ def _forward_rows(report: Mapping[str, Any]) -> list[Proof]:
         tone = {"proceed": "good", "reject": "bad"}.get(advice, "")
         rows.append(
             Proof(
-                "recommendation", "Detector advises", advice, "", tone, "From windows that were not fitted."
+                "recommendation",
+                "Detector advises",
+                advice,
+                "",
+                tone,
+                "What the detector makes of train against test.",
             )
         )
     return rows

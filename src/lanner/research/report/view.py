@@ -69,14 +69,15 @@ def tiles(result: SweepResult) -> list[dict[str, str]]:
         (f"Best {label}", score_text(best.score, result.objective), f"of {result.done:,} tried", "", ""),
         ("Total return", _text("total_return", best), "fitted, not foretold", "total_return", "total_return"),
         ("CAGR", _text("annualized_return", best), "", "annualized_return", "annualized_return"),
-        ("Sharpe", _text("sharpe", best), "annualised", "", "sharpe")
-        if result.objective != "sharpe"
-        else ("End equity", _text("end_equity", best), result.currency, "", "final_equity"),
+        ("Sharpe", _text("sharpe", best), "annualised", "", "sharpe"),
         ("Max drawdown", _text("max_drawdown", best), "from a peak", "", "max_drawdown"),
         ("Profit factor", _text("profit_factor", best), "gains ÷ losses", "", "profit_factor"),
         ("Win rate", _text("win_rate", best), f"of {_text('trades', best)} trades", "", "win_rate"),
         ("In market", _text("exposure", best), f"fees {_text('fees', best)}", "", "time_in_market"),
+        ("End equity", _text("end_equity", best), result.currency, "", "final_equity"),
     ]
+    # What the score says already is not said twice.
+    rows = [row for row in rows if row[4] != result.objective or row[4] == "max_drawdown"][:8]
     found = []
     for name, value, note, toned, metric in rows:
         tone = tone_of(number_of(best.statistics.get(toned))) if toned else ""

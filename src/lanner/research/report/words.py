@@ -25,7 +25,7 @@ STATISTICS = {
 }
 # The score of a variant without skill; objectives that cannot change sign have none.
 _NEUTRAL = {"profit_factor": 1.0, "omega": 1.0, "tail_ratio": 1.0, "win_rate": None, "max_drawdown": None}
-_ORDER = ("mean", "std", "min", "q05", "q25", "median", "q75", "q95", "max", "positive")
+_ORDER = ("max", "q95", "q75", "median", "mean", "q25", "q05", "min", "std", "positive")
 _NAMES = {
     "mean": "mean", "std": "deviation", "min": "worst", "max": "best", "q05": "5th percentile",
     "q25": "lower quartile", "q75": "upper quartile", "q95": "95th percentile", "positive": "above 0",
@@ -108,7 +108,9 @@ def speed_texts(result: SweepResult) -> tuple[str, str]:
 
 def score_lines(result: SweepResult) -> list[tuple[str, str]]:
     """Return the statistics of all scores as (name, text), the usual ones first."""
-    found = result.score_statistics
+    found = dict(result.score_statistics)
+    if found.get("ranked") == result.done:
+        del found["ranked"]
     names = [name for name in _ORDER if name in found] + [name for name in found if name not in _ORDER]
     return [(_NAMES.get(name, name.replace("_", " ")), _score_line(name, result)) for name in names]
 

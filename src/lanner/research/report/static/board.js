@@ -13,7 +13,7 @@
     if (unit === "fraction") return R.percent(value);
     if (unit === "count") return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
     if (unit === "score") return R.score(value);
-    return R.number(value, Math.abs(value) >= 1e6 ? 0 : undefined);
+    return R.number(value, Math.abs(value) >= 1e6 ? 0 : Math.abs(value) >= 0.005 ? 2 : undefined);
   }
 
   const signs = new Set(["total_return", "annualized_return"]);

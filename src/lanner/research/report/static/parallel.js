@@ -8,6 +8,8 @@
   const order = sample.score.map((score, i) => i).filter((i) => sample.score[i] !== null).sort((a, b) => sample.score[a] - sample.score[b]);
   const scale = R.scaleOf(sample.score, true);
   const last = axes.length;
+  // The neutral colour of an area would not be seen as a thin line.
+  const tint = (score) => { const at = scale.at(score); return Math.abs(at) < 0.3 ? (at < 0 ? -0.3 : 0.3) : at; };
 
   // One axis per parameter and the score at the end; `at` maps a value to 0 … 1 from the bottom.
   const scales = [...axes.map(function (axis, k) {
@@ -82,7 +84,7 @@
     const alpha = Math.max(0.16, Math.min(0.9, 160 / (alive.length + 1)));
     const strong = alive.length - Math.max(1, Math.round(alive.length * 0.02));
     alive.forEach(function (i, place) {
-      c.strokeStyle = R.paint(scale.at(sample.score[i]), place >= strong ? Math.max(alpha, 0.85) : alpha);
+      c.strokeStyle = R.paint(tint(sample.score[i]), place >= strong ? Math.max(alpha, 0.85) : alpha);
       c.lineWidth = place >= strong ? 1.5 : 1;
       c.beginPath();
       path(c, box, i);

@@ -44,6 +44,7 @@
 
   const quantile = (sorted, q) => sorted[Math.round((sorted.length - 1) * q)];
 
+  // Differences show most among the strong scores, where they are looked for: magnitudes are bent by a power.
   // The colours reach full strength at the 98th percentile: one wild score does not bleach all others.
   function scaleOf(values, around) {
     const known = values.filter((value) => value !== null && isFinite(value)).sort((a, b) => a - b);
@@ -52,7 +53,7 @@
     const center = around && neutral !== null ? neutral : quantile(known, 0.5);
     const far = known.map((value) => Math.abs(value - center)).sort((a, b) => a - b);
     const full = quantile(far, 0.98) || far[far.length - 1] || 1;
-    return { center, full, low: known[0], high: known[known.length - 1], at: (value) => (value - center) / full };
+    return { center, full, low: known[0], high: known[known.length - 1], at: (value) => Math.sign(value - center) * Math.pow(Math.abs(value - center) / full, 1.4) };
   }
 
   // A canvas with as many pixels as the screen has, in CSS units; what was there is gone.
