@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 import warnings
@@ -23,13 +24,15 @@ from lanner.core.errors import ConfigError, LannerError
 from lanner.research.distributed_ledger import Job, Ledger, PoolState
 from lanner.research.distributed_worker import Answer, Fault, Shipment, measure_shard
 from lanner.research.pools import AHEAD, workers_or_all
-from lanner.research.ship import Part, pack, part_size
+from lanner.research.ship import pack, part_size
 from lanner.research.sweep_result import Params
 from lanner.research.variants import Shard, Task
 
 BEAT_S = 1.0
 PATIENCE_S = 60.0
 """How long a search waits for a processor when all machines of a cluster are gone."""
+
+KNOCK_S = 10.0
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -127,7 +130,7 @@ class RayPool:
         if known is not None and known[0] is task:
             return known[1]
         parcel, parts = pack(task)
-        self._connect(parts)
+        self.connect(sum(part_size(part) for part in parts.values()))
         for name, part in parts.items():
             if name not in self._sent:
                 self._sent[name] = ray.put(part)
@@ -135,21 +138,22 @@ class RayPool:
         self._shipments = {id(task): (task, shipment)}
         return shipment
 
-    def _connect(self, parts: dict[str, Part]) -> None:
+    def connect(self, data_bytes: int = 0) -> None:
+        """Join the cluster or start Ray with room for so much data; nothing to do where this process has a Ray."""
         import ray
 
         if self._connected or ray.is_initialized():
             return
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is None:
-            store = _LEAST_STORE + 2 * sum(part_size(part) for part in parts.values())
             quiet |= {
                 "num_cpus": workers_or_all(self.workers),
                 "include_dashboard": False,
-                "object_store_memory": store,
+                "object_store_memory": _LEAST_STORE + 2 * data_bytes,
             }
         try:
-            with _own_signals(), warnings.catch_warnings():
+            _knock(self.address or "")
+            with _own_signals(), _no_chatter(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ray.init(self.address or "local", **quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -246,3 +250,29 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Keep Ray from printing to standard output whenever a worker dies: the pool tells that in its notes.
+
+    Ray has no setting for it; where its inside has changed, it merely prints again.
+    """
+    inside = import_module("ray._private.worker")
+    before = getattr(inside, "listen_error_messages", None)
+    if before is None:
+        yield
+        return
+    inside.listen_error_messages = lambda *_: None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        inside.listen_error_messages = before  # type: ignore[attr-defined]
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nobody listens at host:port; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        with socket.create_connection((host, int(port)), timeout=KNOCK_S):
+            pass
