@@ -168,6 +168,8 @@ def data_hash(prepared: Prepared) -> str:
 
 def conclude(found: Found, plan: SweepPlan, prepared: Prepared, run_id: str, *, trials: int) -> SweepResult:
     """Return the result of a search."""
+    from lanner.research.report import score_bins
+
     spec, task = prepared.spec, found.task
     order = ranking(found, plan)
     scores = found.scores(plan.objectives[0], 0, plan.min_trades)
@@ -240,6 +242,7 @@ def conclude(found: Found, plan: SweepPlan, prepared: Prepared, run_id: str, *, 
         seed=plan.seed,
         config={**spec.config, "sweep": _plan_dict(plan)},
         version=__version__,
+        histogram=score_bins(scores),
     )
 
 
