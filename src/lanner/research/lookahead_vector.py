@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lanner.core.errors import LannerError
+from lanner.research.evaluate import SignalProgram
 from lanner.research.probes import Finding, built, one_line
 from lanner.research.probes_stage import Outcome, Stage
 from lanner.research.probes_watch import Surroundings
+from lanner.research.simulate import Simulator, StackedGuardsError
+from lanner.research.sweep import read_market, why_not_arrays
+from lanner.research.variants import Task
 from lanner.strategy.vector import SignalStrategy, signal_array
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from lanner.backtest.result import BacktestResult
     from lanner.engine.engine import Engine
     from lanner.strategy.base import Strategy
 
@@ -36,7 +41,7 @@ def check_vector(stage: Stage) -> Outcome:
         outcome.done, outcome.note = False, f"needs bars of {stage.world.timeframe} themselves"
         return outcome
     asked: list[Wanted] = []
-    stage.attempt(hooks=[_listener(asked)])
+    trial = stage.attempt(hooks=[_listener(asked)])
     try:
         wanted = [item for name, frame in frames.items() for item in _from_array(stage, name, frame)]
     except LannerError as error:
@@ -45,7 +50,57 @@ def check_vector(stage: Stage) -> Outcome:
     bars = sum(frame.height for frame in frames.values())
     outcome.note = f"array form against event run, {bars:,} bars, {len(wanted):,} changes"
     _compare(stage, sorted(wanted), sorted(asked), outcome)
+    if not outcome.findings and trial.result is not None:
+        _compare_fills(stage, trial.result, outcome)
     return outcome
+
+
+def _compare_fills(stage: Stage, result: BacktestResult, outcome: Outcome) -> None:
+    """Play the signal with the array engine, as a sweep does, and compare what was filled."""
+    from lanner.kernels import available
+
+    spec = stage.world.base
+    if not available() or why_not_arrays(spec, stage.cls):
+        return
+    with Surroundings().active():
+        cls = stage.load()
+        program = SignalProgram(cls, [dict(stage.params)])
+        market = read_market(spec)
+        task = Task("array", cls, market, spec, np.zeros((0, 2), np.int64), np.zeros(0, np.int64))
+        weights = program.columns(market.columns).weights(0)
+    try:
+        made = Simulator(market, task.rules()).run(weights)
+    except StackedGuardsError:
+        return  # several brackets at once: a sweep leaves such a variant to the event engine
+    tick, lot = market.instrument.tick_float, market.instrument.lot_float
+    events = [(fill.ts, fill.side, round(fill.qty / lot), round(fill.px / tick)) for fill in result.fills]
+    opened, closed = market.columns["ts_open"], market.ts
+    arrays = [
+        (
+            int(opened[row["bar"]]) + 1 if row["at"] == 0 else int(closed[row["bar"]]),
+            int(row["side"]),
+            int(row["lots"]),
+            int(row["px"]),
+        )
+        for row in made.fills
+    ]
+    outcome.note += f", {len(events):,} fills by both engines"
+    for number in range(max(len(events), len(arrays))):
+        left = arrays[number] if number < len(arrays) else None
+        right = events[number] if number < len(events) else None
+        if left != right:
+            ts = min(item[0] for item in (left, right) if item is not None)
+            outcome.findings.append(_finding(stage, ts, _fill_text(left), _fill_text(right)))
+            return
+
+
+def _fill_text(fill: tuple[int, int, int, int] | None) -> str:
+    from lanner.strategy.errors import moment
+
+    if fill is None:
+        return "no fill"
+    side = "BUY" if fill[1] > 0 else "SELL"
+    return f"{side} {fill[2]} lots at {fill[3]} ticks, {moment(fill[0])}"
 
 
 def _compare(stage: Stage, wanted: list[Wanted], asked: list[Wanted], outcome: Outcome) -> None:

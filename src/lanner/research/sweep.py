@@ -14,6 +14,7 @@ from lanner.backtest.spec import BacktestSpec
 from lanner.core.errors import ConfigError
 from lanner.model.timeframes import timeframe_ns
 from lanner.research.blocks import BlockMoments, block_edges
+from lanner.research.distributed_ledger import PoolState
 from lanner.research.market import Floats, Market
 from lanner.research.objectives import Objective, objective
 from lanner.research.search import Constraint, Space
@@ -51,7 +52,7 @@ class SweepPlan:
 
 @dataclass(slots=True, frozen=True)
 class SweepProgress:
-    """How far a search is; ``best`` are the leading variants as (score, parameters)."""
+    """How far a search is; ``best`` are the leading variants as (score, parameters), ``pool`` how a cluster stands."""
 
     phase: str
     done: int
@@ -59,6 +60,7 @@ class SweepProgress:
     combo_bars: float
     seconds: float
     best: tuple[tuple[float, Params], ...] = ()
+    pool: PoolState | None = None
 
 
 OnProgress = Callable[[SweepProgress], None]
@@ -84,7 +86,7 @@ class InThisThread:
 def make_task(spec: BacktestSpec, plan: SweepPlan) -> tuple[Task, list[Window]]:
     """Read the data and decide how variants are measured; also return the walk-forward's windows."""
     strategy = type(spec.strategies[0].strategy)
-    reason = _why_not_arrays(spec, strategy)
+    reason = why_not_arrays(spec, strategy)
     if plan.engine == "array" and reason:
         raise ConfigError(
             "the array engine cannot play this", found=reason, fix="Use --engine event, or leave it to auto."
@@ -119,7 +121,7 @@ def _running() -> Iterable[str]:
     return STREAMING
 
 
-def _why_not_arrays(spec: BacktestSpec, strategy: type[Strategy]) -> str:
+def why_not_arrays(spec: BacktestSpec, strategy: type[Strategy]) -> str:
     """Return what keeps a run from the array engine, or nothing."""
     kinds = [stream.kind for stream in spec.streams]
     venue = next(iter(spec.venues.values()))
@@ -287,7 +289,13 @@ def search(
                     best = tuple((entry[0], entry[3]) for entry in collector.leaders[:5])
                     progress(
                         SweepProgress(
-                            "search", collector.done, collector.planned, collector.done * bars, elapsed, best
+                            "search",
+                            collector.done,
+                            collector.planned,
+                            collector.done * bars,
+                            elapsed,
+                            best,
+                            getattr(pool, "state", None),
                         )
                     )
     except KeyboardInterrupt:
