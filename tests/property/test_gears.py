@@ -293,10 +293,26 @@ QUOTE_COMES_BACK = Case(
     slippage=SlippageModel.VOLUME,
 )
 """A quote that we took from changes and comes back while no order works: it is whole again."""
+TWO_BARS_AT_ONCE = Case(
+    data=("bars",),
+    instruments=2,
+    market=24387,
+    choices=936,
+    rows=104,
+    wild=0.001,
+    touch=False,
+    entry_ns=0,
+    feed_ns=0,
+    participation=1.0,
+    on=MarketOn.CLOSE,
+    slippage=SlippageModel.NONE,
+)
+"""An order sent at the close of one instrument's bar arrives before another's bar of the same time is played."""
 
 
 @settings(max_examples=250, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @example(case=QUOTE_COMES_BACK)
+@example(case=TWO_BARS_AT_ONCE)
 @given(case=cases)
 def test_both_gears_send_and_fill_the_same_orders(case: Case) -> None:
     fast = run_backtest(specification(case))

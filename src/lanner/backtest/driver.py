@@ -144,6 +144,7 @@ class Driver:
                 catch_up(self.plan, self._wires, batch, seen, now if commands else now - 1)
                 if commands:
                     self._dispatch(commands, message.ts_event)
+                    self._drain(message.ts_event)  # what arrives at once is there before the next message
                 else:
                     self._slow(message)
                     continue
