@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 from lanner.core.errors import ConfigError
 from lanner.engine.cache import Cache
 from lanner.marketdata.bars import BarAggregator, BarBuilder, bar_builder
-from lanner.model.market import Bar, Quote, Trade
+from lanner.model.market import Bar
 from lanner.model.timeframes import series_id, split_series, timeframe_ns
 from lanner.strategy.base import Strategy
 from lanner.strategy.series import BarSeries, QuoteSeries, ScalarSeries, TradeSeries
@@ -85,70 +86,64 @@ class BarRoute:
         self.busy = bool(self.bar_updates or self.waiting or self.aggregators or self.watched)
 
 
-class QuoteRoute:
-    """What happens when a quote comes."""
+class TickRoute:
+    """What happens when a quote or a trade comes: indicators, and the handlers whose indicators are warm."""
 
-    __slots__ = ("busy", "handlers", "owners", "seen", "updates", "waiting", "watched")
+    __slots__ = ("handlers", "owners", "seen", "updates", "waiting")
+    handler: ClassVar[str]
 
     def __init__(self) -> None:
-        self.owners: list[tuple[Strategy, QuoteSeries]] = []
+        self.owners: list[tuple[Strategy, ScalarSeries]] = []
         self.updates: tuple[Update, ...] = ()
-        self.handlers: tuple[Callable[[Quote], None], ...] = ()
+        self.handlers: tuple[Callable[[Any], None], ...] = ()
         self.waiting: list[tuple[ScalarSeries, Strategy]] = []
         self.seen = 0
+
+    def seal(self) -> None:
+        """Gather what was declared."""
+        self.updates = tuple(i.update for _, series in self.owners for i in series.indicators)
+        self.waiting = [(series, s) for s, series in self.owners if s.overrides(self.handler)]
+        self.warm(0)
+
+    def warm(self, inputs: int = 1) -> None:
+        """Count inputs, and let the handlers in whose indicators are warm."""
+        self.seen += inputs
+        seen = [entry for entry in self.waiting if entry[0].warmup <= self.seen]
+        if seen:
+            self.waiting = [entry for entry in self.waiting if entry not in seen]
+            late = {id(strategy) for _, strategy in self.waiting}
+            unique = dict.fromkeys(
+                s for s, _ in self.owners if id(s) not in late and s.overrides(self.handler)
+            )
+            self.handlers = tuple(getattr(strategy, self.handler) for strategy in unique)
+
+
+class QuoteRoute(TickRoute):
+    """What happens when a quote comes; ``busy`` tells that handlers wait for indicators, or that the bus is watched."""
+
+    __slots__ = ("busy", "watched")
+    handler = "on_quote"
+
+    def __init__(self) -> None:
+        super().__init__()
         self.watched = False
         self.busy = False
 
-    def seal(self) -> None:
-        """Gather what was declared."""
-        self.updates = tuple(i.update for _, series in self.owners for i in series.indicators)
-        self.waiting = [
-            (series, strategy) for strategy, series in self.owners if strategy.overrides("on_quote")
-        ]
-        self.warm(0)
-
     def warm(self, inputs: int = 1) -> None:
         """Count inputs, and let the handlers in whose indicators are warm."""
-        self.seen += inputs
-        seen = [entry for entry in self.waiting if entry[0].warmup <= self.seen]
-        if seen:
-            self.waiting = [entry for entry in self.waiting if entry not in seen]
-            late = {id(strategy) for _, strategy in self.waiting}
-            unique = dict.fromkeys(s for s, _ in self.owners if id(s) not in late and s.overrides("on_quote"))
-            self.handlers = tuple(strategy.on_quote for strategy in unique)
+        super().warm(inputs)
         self.busy = bool(self.waiting or self.watched)
 
 
-class TradeRoute:
-    """What happens when a public trade comes."""
+class TradeRoute(TickRoute):
+    """What happens when a public trade comes; ``builders`` make bars of it."""
 
-    __slots__ = ("builders", "handlers", "owners", "seen", "updates", "waiting")
+    __slots__ = ("builders",)
+    handler = "on_trade"
 
     def __init__(self) -> None:
-        self.owners: list[tuple[Strategy, TradeSeries]] = []
-        self.updates: tuple[Update, ...] = ()
-        self.handlers: tuple[Callable[[Trade], None], ...] = ()
+        super().__init__()
         self.builders: list[BarBuilder] = []
-        self.waiting: list[tuple[ScalarSeries, Strategy]] = []
-        self.seen = 0
-
-    def seal(self) -> None:
-        """Gather what was declared."""
-        self.updates = tuple(i.update for _, series in self.owners for i in series.indicators)
-        self.waiting = [
-            (series, strategy) for strategy, series in self.owners if strategy.overrides("on_trade")
-        ]
-        self.warm(0)
-
-    def warm(self, inputs: int = 1) -> None:
-        """Count inputs, and let the handlers in whose indicators are warm."""
-        self.seen += inputs
-        seen = [entry for entry in self.waiting if entry[0].warmup <= self.seen]
-        if seen:
-            self.waiting = [entry for entry in self.waiting if entry not in seen]
-            late = {id(strategy) for _, strategy in self.waiting}
-            unique = dict.fromkeys(s for s, _ in self.owners if id(s) not in late and s.overrides("on_trade"))
-            self.handlers = tuple(strategy.on_trade for strategy in unique)
 
 
 class Subscriptions:

@@ -148,14 +148,7 @@ def _take(key: DatasetKey, intake: Intake, catalog: Catalog) -> FrameData:
         parts.append(PartitionStats(label=partition_label(number), file="", **measure(settled.frame, key)))
         frames.append(settled.frame)
     instrument, concluded = _instrument(key, intake, catalog)
-    passport = Passport(
-        kind=key.kind,
-        instrument_id=key.instrument_id,
-        spec=key.spec,
-        sources=list(records.values()),
-        warnings=intake.warnings.get(key, []),
-        inferred=intake.inferred.get(key, {}),
-    )
+    passport = intake.passport(key)
     return FrameData(
         key.kind,
         key.instrument_id,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from lanner.cli.main import main
 
 HOUR_MS = 3_600_000
 START_MS = 1_704_067_200_000  # 2024-01-01 UTC
@@ -58,19 +55,3 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "btc.csv").write_text(prices())
     monkeypatch.chdir(folder)
     return folder
-
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lanner(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line in this process; return its exit code and what it printed."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(list(words))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run

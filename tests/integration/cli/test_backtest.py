@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import lanner as ln
-from tests.integration.cli.conftest import CROSS, Run, prices
+from tests.integration.cli.conftest import CROSS, prices
+from tests.integration.conftest import Run
 
 ARGS = ("backtest", "cross.py", "--data", "btc.csv", "--instrument", "BTC-USDT.TEST")
 KEYS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import Run
+from tests.integration.conftest import Run
 
 PEEK = """\
 import polars as pl

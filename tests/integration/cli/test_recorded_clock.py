@@ -10,7 +10,7 @@ import pytest
 
 from lanner.storage.catalog import Catalog
 from lanner.storage.environment import default_catalog
-from tests.integration.cli.conftest import Run
+from tests.integration.conftest import Run
 
 FIRST = """\
 import lanner as ln

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.integration.cli.conftest import Run
+from tests.integration.conftest import Run
 
 ARGS = ("backtest", "cross.py", "--data", "btc.csv", "--instrument", "BTC-USDT.TEST", "--no-report")
 LIMIT = ("--set", "risk.max_order_notional=1000")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.conftest import CROSS, Run, prices
+from tests.integration.cli.conftest import CROSS, prices
+from tests.integration.conftest import Run
 
 ARGS = ("backtest", "cross.py", "--data", "btc.csv", "--instrument", "BTC-USDT.TEST")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,12 @@ import pytest
 
 from lanner.backtest.config_file import make_config
 from lanner.backtest.prepare import prepare
-from lanner.cli.main import main
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.storage.catalog import Catalog
 from lanner.storage.environment import default_catalog
+from tests.integration.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 START = 1_704_067_200_000
-
-
-@pytest.fixture
-def lanner(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(list(words))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def symbol(name: str, base: str, quote: str, tick: str = "0.01000000", **more: Any) -> dict[str, Any]:

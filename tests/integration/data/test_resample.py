@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -13,8 +12,8 @@ import lanner as ln
 from lanner.cli.main import main
 from lanner.storage.catalog import Catalog
 from lanner.storage.environment import default_catalog
+from tests.integration.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 ID = "BTC-USDT.SYNTH"
 SEEN: dict[str, list[tuple[float | None, ...]]] = {}
 
@@ -31,17 +30,6 @@ class Watcher(ln.Strategy):
     def on_bar(self, bar: ln.Bar) -> None:
         told = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.quote_volume, bar.trades)
         SEEN.setdefault("bars", []).append((bar.ts_open, bar.ts_event, *told, bar.taker_buy_volume))
-
-
-@pytest.fixture
-def lanner(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main(list(words))
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def synth(kind: str, days: int = 2, timeframe: str = "1m") -> None:

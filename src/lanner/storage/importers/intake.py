@@ -13,7 +13,7 @@ from lanner.core.errors import DataError
 from lanner.storage.importers.grid import Grid
 from lanner.storage.importers.source import SourceFile
 from lanner.storage.importers.validate import OHLC_REASONS, check_rows
-from lanner.storage.passport import LEDGER_LIMIT, Rejection, SequenceBreak, SourceRecord
+from lanner.storage.passport import LEDGER_LIMIT, Passport, Rejection, SequenceBreak, SourceRecord
 from lanner.storage.schema import DatasetKey, conform
 from lanner.storage.staging import Staging
 
@@ -114,6 +114,17 @@ class Intake:
     def release(self) -> None:
         """Tell that a row held back was written."""
         self._held -= 1
+
+    def passport(self, key: DatasetKey) -> Passport:
+        """Return the passport of a data set as far as it is known before its rows are measured."""
+        return Passport(
+            kind=key.kind,
+            instrument_id=key.instrument_id,
+            spec=key.spec,
+            sources=list(self.records[key].values()),
+            warnings=self.warnings.get(key, []),
+            inferred=self.inferred.get(key, {}),
+        )
 
     # -- what importers say --------------------------------------------------------------------------
 

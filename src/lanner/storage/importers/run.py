@@ -182,16 +182,7 @@ def _progress(intake: Intake, watcher: Watcher) -> Callable[[int], None]:
 
 
 def _addition(key: DatasetKey, intake: Intake) -> Addition:
-    records = intake.records[key]
-    passport = Passport(
-        kind=key.kind,
-        instrument_id=key.instrument_id,
-        spec=key.spec,
-        sources=list(records.values()),
-        warnings=intake.warnings.get(key, []),
-        inferred=intake.inferred.get(key, {}),
-    )
-    return Addition(key, passport, dict(records))
+    return Addition(key, intake.passport(key), dict(intake.records[key]))
 
 
 def _instruments(
