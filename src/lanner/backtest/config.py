@@ -196,7 +196,7 @@ class LatencyConfig(Model):
 
 
 class FillsConfig(Model):
-    """How orders meet the market; ``docs/reference/fills.md`` is the specification."""
+    """How orders meet the market; ``docs/reference/fill-specification.md`` is the specification."""
 
     market_on: Literal["next_open", "close"] = "next_open"
     limit_on: Literal["through", "touch"] = "through"
