@@ -109,13 +109,10 @@ def _range(
     rules: Array, books: Array, queues: Array, orders: Array, fills: Array, k: int, row: int, ticks: Array,
     volume: Array, left: Array, funding: Array, paid: Array,
 ) -> None:  # fmt: skip
-    """Let an instrument's bar run to its close, with the funding that falls into it."""
+    """Let an instrument's bar run to its close, with the funding that is due there."""
     rule, book, queue = rules[k], books[k], queues[k]
-    fund_row, fund_end, fund_rate = funding
+    fund_row, _, fund_rate = funding
     done = book.fills
-    while paid[k, 0] < paid[k, 1] and fund_row[paid[k, 0]] == row and not fund_end[paid[k, 0]]:
-        pay_funding(rule, book, queue, fund_rate[paid[k, 0]], ticks[row, 0])
-        paid[k, 0] += 1
     if book.guard != 0:
         meet_range(rule, book, queue, orders[k], fills[k], row, ticks[row], volume)
     while paid[k, 0] < paid[k, 1] and fund_row[paid[k, 0]] == row:
@@ -123,6 +120,17 @@ def _range(
         paid[k, 0] += 1
     if book.fills != done and book.lots == 0:
         left[k] = row
+
+
+@kernel
+def _pay_inside(
+    rules: Array, books: Array, queues: Array, k: int, row: int, ticks: Array, funding: Array, paid: Array
+) -> None:
+    """Settle the funding that was due while a bar was open."""
+    fund_row, fund_end, fund_rate = funding
+    while paid[k, 0] < paid[k, 1] and fund_row[paid[k, 0]] == row and not fund_end[paid[k, 0]]:
+        pay_funding(rules[k], books[k], queues[k], fund_rate[paid[k, 0]], ticks[row, 0])
+        paid[k, 0] += 1
 
 
 @kernel
@@ -202,6 +210,8 @@ def _close_batch(
     weights: Array, acts: Array, sizes: Array, exits: Array, funding: Array, paid: Array,
 ) -> None:  # fmt: skip
     """Close the bars of one instant, and decide."""
+    for at in range(start, end):
+        _pay_inside(rules, books, queues, who[at], rows[at], ticks, funding, paid)
     for at in range(start, end):
         k, row = who[at], rows[at]
         _range(rules, books, queues, orders, fills, k, row, ticks, volume, left, funding, paid)

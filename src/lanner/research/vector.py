@@ -264,11 +264,13 @@ def _check_exits(asked: Asked, setup: Setup, size_type: str) -> None:
         raise ConfigError('size_type="risk" needs a stop', expected="stop, trail or stop_px")
     for name, own in asked.exits.items():
         close = setup.markets[name].close
-        entries, _, shorts, _ = asked.signals[name]
+        entries, exits, shorts, covers = asked.signals[name]
         for key, sign in (("stop_px", 1), ("take_px", -1)):
             if key in own:
-                for table, side in ((entries, 1), (shorts, -1)):
+                for table, stays, other, side in ((entries, exits, shorts, 1), (shorts, covers, entries, -1)):
                     if table is not None:
+                        for against in (stays, other):
+                            table = table if against is None else table & ~against
                         _check_level(key, name, own[key], table, close, sign * side)
 
 
