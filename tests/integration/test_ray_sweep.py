@@ -261,14 +261,3 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_nothing_running(cluster: TwoNodes,
         marker = (tmp_path / "at_work").stat().st_mtime_ns
         time.sleep(0.3)
         assert (tmp_path / "at_work").stat().st_mtime_ns == marker
-
-
-def test_a_cluster_that_is_not_there_is_told() -> None:
-    program = (
-        "from lanner.research.distributed import RayPool\n"
-        "from lanner.core.errors import LannerError\n"
-        "try:\n    RayPool('127.0.0.1:1').connect()\n"
-        "except LannerError as error:\n    print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert "cannot join the Ray cluster at 127.0.0.1:1" in done.stdout

@@ -13,6 +13,7 @@ from lanner.cli.render.progress import wants_progress
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
 
+    from lanner.research.distributed_ledger import PoolState
     from lanner.research.sweep import SweepProgress
 
 _PHASES = {"read": "Reading", "search": "Searching", "conclude": "Judging", "write": "Writing"}
@@ -63,6 +64,8 @@ class SweepView:
 
         parts: list[RenderableType] = [self._bar()]
         if self._state is not None:
+            if self._state.pool is not None and self._state.phase == "search":
+                parts.append(_pool(self._state.pool))
             parts += [_leader(place, *entry) for place, entry in enumerate(self._state.best[:LEADERS], 1)]
         return Group(*parts)
 
@@ -105,6 +108,19 @@ class SweepView:
         minutes, seconds = divmod(round(left), 60)
         hours, minutes = divmod(minutes, 60)
         return f"ETA {hours}:{minutes:02}:{seconds:02}" if hours else f"ETA {minutes}:{seconds:02}"
+
+
+def _pool(state: PoolState) -> RenderableType:
+    """Return how the shards of a search on a cluster stand; the state lives, so this is a heart-beat too."""
+    from rich.text import Text
+
+    queued = "" if state.queued is None else f"{state.queued:,} queued, "
+    lost = f", {state.lost:,} lost and sent again" if state.lost else ""
+    return Text(
+        f"  {queued}{state.running:,} running, {state.done:,} done{lost}; "
+        f"{len(state.workers):,} workers on {state.processors:,} processors",
+        style="dim",
+    )
 
 
 def _leader(place: int, score: float, params: dict[str, object]) -> RenderableType:
