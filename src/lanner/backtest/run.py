@@ -34,11 +34,17 @@ from lanner.sim.venue import SimVenue
 if TYPE_CHECKING:
     import polars as pl
 
+    from lanner.backtest.tiers import Jumps
+
 OnProgress = Callable[[Progress], None]
 
 
-def run_backtest(spec: BacktestSpec, progress: OnProgress | None = None) -> BacktestResult:
+def run_backtest(
+    spec: BacktestSpec, progress: OnProgress | None = None, tier: Jumps | None = None
+) -> BacktestResult:
     """Play the data of a specification through its strategies and return what came of it.
+
+    A ``tier`` plays the same run without showing the strategy what it has nothing to say to.
 
     Equal specifications give equal results, down to ``state_hash``. Errors in user code are raised as
     ``StrategyError`` with the user's own lines.
@@ -54,13 +60,14 @@ def run_backtest(spec: BacktestSpec, progress: OnProgress | None = None) -> Back
             engine.subscriptions.add_source(stream.kind, stream.instrument_id, stream.spec)
     check_funding(spec.instruments, spec.venues, spec.streams, since, until)
     recorders = _Recorders(spec, plan, since, until)
-    driver = Driver(engine, venues, plan)
+    driver = Driver(engine, venues, plan) if tier is None else tier.driver(engine, venues, plan)
     driver.on_book_price = recorders.note
     commands = engine.start(since)
     _warm_up(spec, engine, since)
     total = sum(_rows_between(stream, since, until) for stream in spec.streams)
     on_batch = None if progress is None else _reporter(progress, total)
-    batches, receipts = _batches(spec, plan, recorders, since, until)
+    streams, receipts = _merge_streams(spec, plan, recorders, since, until)
+    batches = merge(streams, by="ts_event") if tier is None else tier.batches(streams)
     seconds = _play(driver, commands, batches, on_batch, since)
     engine.stop(until)
     played = Played(
@@ -334,10 +341,10 @@ def _rows_between(stream: Stream, since: int, until: int) -> int:
 # -- reading -----------------------------------------------------------------------------------------
 
 
-def _batches(
+def _merge_streams(
     spec: BacktestSpec, plan: Plan, recorders: _Recorders, since: int, until: int
-) -> tuple[Iterator[list[Any]], list[Receipt]]:
-    """Return all messages in batches, and what is counted of their receive times while they are read."""
+) -> tuple[list[MergeStream], list[Receipt]]:
+    """Return what is to be played, and what is counted of its receive times while it is read."""
     streams = []
     receipts = {id(stream): Receipt(stream.name) for stream in spec.streams}
     for stream in spec.streams:
@@ -355,7 +362,7 @@ def _batches(
                 MergeStream("opens", instrument_id, _opens(source.chunks(since, until)), source.spec)
             )
     told = [receipts[id(s)] for s in spec.streams if s.kind != "funding" and not _is_detail(spec, s)]
-    return merge(streams, by="ts_event"), told
+    return streams, told
 
 
 def _opens(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

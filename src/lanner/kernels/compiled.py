@@ -7,6 +7,7 @@ strategies share and that are compiled once.
 
 from __future__ import annotations
 
+import inspect
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,19 +15,20 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.extending import overload_method
+from numba.core.typing.templates import infer_getattr, make_overload_method_template
+from numba.extending import overload
 
 from lanner.kernels.account import AT_CLOSE, QUANTA, Array, pay_funding
 from lanner.kernels.compiled_orders import (
     ASK,
     BID,
     CANCEL,
-    MARKET,
     PLACE,
     TARGET,
     TRADE,
     meet_open,
     meet_range,
+    note_asked,
     place,
     send_market,
     survey,
@@ -59,7 +61,7 @@ def make_loop(kind: str, step: Callable[..., None], params: Sequence[str]) -> An
     inner = numba.njit(error_model="python")(step)
     arguments = "".join(f", ctx.p_{name}" for name in params)
     scope: dict[str, Any] = {"step": inner}
-    exec(f"def call(ctx, event):\n    step(ctx, event{arguments})\n", scope)  # noqa: S102 - names were checked
+    exec(f"def call(ctx, event):\n    step(ctx, event{arguments})\n", scope)
     call = numba.njit(error_model="python")(scope["call"])
     if kind == "quotes":
         from lanner.kernels.compiled_quotes import quote_loop
@@ -92,7 +94,7 @@ def _bar_loop(call: Any) -> Callable[..., None]:
                     rules, book, slots, seen, queue, orders, fills, index, ticks, lots,
                     payment, fund_bar, fund_end, fund_rate,
                 )  # fmt: skip
-                settle(ctx, rules, book, slots)
+                ctx.position, ctx.bid_left, ctx.ask_left = seen.position, seen.bid_left, seen.ask_left
                 cash, fees, funding = book.cash * rules.unit, book.fees / QUANTA, book.funding
                 per_px = book.lots * rules.lot * rules.multiplier
             px = close[index]
@@ -107,8 +109,12 @@ def _bar_loop(call: Any) -> Callable[..., None]:
                     stretch(rules, book, curve, blocks, edges, close, equity_out, scratch, since, index)
                     since = index
                 answer_bar(
-                    ctx, rules, book, slots, seen, queue, orders, fills, asked, index, ticks[index, 3], px, lots
-                )
+                    rules, book, slots, seen, queue, orders, fills, asked, index, ticks[index, 3], px, lots,
+                    ctx.equity, ctx.act_, ctx.amount_, ctx.bid_act_, ctx.bid_qty_, ctx.bid_px_,
+                    ctx.ask_act_, ctx.ask_qty_, ctx.ask_px_,
+                )  # fmt: skip
+                ctx.asked_ = ctx.act_ = ctx.bid_act_ = ctx.ask_act_ = 0
+                ctx.position, ctx.bid_left, ctx.ask_left = seen.position, seen.bid_left, seen.ask_left
                 cash, fees, funding = book.cash * rules.unit, book.fees / QUANTA, book.funding
                 per_px = book.lots * rules.lot * rules.multiplier
         stretch(rules, book, curve, blocks, edges, close, equity_out, scratch, since, stop)
@@ -129,9 +135,7 @@ def meet_bar(
         pay_funding(rules, book, queue, fund_rate[payment], row[0])
         payment += 1
     if seen.busy:
-        survey(rules, book, slots, seen)
-        if seen.busy:
-            meet_range(rules, book, slots, seen, queue, orders, fills, index, row, lots)
+        meet_range(rules, book, slots, seen, queue, orders, fills, index, row, lots)
     while payment < fund_bar.size and fund_bar[payment] == index:
         pay_funding(rules, book, queue, fund_rate[payment], row[3])
         payment += 1
@@ -140,50 +144,27 @@ def meet_bar(
 
 
 @kernel
-def settle(ctx: Array, rules: Array, book: Array, slots: Array) -> None:
-    """Show the strategy what it holds and what works."""
-    ctx.position = book.lots * rules.lot
-    ctx.bid_left = slots[BID].lots * rules.lot if slots[BID].side != 0 else 0.0
-    ctx.ask_left = slots[ASK].lots * rules.lot if slots[ASK].side != 0 else 0.0
-
-
-@kernel
-def note_asked(ctx: Array, seen: Array, asked: Array, row: int) -> None:
-    """Write down what the strategy asked for."""
-    number = seen.rows
-    seen.rows += 1
-    if number < asked.size:
-        note = asked[number]
-        note.row, note.act, note.amount = row, ctx.act_, ctx.amount_
-        note.bid_act, note.bid_qty, note.bid_px = ctx.bid_act_, ctx.bid_qty_, ctx.bid_px_
-        note.ask_act, note.ask_qty, note.ask_px = ctx.ask_act_, ctx.ask_qty_, ctx.ask_px_
-
-
-@kernel
 def answer_bar(
-    ctx: Array, rules: Array, book: Array, slots: Array, seen: Array, queue: Array, orders: Array, fills: Array,
-    asked: Array, bar: int, last: int, price: float, lots: Array,
+    rules: Array, book: Array, slots: Array, seen: Array, queue: Array, orders: Array, fills: Array, asked: Array,
+    bar: int, last: int, price: float, lots: Array, worth: float, act: int, amount: float,
+    bid_act: int, bid_qty: float, bid_px: float, ask_act: int, ask_qty: float, ask_px: float,
 ) -> None:  # fmt: skip
     """Do what the strategy asked for when a bar closed."""
     seen.mark = last
-    note_asked(ctx, seen, asked, bar)
-    if ctx.bid_act_:
-        withdraw(book, slots, orders, BID, bar)
-        if ctx.bid_act_ == PLACE:
-            place(rules, book, slots, seen, orders, BID, ctx.bid_qty_, ctx.bid_px_, bar, last)
-    if ctx.ask_act_:
-        withdraw(book, slots, orders, ASK, bar)
-        if ctx.ask_act_ == PLACE:
-            place(rules, book, slots, seen, orders, ASK, ctx.ask_qty_, ctx.ask_px_, bar, last)
-    if ctx.act_:
-        taken = send_market(
-            rules, book, slots, seen, orders, ctx.act_, ctx.amount_, ctx.equity, price, bar, last
-        )
+    note_asked(seen, asked, bar, act, amount, bid_act, bid_qty, bid_px, ask_act, ask_qty, ask_px)
+    for own in range(BID, ASK + 1):
+        what = bid_act if own == BID else ask_act
+        if what:
+            withdraw(slots, orders, own, bar)
+        if what == PLACE:
+            qty = bid_qty if own == BID else ask_qty
+            px = bid_px if own == BID else ask_px
+            place(rules, book, slots, seen, orders, own, qty, px, bar, last)
+    if act:
+        taken = send_market(rules, book, slots, seen, orders, act, amount, worth, price, bar, last)
         if taken and rules.on_close:
             volume = lots[bar] if lots.size else 0
             take_market(rules, book, slots, seen, queue, orders, fills, bar, AT_CLOSE, last, volume, lots)
-    ctx.asked_ = ctx.act_ = ctx.bid_act_ = ctx.ask_act_ = 0
-    settle(ctx, rules, book, slots)
     survey(rules, book, slots, seen)
 
 
@@ -191,22 +172,25 @@ def answer_bar(
 
 
 def _is_context(record: Any) -> bool:
-    return isinstance(record, types.Record) and "asked_" in record.fields
+    return "asked_" in record.fields
 
 
-def _verb(name: str, make: Callable[..., None]) -> None:
-    """Give contexts a method."""
+def _verb(make: Callable[..., None]) -> None:
+    """Give contexts a method; other records, which may have a field of that name, are left as they are."""
+    name, names = make.__name__.lstrip("_"), ", ".join(inspect.signature(make).parameters)
+    scope: dict[str, Any] = {"make": make}
+    exec(f"def {name}({names}):\n    return make\n", scope)
+    typed = scope[name]
+    make_template: Any = make_overload_method_template
+    template: Any = make_template(types.Record, name, typed, inline="never")
 
-    def typed(ctx: Any, *_args: Any) -> Any:
-        return make if _is_context(ctx) else None
+    class OfContexts(template):  # type: ignore[misc]
+        def _resolve(self, record: Any, attr: str) -> Any:
+            return super()._resolve(record, attr) if _is_context(record) else None
 
-    # numba compares the arguments' names of the two functions
-    import inspect
-
-    names = list(inspect.signature(make).parameters)
-    scope: dict[str, Any] = {"typed": typed}
-    exec(f"def verb({', '.join(names)}):\n    return typed({', '.join(names)})\n", scope)  # noqa: S102
-    overload_method(types.Record, name)(scope["verb"])
+    register: Any = infer_getattr
+    register(OfContexts)
+    overload(typed)(typed)
 
 
 def _target(ctx, weight):  # type: ignore[no-untyped-def]
@@ -246,8 +230,5 @@ def _cancel_ask(ctx):  # type: ignore[no-untyped-def]
     ctx.asked_, ctx.ask_act_ = 1, CANCEL
 
 
-for _name, _make in (
-    ("target", _target), ("buy", _buy), ("sell", _sell), ("close", _close), ("bid", _bid), ("ask", _ask),
-    ("cancel_bid", _cancel_bid), ("cancel_ask", _cancel_ask),
-):  # fmt: skip
-    _verb(_name, _make)
+for _make in (_target, _buy, _sell, _close, _bid, _ask, _cancel_bid, _cancel_ask):
+    _verb(_make)

@@ -44,6 +44,7 @@ SEEN = np.dtype(
     [
         ("busy", "i8"), ("below", "i8"), ("above", "i8"), ("mark", "i8"), ("mark_row", "i8"),
         ("bid", "i8"), ("ask", "i8"), ("bid_lots", "i8"), ("ask_lots", "i8"), ("taken", "i8"), ("rows", "i8"),
+        ("position", "f8"), ("bid_left", "f8"), ("ask_left", "f8"),
     ]
 )  # fmt: skip
 """What the venue knows. Prices strictly between ``below`` and ``above`` touch no order; ``taken`` tells that we have
@@ -107,9 +108,7 @@ def reserved(rules: Array, book: Array, slots: Array, own: int, last: int) -> fl
 
 
 @kernel
-def payable(
-    rules: Array, book: Array, side: int, px: int, mark: int, maker: int, promised: float
-) -> int:
+def payable(rules: Array, book: Array, side: int, px: int, mark: int, maker: int, promised: float) -> int:
     """Return how many lots the account can pay for besides what is promised, fee included."""
     rate = rules.maker if maker else rules.taker
     if promised == 0.0:
@@ -186,7 +185,7 @@ def take_market(
 
 
 @kernel
-def _next(slots: Array, after: int) -> int:
+def next_order(slots: Array, after: int) -> int:
     """Return the slot of the oldest order younger than ``after``, or −1."""
     found, least = -1, FAR
     for k in range(3):
@@ -205,25 +204,55 @@ def meet_open(
     volume = volumes[bar] if volumes.size else 0
     if book.guard != 0:
         _guard_at_open(rules, book, queue, orders, fills, bar, px, volumes)
-    own = _next(slots, -1)
+    own = next_order(slots, -1)
     while own >= 0:
         slot = slots[own]
         number = slot.order
         if own == MARKET:
-            take_market(
-                rules, book, slots, seen, queue, orders, fills, bar, AT_OPEN, px, volume, volumes
-            )
+            take_market(rules, book, slots, seen, queue, orders, fills, bar, AT_OPEN, px, volume, volumes)
         else:
             if (px <= slot.px) if slot.side > 0 else (px >= slot.px):
                 if slot.rests:
                     at = px if rules.gap_at_open else slot.px
-                    fill(rules, book, slots, seen, queue, orders, fills, own, slot.lots, at, at, 1, bar, AT_OPEN, px)
+                    fill(
+                        rules,
+                        book,
+                        slots,
+                        seen,
+                        queue,
+                        orders,
+                        fills,
+                        own,
+                        slot.lots,
+                        at,
+                        at,
+                        1,
+                        bar,
+                        AT_OPEN,
+                        px,
+                    )
                 else:
                     paid = slipped(rules, px, slot.side, slot.lots, volume)
                     paid = min(paid, slot.px) if slot.side > 0 else max(paid, slot.px)
-                    fill(rules, book, slots, seen, queue, orders, fills, own, slot.lots, paid, px, 0, bar, AT_OPEN, px)
+                    fill(
+                        rules,
+                        book,
+                        slots,
+                        seen,
+                        queue,
+                        orders,
+                        fills,
+                        own,
+                        slot.lots,
+                        paid,
+                        px,
+                        0,
+                        bar,
+                        AT_OPEN,
+                        px,
+                    )
             slot.rests = 1
-        own = _next(slots, number)
+        own = next_order(slots, number)
 
 
 @kernel
@@ -234,7 +263,7 @@ def meet_range(
     """Let the bracket, then bid and ask, meet the bar's range."""
     if book.guard != 0:
         guard_meets_range(rules, book, queue, orders, fills, bar, row, volumes)
-    own = _next(slots, -1)
+    own = next_order(slots, -1)
     while own >= 0:
         slot = slots[own]
         number, px = slot.order, slot.px
@@ -245,12 +274,15 @@ def meet_range(
         if through:
             fill(rules, book, slots, seen, queue, orders, fills, own, slot.lots, px, px, 1, bar, IN_RANGE, px)
         slot.rests = 1
-        own = _next(slots, number)
+        own = next_order(slots, number)
 
 
 @kernel
 def survey(rules: Array, book: Array, slots: Array, seen: Array) -> None:
-    """Note between which prices nothing can happen to our orders."""
+    """Note what we hold, what works, and between which prices nothing can happen to it."""
+    seen.position = book.lots * rules.lot
+    seen.bid_left = slots[BID].lots * rules.lot if slots[BID].side != 0 else 0.0
+    seen.ask_left = slots[ASK].lots * rules.lot if slots[ASK].side != 0 else 0.0
     seen.busy = 0
     seen.below, seen.above = 0, FAR
     for k in range(3):
@@ -280,7 +312,7 @@ def survey(rules: Array, book: Array, slots: Array, seen: Array) -> None:
 
 
 @kernel
-def withdraw(book: Array, slots: Array, orders: Array, own: int, bar: int) -> None:
+def withdraw(slots: Array, orders: Array, own: int, bar: int) -> None:
     """Cancel a working order."""
     if slots[own].side != 0:
         note_end(orders, slots[own].order, CANCELED, bar)
@@ -342,8 +374,8 @@ def send_market(
         wanted = wanted if amount > 0.0 else -wanted
     delta = wanted - book.lots
     if wanted == 0:
-        withdraw(book, slots, orders, BID, bar)
-        withdraw(book, slots, orders, ASK, bar)
+        withdraw(slots, orders, BID, bar)
+        withdraw(slots, orders, ASK, bar)
         _withdraw(book, orders, bar)
     if delta == 0:
         return False
@@ -357,3 +389,18 @@ def send_market(
     reduce = 1 if wanted == 0 and not rules.spot else 0
     opens = 1 if wanted * delta > 0 else 0
     return send(rules, book, slots, seen, orders, MARKET, side, abs(delta), 0, 1, reduce, opens, bar, last)
+
+
+@kernel
+def note_asked(
+    seen: Array, asked: Array, row: int, act: int, amount: float,
+    bid_act: int, bid_qty: float, bid_px: float, ask_act: int, ask_qty: float, ask_px: float,
+) -> None:  # fmt: skip
+    """Write down what the strategy asked for."""
+    number = seen.rows
+    seen.rows += 1
+    if number < asked.size:
+        note = asked[number]
+        note.row, note.act, note.amount = row, act, amount
+        note.bid_act, note.bid_qty, note.bid_px = bid_act, bid_qty, bid_px
+        note.ask_act, note.ask_qty, note.ask_px = ask_act, ask_qty, ask_px

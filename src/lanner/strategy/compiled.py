@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from lanner.core.errors import ConfigError, InvalidOrderError, LannerError, StrategyError
@@ -115,8 +115,8 @@ class CompiledStrategy(Strategy):
     on: ClassVar[str] = "1h"
     take: ClassVar[str | None] = None
 
-    script: Iterator[tuple[int, Asked]] | None = None
-    """What the compiled loop found that the step asks for, by row: the engine then plays it instead of the step."""
+    script: Callable[[], Asked | None] | None = None
+    """Tells what the compiled loop found the step to ask for, at the present row; None where the step itself runs."""
 
     def on_start(self) -> None:
         if len(self.instruments) != 1:
@@ -133,6 +133,7 @@ class CompiledStrategy(Strategy):
         self._ask: OrderView | None = None
         self._arguments = tuple(self.values().values())
         self._row = 0
+        self._lots()  # asked for here, so that the books have the position whether the step runs or a script
         if self.on == QUOTES:
             self.quotes()
         else:
@@ -155,7 +156,10 @@ class CompiledStrategy(Strategy):
 
     def _step(self, event: Bar | Quote) -> None:
         if self.script is not None:
-            return  # whoever plays the script asks for what it says
+            scripted = self.script()
+            if scripted is not None:
+                self.answer(scripted)
+            return
         ctx = self.ctx
         ctx.forget()
         ctx.index = self._row
@@ -205,7 +209,9 @@ class CompiledStrategy(Strategy):
                 side = Side.BUY if amount > 0.0 else Side.SELL
                 self.order(side, self.instrument.qty(lots), tag="step")
 
-    def _quote(self, side: Side, before: OrderView | None, act: int, qty: float, px: float) -> OrderView | None:
+    def _quote(
+        self, side: Side, before: OrderView | None, act: int, qty: float, px: float
+    ) -> OrderView | None:
         if before is not None and before.is_open:
             self.cancel(before)
         if act != 1:
@@ -284,7 +290,9 @@ def _state(function: Callable[..., None], state: Mapping[str, int | float]) -> d
     for name, value in state.items():
         place = f"{function.__name__}: state {name!r}"
         if not name.isidentifier() or name in taken or name.startswith(("p_", "_")):
-            raise ConfigError(f"{place} cannot be called that", expected="a name that the context does not use")
+            raise ConfigError(
+                f"{place} cannot be called that", expected="a name that the context does not use"
+            )
         if not isinstance(value, int | float):
             raise ConfigError(
                 f"{place} cannot be compiled", expected="a number or true/false", found=repr(value)
