@@ -49,6 +49,13 @@ BACKTESTING = Peer(
     module="benchmarks.peers.backtesting_ema",
     kinds=("bars",),
 )
+VECTORBT = Peer(
+    name="vectorbt",
+    requirements=("vectorbt[rust]>=1.2,<2", "plotly<6"),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.vectorbt_ma",
+    kinds=(),
+)
 PEERS = (NAUTILUS_2, NAUTILUS_1, BACKTESTING)
 
 

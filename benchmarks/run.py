@@ -12,6 +12,7 @@ from benchmarks.groups.cli import run as run_cli
 from benchmarks.groups.data import run as run_data
 from benchmarks.groups.event import run as run_event
 from benchmarks.groups.memory import run as run_memory
+from benchmarks.groups.research import run as run_research
 from benchmarks.measure import Row, write
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -19,6 +20,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "cli": run_cli,
     "memory": run_memory,
     "data": run_data,
+    "research": run_research,
 }
 
 
