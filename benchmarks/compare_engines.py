@@ -129,7 +129,11 @@ def signals_of(inputs: dict[str, Any], name: str) -> tuple[Any, Any]:
 
 CONVENTIONS: dict[str, dict[str, Any]] = {
     "Lanner": {},
-    "Lanner, as backtesting.py": {"levels": "signal", "fills": {"gap_fill": "open"}},
+    "Lanner, as backtesting.py": {
+        "size": 0.998 / (1 + FEE),
+        "levels": "signal",
+        "fills": {"gap_fill": "open"},
+    },
     "Lanner, as vectorbt": {
         "fill": "same_close",
         "cooldown": 1,
