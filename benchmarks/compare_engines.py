@@ -156,14 +156,13 @@ def run_lanner(
 
     spot = ln.Instrument.spot("BTC-USD.COINBASE", tick="0.01", lot="1e-6", maker=str(FEE), taker=str(FEE))
     market = Market.from_frames(spot, "1h", [frame])
+    entry, leave = signals_of(inputs, name)
     said: dict[str, Any] = dict(exits)
     if levels == "signal":
         said = {
             f"{key}_px": market.close * (1 + (1 if key == "take" else -1) * d) for key, d in exits.items()
         }
-    made = ln.from_signals(
-        market, *signals_of(inputs, name), capital=CASH, slippage=0, **said, **settings
-    ).result()
+    made = ln.from_signals(market, entry, leave, capital=CASH, slippage=0, **said, **settings).result()
     closed = [trip for trip in made.round_trips if not trip.open]
     return {
         "trades": len(made.round_trips),
@@ -176,9 +175,9 @@ def run_lanner(
 
 def run_backtesting(inputs: dict[str, Any], name: str, exits: dict[str, float]) -> dict[str, Any]:
     """Play a strategy in backtesting.py."""
-    import pandas as pd
-    from backtesting import Strategy
-    from backtesting.lib import FractionalBacktest
+    import pandas as pd  # type: ignore[import-untyped]
+    from backtesting import Strategy  # type: ignore[import-not-found]
+    from backtesting.lib import FractionalBacktest  # type: ignore[import-not-found]
 
     entry, leave = signals_of(inputs, name)
     frame = pd.DataFrame(
@@ -223,7 +222,7 @@ def run_backtesting(inputs: dict[str, Any], name: str, exits: dict[str, float]) 
 def run_vectorbt(inputs: dict[str, Any], name: str, exits: dict[str, float]) -> dict[str, Any]:
     """Play a strategy in vectorbt."""
     import pandas as pd
-    import vectorbt as vbt
+    import vectorbt as vbt  # type: ignore[import-not-found]
 
     index = pd.to_datetime(inputs["ts_open"])
     series = {key: pd.Series(inputs[key], index) for key in ("open", "high", "low", "close")}

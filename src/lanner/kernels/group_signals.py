@@ -281,7 +281,7 @@ def play_signals(
     blocks, edges = none
     # numbers that begin as constants would have every function below compiled twice
     payment, payments = np.searchsorted(fund_bar, start), fund_bar.size
-    left = np.int64(NEVER)
+    left: int = np.int64(NEVER)  # type: ignore[assignment]
     index, stop = start, len(acts)
     while index < stop:
         done = book.fills
