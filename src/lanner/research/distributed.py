@@ -83,6 +83,9 @@ class RayPool:
         """Yield (number, shard) as they are done, each once; on the way out what is under way is stopped."""
         import ray
 
+        # What is found is judged here with kernels' tables. Loaded now: Ctrl-C in the middle of that, with results
+        # at hand, would leave half a numba behind and nothing could be concluded.
+        import_module("lanner.kernels.spans")
         shipment = self._ship(task)
         remote = ray.remote(measure_shard).options(
             num_cpus=1, max_retries=0, scheduling_strategy="SPREAD", name="lanner sweep"
