@@ -34,6 +34,8 @@ _HOMES = {
     "Sweep": "lanner.research.notebook",
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
+    "TriggerStrategy": "lanner.strategy.triggers",
+    "compiled": "lanner.strategy.compiled",
     "from_orders": "lanner.research.vector",
     "from_signals": "lanner.research.vector",
     "from_weights": "lanner.research.vector",
@@ -68,8 +70,10 @@ __all__ = [
     "Sweep",
     "TimeInForce",
     "Trade",
+    "TriggerStrategy",
     "__version__",
     "backtest",
+    "compiled",
     "from_orders",
     "from_signals",
     "from_weights",
@@ -99,8 +103,10 @@ if TYPE_CHECKING:
     from lanner.research.vector import from_orders, from_signals, from_weights
     from lanner.storage.catalog import Catalog
     from lanner.strategy.base import Strategy, require
+    from lanner.strategy.compiled import compiled
     from lanner.strategy.expression import where
     from lanner.strategy.parameters import Param
+    from lanner.strategy.triggers import TriggerStrategy
     from lanner.strategy.vector import signal, signal_array
 
 

@@ -23,11 +23,12 @@ from lanner.storage.runs import CONFIG, LOG, REPORT, SOURCE, RunRecord, RunStore
 
 if TYPE_CHECKING:
     from lanner.backtest.result import BacktestResult
-    from lanner.backtest.spec import Progress
+    from lanner.backtest.spec import BacktestSpec, Progress
     from lanner.strategy.base import Strategy
 
 MAX_LOG_LINES = 100_000
 ProgressHandler = Callable[["Progress"], None]
+Play = Callable[["BacktestSpec", "ProgressHandler | None"], "BacktestResult"]
 
 
 @dataclass(slots=True)
@@ -68,10 +69,12 @@ def run_and_keep(
     tables: Tables | None = None,
     progress: ProgressHandler | None = None,
     rerun_of: str = "",
+    play: Play | None = None,
 ) -> Outcome:
     """Run a backtest and keep it in the store; without a store only the result is returned.
 
-    ``config.report`` says whether the run's folder gets a ``report.html``; a path there is written as well.
+    ``play`` runs it in another tier, with the same result. ``config.report`` says whether the run's
+    folder gets a ``report.html``; a path there is written as well.
     """
     from lanner.backtest.run import run_backtest
 
@@ -80,7 +83,7 @@ def run_and_keep(
     prepared = prepare(config, run_id=run_id, classes=classes, tables=tables)
     log = RunLog()
     prepared.spec.log = log
-    result = run_backtest(prepared.spec, progress)
+    result = (play or run_backtest)(prepared.spec, progress)
     _tell(progress, "write")
     if store is None:
         return Outcome(result, None, _copy_report(config, result), prepared.notes)

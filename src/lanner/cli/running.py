@@ -40,6 +40,7 @@ class RunOptions:
     quiet: bool = False
     output: Path | None = None
     dry_run: bool = False
+    tier: str = "python"
 
 
 def run(config: BacktestConfig, options: RunOptions) -> None:
@@ -51,7 +52,7 @@ def run(config: BacktestConfig, options: RunOptions) -> None:
     if options.dry_run:
         _dry_run(config, options)
         return
-    outcome = execute(config, quiet=options.quiet or options.as_json)
+    outcome = execute(config, quiet=options.quiet or options.as_json, tier=options.tier)
     if options.output is not None:
         export(outcome.result, options.output.expanduser())
     show(outcome, options)
@@ -68,14 +69,24 @@ def export(result: BacktestResult, folder: Path) -> None:
     export_markdown(result, folder / "summary.md")
 
 
-def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "") -> Outcome:
+def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "", tier: str = "python") -> Outcome:
     """Run a backtest with a progress bar and keep it in the run store.
 
-    ``quiet`` shows no bar and keeps standard output for the caller's result.
+    ``quiet`` shows no bar and keeps standard output for the caller's result. ``tier`` says how it is played.
     """
+    play = None
+    if tier != "python":
+        from lanner.research.tier_replay import player
+
+        play = player(tier)
     with stop_on_sigterm(), prints_aside(quiet), progress_bar(quiet=quiet) as progress:
         return run_and_keep(
-            config, RunStore(default_runs()), now=datetime.now(UTC), progress=progress, rerun_of=rerun_of
+            config,
+            RunStore(default_runs()),
+            now=datetime.now(UTC),
+            progress=progress,
+            rerun_of=rerun_of,
+            play=play,
         )
 
 

@@ -99,6 +99,13 @@ def backtest(
     seed: Annotated[
         str | None, Parameter(group=_MARKET, help="Seed of all randomness; 1 unless told.")
     ] = None,
+    tier: Annotated[
+        str,
+        Parameter(
+            group=_WHAT,
+            help="How fast, with the same result: python, triggers, compiled, or auto, the fastest that can.",
+        ),
+    ] = "python",
     set: Annotated[
         list[str] | None,
         Parameter(
@@ -164,7 +171,7 @@ def backtest(
     options.add_params(param or [])
     options.add_settings(set or [])
     config = options.config(strategy)
-    run(config, RunOptions(as_json=json, quiet=quiet, output=output, dry_run=dry_run))
+    run(config, RunOptions(as_json=json, quiet=quiet, output=output, dry_run=dry_run, tier=tier))
 
 
 def _files_first(refs: list[str] | None) -> Any:

@@ -1,0 +1,221 @@
+"""What the tiers refuse, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lanner as ln
+from lanner.backtest.memory import memory_stream
+from lanner.backtest.run import run_backtest
+from lanner.backtest.spec import BacktestSpec, StrategyEntry
+from lanner.research.market import Market
+from lanner.research.tier_compiled import CompiledRunner, compiled_loop, terms_of
+from lanner.research.tier_quotes import QuoteMarket
+from lanner.research.tier_replay import player, run_compiled_backtest, run_fastest
+from lanner.research.tier_triggers import run_triggers
+from lanner.sim.settings import FundingMode, Latency, LatencySettings, VenueSettings
+from lanner.storage.schema import SCHEMAS
+
+MINUTE = 60_000_000_000
+START = 1_704_067_200_000_000_000
+PERP = ln.Instrument.perp("AAA-PERP.TEST", tick="0.01", lot="0.001", taker="0.0005")
+VENUE = VenueSettings(name="TEST", balances={"USDT": Decimal(1_000)}, funding=FundingMode.ASSUME_ZERO)
+
+
+def bars(rows: int = 50) -> pl.DataFrame:
+    px = 100.0 + np.round(np.sin(np.arange(rows) / 3.0), 2)
+    ts = START + MINUTE * np.arange(1, rows + 1)
+    columns = {"ts_event": ts, "ts_recv": ts, "ts_open": ts - MINUTE, "volume": np.full(rows, 9.0)}
+    columns |= dict.fromkeys(("open", "high", "low", "close"), px)
+    return pl.DataFrame(columns).select(
+        pl.col(name).cast(dtype) if name in columns else pl.lit(None, dtype).alias(name)
+        for name, dtype in SCHEMAS["bars"].items()
+    )
+
+
+def spec(strategy: ln.Strategy, **changes: Any) -> BacktestSpec:
+    made = BacktestSpec(
+        name="t",
+        run_id="t",
+        strategies=[StrategyEntry(strategy, 1.0)],
+        streams=[memory_stream("bars", PERP.id, bars(), "1m")],
+        instruments={PERP.id: PERP},
+        venues={"TEST": VENUE},
+        currency="USDT",
+    )
+    return replace(made, **changes)
+
+
+def runner(strategy: Any) -> CompiledRunner:
+    market = Market.from_frames(PERP, "1m", [bars()])
+    return CompiledRunner(strategy, market, terms_of(strategy, PERP, VENUE, Decimal(1_000)))
+
+
+@ln.compiled("1m", state={"count": 0, "sum": 0.0})
+def counting(ctx, bar, every=7, size=1.0):  # type: ignore[no-untyped-def]
+    ctx.count += 1
+    ctx.sum += bar.close
+    if ctx.count % every == 0:
+        if ctx.position > 0.0:
+            ctx.close()
+        else:
+            ctx.buy(size)
+
+
+class Cross(ln.TriggerStrategy):
+    """Buys above the average."""
+
+    timeframe = "1m"
+
+    def triggers(self, frame: Any) -> dict[str, Any]:
+        return {"up": frame.close.crossed_above(frame.close.sma(5)), "mean": frame.close.sma(5)}
+
+    def on_trigger(self, name: str, event: Any) -> None:
+        self.target(0.5)
+
+
+def test_every_set_of_parameters_uses_one_loop() -> None:
+    play = runner(counting)
+    few, many = play.run({"every": 20}), play.run({"every": 3, "size": 0.5})
+    assert int(few.book["orders"]) < int(many.book["orders"])
+    assert len(compiled_loop(counting)[0].signatures) == 1
+    assert few.context["count"] == many.context["count"] == 50
+
+
+def test_a_run_leaves_nothing_behind_for_the_next() -> None:
+    play = runner(counting)
+    first = play.run({"every": 3})
+    play.run({"every": 4})
+    again = play.run({"every": 3})
+    assert (first.fills == again.fills).all()
+    assert (first.equity == again.equity).all()
+
+
+def test_records_with_fields_named_like_verbs_compile_beside_contexts() -> None:
+    import numba
+
+    record = np.zeros(1, [("close", "f8"), ("target", "f8"), ("bid", "f8")])[0]
+    record["close"], record["target"], record["bid"] = 1.0, 2.0, 4.0
+
+    @numba.njit
+    def total(item):  # type: ignore[no-untyped-def]
+        return item.close + item.target + item.bid
+
+    runner(counting).run()
+    assert total(record) == 7.0
+
+
+@pytest.mark.parametrize("tier", ["auto", "compiled", "python"])
+def test_a_compiled_strategy_has_one_result_in_every_tier(tier: str) -> None:
+    assert player(tier)(spec(counting()), None).state_hash == run_backtest(spec(counting())).state_hash
+
+
+def test_auto_plays_what_cannot_be_hastened_in_the_engine() -> None:
+    latency = LatencySettings(entry=Latency(mean_ns=5_000_000))
+    slow = {"venues": {"TEST": replace(VENUE, latency=latency)}}
+    with pytest.raises(ln.ConfigError, match="travel with a delay"):
+        run_compiled_backtest(spec(counting(), **slow))
+    assert run_fastest(spec(counting(), **slow)).fills == run_backtest(spec(counting(), **slow)).fills
+
+
+def test_a_strategy_of_another_tier_is_refused_with_the_reason() -> None:
+    with pytest.raises(ln.ConfigError, match=r"not under @lanner\.compiled"):
+        run_compiled_backtest(spec(Cross()))
+    with pytest.raises(ln.ConfigError, match=r"not a lanner\.TriggerStrategy"):
+        run_triggers(spec(counting()))
+
+
+def test_a_trigger_strategy_with_a_bar_handler_of_its_own_is_not_played_in_jumps() -> None:
+    class Nosy(Cross):
+        def on_bar(self, bar: ln.Bar) -> None:
+            super().on_bar(bar)
+
+    with pytest.raises(ln.ConfigError, match="on_bar of its own"):
+        run_triggers(spec(Nosy()))
+
+
+def test_an_undeclared_attribute_is_named_in_both_forms() -> None:
+    @ln.compiled("1m")
+    def forgetful(ctx, bar):  # type: ignore[no-untyped-def]
+        ctx.speed = bar.close
+
+    with pytest.raises(ln.StrategyError, match="speed"):
+        run_backtest(spec(forgetful()))
+    with pytest.raises(ln.StrategyError, match="speed"):
+        runner(forgetful).run()
+
+
+def test_division_by_zero_is_an_error_in_both_forms() -> None:
+    @ln.compiled("1m")
+    def dividing(ctx, bar, by=0.0):  # type: ignore[no-untyped-def]
+        if bar.close / by > 1.0:
+            ctx.buy(1.0)
+
+    with pytest.raises(ln.StrategyError, match="ZeroDivisionError"):
+        run_backtest(spec(dividing()))
+    with pytest.raises(ln.StrategyError, match="ZeroDivisionError"):
+        runner(dividing).run()
+
+
+def test_whole_number_state_cannot_become_a_fraction() -> None:
+    @ln.compiled("1m", state={"count": 0})
+    def halving(ctx, bar):  # type: ignore[no-untyped-def]
+        ctx.count = ctx.count + 0.5
+
+    with pytest.raises(ln.StrategyError, match=r"ctx\.count is a whole number"):
+        run_backtest(spec(halving()))
+
+
+@pytest.mark.parametrize(
+    ("state", "what"),
+    [
+        ({"target": 0.0}, "target"),
+        ({"equity": 0.0}, "equity"),
+        ({"name": "text"}, "name"),
+        ({"a b": 1}, "a b"),
+    ],
+)
+def test_state_that_cannot_be_is_refused_when_it_is_declared(state: Any, what: str) -> None:
+    with pytest.raises(ln.ConfigError, match=what):
+        ln.compiled("1m", state=state)(lambda ctx, bar: None)
+
+
+def test_parameters_that_cannot_be_compiled_are_refused_when_they_are_declared() -> None:
+    def step(ctx, bar, mode="fast"):  # type: ignore[no-untyped-def]
+        """Do nothing."""
+
+    with pytest.raises(ln.ConfigError, match="mode"):
+        ln.compiled("1m")(step)
+
+
+def test_a_quote_with_an_empty_side_is_refused_by_the_loop() -> None:
+    columns = {name: np.array([1.0, 2.0]) for name in ("bid_px", "bid_qty", "ask_px", "ask_qty")}
+    columns["ask_qty"][1] = 0.0
+    with pytest.raises(ln.DataError, match="quote 1 has an empty side"):
+        QuoteMarket.from_arrays(PERP, columns, np.array([1, 2]))
+
+
+def test_triggers_must_be_conditions_of_the_frame() -> None:
+    class Empty(Cross):
+        def triggers(self, frame: Any) -> Any:
+            return {"mean": frame.close.sma(5)}
+
+    class Foreign(Cross):
+        def triggers(self, frame: Any) -> Any:
+            return {"up": True}
+
+    with pytest.raises(ln.StrategyError, match="no condition"):
+        run_backtest(spec(Empty()))
+    with pytest.raises(ln.StrategyError, match="'up' is not made of the frame"):
+        run_backtest(spec(Foreign()))
+
+
+def test_an_unknown_tier_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ln.ConfigError, match="triggers"):
+        player("warp")
