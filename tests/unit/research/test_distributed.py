@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from lanner.backtest.prepare import prepare
+from lanner.cli.render.sweep_progress import SweepView
 from lanner.cli.sweeping import cluster, plan_of
 from lanner.core.errors import ConfigError, LannerError
 from lanner.research.distributed_ledger import Job, Ledger, PoolState, ShardFailedError
 from lanner.research.distributed_software import check_software, software
 from lanner.research.search import Space
-from lanner.research.sweep import make_task
+from lanner.research.sweep import SweepProgress, make_task
 from lanner.research.sweep_result import Params
 from lanner.research.variants import Task, measure
 from lanner.strategy.library import BUILT_IN
@@ -193,6 +194,14 @@ def test_options_of_the_cluster_that_make_no_sense_are_refused() -> None:
         cluster(replace(choice(), address="auto")),
     ):
         pass
+
+
+def test_the_live_view_shows_how_the_shards_stand() -> None:
+    state = PoolState(total=9, running=2, done=3, lost=1, processors=2, workers={"a/1": 2, "b/2": 1})
+    view = SweepView()
+    view.update(SweepProgress("search", 24, 72, 1e6, 2.0, (), state))
+    text = "".join(str(part) for part in view.__rich__().renderables)
+    assert "4 queued, 2 running, 3 done, 1 lost and sent again; 2 workers on 2 processors" in text
 
 
 def test_without_ray_the_command_says_how_to_install_it() -> None:
