@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import lanner as ln
 from lanner.backtest.memory import memory_stream
@@ -156,11 +158,11 @@ class Inputs:
     """The columns of one case."""
 
     frame: pl.DataFrame
-    entries: np.ndarray
-    exits: np.ndarray
-    shorts: np.ndarray
-    covers: np.ndarray
-    stop_px: np.ndarray | None
+    entries: NDArray[Any]
+    exits: NDArray[Any]
+    shorts: NDArray[Any]
+    covers: NDArray[Any]
+    stop_px: NDArray[Any] | None
 
 
 def inputs_of(case: Case) -> Inputs:
@@ -218,7 +220,7 @@ def plain(case: Case, given: Inputs) -> type[ln.Strategy]:  # noqa: C901 - the r
             stop: str | float | None = stop_of(case)
             if given.stop_px is not None:
                 stop = float(given.stop_px[self.row])
-            options = {"stop": stop, "take": case.take, "trail": case.trail}
+            options: dict[str, Any] = {"stop": stop, "take": case.take, "trail": case.trail}
             self.target_qty(side * self.quantity(bar.close), **options)
 
         def quantity(self, px: float) -> float:
@@ -264,7 +266,7 @@ def market_of(case: Case, frame: pl.DataFrame, name: str = "BTC") -> Market:
     return Market.from_frames(instrument_of(case, name), "1h", [frame], [payments(case)] if paid else [])
 
 
-def common(case: Case) -> dict[str, object]:
+def common(case: Case) -> dict[str, Any]:
     return {
         "fill": "same_close" if case.on_close else "next_open",
         "capital": 10_000,
@@ -320,7 +322,7 @@ def test_signals_lead_to_the_fills_of_a_plain_strategy(case: Case) -> None:
             assert other == pytest.approx(value, rel=1e-6, abs=1e-6), name
 
 
-def follower(tables: dict[str, np.ndarray], firsts: dict[str, dict[int, int]]) -> type[ln.Strategy]:
+def follower(tables: dict[str, NDArray[Any]], firsts: dict[str, dict[int, int]]) -> type[ln.Strategy]:
     """Return a strategy that follows weights given by instrument and bar."""
 
     class Follower(ln.Strategy):
@@ -417,7 +419,12 @@ def test_instruments_that_need_no_money_of_each_other_trade_as_if_alone(case: Ca
     markets = [market_of(case, bars(case.market + k, case.rows, case.wild), n) for k, n in enumerate("AB")]
     tables = [{m.instrument.id: rng.random(len(m)) < case.often for m in markets} for _ in range(2)]
     options = {**common(case), "capital": 1_000_000}
-    said = {"size": 5.0, "size_type": "units", "stop": stop_of(case), "cooldown": case.cooldown}
+    said: dict[str, Any] = {
+        "size": 5.0,
+        "size_type": "units",
+        "stop": stop_of(case),
+        "cooldown": case.cooldown,
+    }
     together = ln.from_signals(markets, *tables, **said, **options)
     apart = ln.from_signals(markets, *tables, **said, share_cash=False, **options)
     assert apart.labels == [m.instrument.id for m in markets]
