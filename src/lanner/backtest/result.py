@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ __all__ = [
     "OrderRow",
     "PriceSeries",
     "RoundTrip",
+    "named_params",
 ]
 
 
@@ -111,3 +113,14 @@ class BacktestResult:
     config: dict[str, object]
     created_at: str
     version: str
+
+
+def named_params(params: Mapping[str, object]) -> dict[str, object]:
+    """Return parameters by name; those of several strategies as ``strategy.name``."""
+    found: dict[str, object] = {}
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{inner}": own for inner, own in value.items()}
+        else:
+            found[name] = value
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from lanner.backtest.result import Assumption
 from lanner.cli.render.summary import print_summary, render_compare, sparkline, summary_text
 from lanner.testkit.results import build_result
 
@@ -61,6 +62,26 @@ def test_summary_into_a_pipe_is_100_wide_and_plain() -> None:
     buffer = io.StringIO()
     print_summary(build_result(), REPORT, Console(file=buffer, width=40))
     assert buffer.getvalue() == summary_text(build_result(), REPORT)
+
+
+def test_parameters_of_several_strategies_are_named_one_by_one() -> None:
+    first, second = build_result(bars=300), build_result(bars=300)
+    first.params = {"Trend": {"fast": 24, "slow": 120}, "dual_ma": {"fast": 5}}
+    second.params = {"Trend": {"fast": 24, "slow": 90}, "dual_ma": {"fast": 5}}
+    text = summary_text(first)
+    assert "Trend.fast=24  Trend.slow=120  dual_ma.fast=5" in text
+    assert "{" not in text
+    buffer = io.StringIO()
+    Console(file=buffer, width=100).print(render_compare([first, second]))
+    rows = [line.split() for line in buffer.getvalue().splitlines()]
+    assert ["Trend.slow", "120", "90"] in rows
+    assert not [row for row in rows if row and row[0].startswith(("Trend.fast", "dual_ma"))]
+
+
+def test_the_venue_of_an_assumption_keeps_its_name() -> None:
+    result = build_result(bars=300)
+    result.assumptions[0] = Assumption("OKX: size limit", "none", True, "Orders are filled whole.")
+    assert "OKX: size limit: none" in summary_text(result)
 
 
 def test_comparison_marks_the_best_and_names_what_differs() -> None:

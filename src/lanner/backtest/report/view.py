@@ -28,7 +28,7 @@ from lanner.analysis import (
     with_sign,
 )
 from lanner.analysis.periods import NS_PER_DAY
-from lanner.backtest.result import BacktestResult
+from lanner.backtest.result import BacktestResult, named_params
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Amounts of any size keep all their digits.
@@ -337,7 +337,7 @@ def view(result: BacktestResult) -> dict[str, object]:
         "currency": result.currency,
         "start": cents(result.start_equity),
         "end": cents(result.end_equity),
-        "params": [(name, str(value)) for name, value in result.params.items()],
+        "params": [(name, str(value)) for name, value in named_params(result.params).items()],
         "flattering": [item for item in result.assumptions if item.flatters],
         "neutral": [item for item in result.assumptions if not item.flatters],
         "warnings": result.warnings,

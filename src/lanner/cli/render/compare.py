@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lanner.analysis.compare import compare_metrics
+from lanner.backtest.result import named_params
 from lanner.storage.runs import RunRecord
 
 
@@ -33,8 +34,9 @@ def _settings(records: Sequence[RunRecord]) -> list[list[str]]:
         ["data", *(record.data_hash[:8] for record in records)],
         ["code", *(record.code_hash[:8] for record in records)],
     ]
-    for name in dict.fromkeys(name for record in records for name in record.params):
-        values = [str(record.params.get(name, "–")) for record in records]
+    params = [named_params(record.params) for record in records]
+    for name in dict.fromkeys(name for own in params for name in own):
+        values = [str(own.get(name, "–")) for own in params]
         if len(set(values)) > 1:
             rows.append([f"param {name}", *values])
     return rows

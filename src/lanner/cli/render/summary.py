@@ -67,11 +67,12 @@ def _line(*pieces: tuple[str, str], clip: bool = True) -> Text:
 
 def _title(result: BacktestResult) -> list[Text]:
     from lanner.backtest.report.view import span
+    from lanner.backtest.result import named_params
 
     instruments = ", ".join(result.instruments[:3]) + (
         f" and {len(result.instruments) - 3} more" if len(result.instruments) > 3 else ""
     )
-    params = "  ".join(f"{name}={value}" for name, value in result.params.items())
+    params = "  ".join(f"{name}={value}" for name, value in named_params(result.params).items())
     return [
         _line((result.name or result.strategy, "bold"), (f"  {instruments}", "cyan")),
         _line((f"  {span(result.since_ns, result.until_ns)}", ""), (f"  {params}", "dim")),
@@ -162,7 +163,7 @@ def _trust_lines(result: BacktestResult) -> list[Text]:
     lines: list[Text] = []
     flattering = [item for item in result.assumptions if item.flatters]
     if flattering:
-        names = "; ".join(f"{item.name.lower()}: {item.value}" for item in flattering)
+        names = "; ".join(f"{item.name}: {item.value}" for item in flattering)
         count = f"{len(flattering)} of {len(result.assumptions)} assumptions flatter"
         lines.append(_line(("  ▲ ", "yellow"), (count, "yellow"), (f"  {names}", "dim")))
     named = any("synthetic" in f"{item.value} {item.text}" for item in flattering)
@@ -236,6 +237,7 @@ def render_compare(results: Sequence[BacktestResult], names: Sequence[str] = COM
 def _differences(results: Sequence[BacktestResult]) -> list[tuple[str, list[str]]]:
     """Return what was run, and each parameter whose value is not the same in all runs."""
     from lanner.backtest.report.view import span
+    from lanner.backtest.result import named_params
 
     rows = [
         ("strategy", [result.name or result.strategy for result in results]),
@@ -245,8 +247,9 @@ def _differences(results: Sequence[BacktestResult]) -> list[tuple[str, list[str]
         ("state", [result.state_hash[:12] for result in results]),
     ]
     rows = [row for row in rows if row[0] == "strategy" or len(set(row[1])) > 1]
-    for name in dict.fromkeys(name for result in results for name in result.params):
-        values = [str(result.params.get(name, "–")) for result in results]
+    params = [named_params(result.params) for result in results]
+    for name in dict.fromkeys(name for own in params for name in own):
+        values = [str(own.get(name, "–")) for own in params]
         if len(set(values)) > 1:
             rows.append((name, values))
     return rows
