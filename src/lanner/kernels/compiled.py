@@ -15,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
+from numba.core.errors import NumbaError as CompilerError
 from numba.core.typing.templates import infer_getattr, make_overload_method_template
 from numba.extending import overload
 
@@ -37,6 +38,8 @@ from lanner.kernels.compiled_orders import (
 )
 from lanner.kernels.curve import stretch
 from lanner.kernels.jit import kernel
+
+__all__ = ["BAR", "CONTEXT", "QUOTE", "CompilerError", "context_type", "make_loop"]
 
 CONTEXT = (
     ("position", "f8"), ("equity", "f8"), ("bid_left", "f8"), ("ask_left", "f8"), ("index", "i8"),

@@ -229,9 +229,9 @@ def _check(strategy: type[CompiledStrategy], market: Market | QuoteMarket) -> No
 
 def _explained(error: Exception, strategy: CompiledStrategy) -> LannerError:
     """Turn what numba or the step says into a message about the step."""
-    from numba.core.errors import NumbaError
+    from lanner.kernels.compiled import CompilerError
 
-    if not isinstance(error, NumbaError):
+    if not isinstance(error, CompilerError):
         return strategy_error(error, strategy, "in its compiled step", ())
     text = str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
