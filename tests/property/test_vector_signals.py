@@ -398,7 +398,14 @@ def test_the_accounts_of_groups_add_up_and_keep_their_limits(case: Case, count: 
     ]
     tables = [{m.instrument.id: rng.random(len(m)) < case.often for m in markets} for _ in range(2)]
     made = ln.from_signals(
-        markets, *tables, size=0.4, stop=stop_of(case), take=case.take, max_positions=limit, **common(case)
+        markets,
+        tables[0],
+        tables[1],
+        size=0.4,
+        stop=stop_of(case),
+        take=case.take,
+        max_positions=limit,
+        **common(case),
     )
     result = made.result()
     pnl = sum(trip.pnl for trip in result.round_trips)
@@ -425,8 +432,8 @@ def test_instruments_that_need_no_money_of_each_other_trade_as_if_alone(case: Ca
         "stop": stop_of(case),
         "cooldown": case.cooldown,
     }
-    together = ln.from_signals(markets, *tables, **said, **options)
-    apart = ln.from_signals(markets, *tables, **said, share_cash=False, **options)
+    together = ln.from_signals(markets, tables[0], tables[1], **said, **options)
+    apart = ln.from_signals(markets, tables[0], tables[1], **said, share_cash=False, **options)
     assert apart.labels == [m.instrument.id for m in markets]
     alone = sorted(fills_of(apart.result(0)) + fills_of(apart.result(1)))
     assert sorted(fills_of(together.result())) == alone
