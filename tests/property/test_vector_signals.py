@@ -358,7 +358,7 @@ def test_weights_of_several_instruments_share_an_account_as_in_the_event_engine(
     least = 0.0 if case.spot or not case.short else -1.0
     weights = {
         n: np.where(
-            rng.random(f.height) < case.often, rng.integers(4 * least, 5, f.height) / 4 / count, np.nan
+            rng.random(f.height) < case.often, rng.integers(int(4 * least), 5, f.height) / 4 / count, np.nan
         )
         for n, f in frames.items()
     }
