@@ -73,7 +73,7 @@ CASES = [
         4,
         """\
 lanner: no command 'backtset'
-  expected  one of demo, new, data, backtest, check, strategies, runs, doctor
+  expected  one of demo, new, data, backtest, sweep, check, strategies, runs, doctor
   fix       Did you mean `lanner backtest`?
 """,
     ),
@@ -244,6 +244,26 @@ there is no money to trade with
 --latency-ms is out of range
   expected  at most 3600000
   found     '86400000'
+""",
+    ),
+    Case(
+        "a clock that does not exist",
+        RUN + " --clock mine",
+        4,
+        """\
+--clock is wrong
+  expected  one of venue, recorded
+  found     'mine'
+""",
+    ),
+    Case(
+        "recorded receive times and a delay of the feed",
+        RUN + " --clock recorded --latency-ms 20",
+        4,
+        """\
+both clock: recorded and latency.feed are given
+  expected  clock: venue with a delay of the feed, or clock: recorded without one
+  fix       Leave latency.feed out; latency.entry and latency.response go with either clock.
 """,
     ),
     Case(
@@ -437,7 +457,7 @@ run.yaml, line 5: cash is given twice
         4,
         """\
 run.yaml, line 4: csh is not a known key
-  expected  one of cash, catalog, currency, data, detail, fees, fills, format, funding, instrument, instruments, latency, leverage, name, params, rates, report, risk, seed, since, slippage, strategies, strategy, timeframe, until
+  expected  one of cash, catalog, clock, currency, data, detail, fees, fills, format, funding, instrument, instruments, latency, leverage, name, params, rates, report, risk, seed, since, slippage, strategies, strategy, timeframe, until
   fix       Did you mean cash?
 """,
         yaml("csh: 1\n"),
