@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanner.kernels.account import QUANTA, Array, pay_funding
+from lanner.kernels.account import CANCELED, QUANTA, Array, note_end, pay_funding
 from lanner.kernels.group_signals import (
     FLAT,
     NEVER,
@@ -81,6 +81,15 @@ def _places(books: Array) -> int:
 
 
 @kernel
+def _held(books: Array) -> int:
+    """Count the positions."""
+    count = 0
+    for k in range(books.size):
+        count += books[k].lots != 0
+    return count
+
+
+@kernel
 def _open(
     rules: Array, play: Array, books: Array, queues: Array, orders: Array, fills: Array, k: int, row: int,
     ticks: Array, volume: Array, seen: Array, left: Array,
@@ -89,6 +98,10 @@ def _open(
     book = books[k]
     done = book.fills
     seen[k] = ticks[row, 0]
+    if play.max_positions > 0 and book.side != 0 and book.lots == 0 and _held(books) >= play.max_positions:
+        # the place it was promised is still taken: what holds it has had no bar to end in
+        book.side = 0
+        note_end(orders[k], book.order, CANCELED, row)
     if book.side != 0 or book.guard != 0:
         _fill_purse(rules, play, books, seen, k)
         meet_open(rules[k], book, queues[k], orders[k], fills[k], row, ticks[row], volume)
