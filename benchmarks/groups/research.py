@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import columns
 from benchmarks.environments import BENCH, ROOT, VECTORBT, PeerUnavailableError, environment, ready
+from benchmarks.groups.research_tiers import run as run_tiers
 from benchmarks.measure import Row, alone, middle, script, significant
 
 OURS = "benchmarks.ours.ma"
@@ -53,6 +54,7 @@ def run(rounds: int) -> Iterator[Row]:
     yield from _grids(rounds)
     yield from _starts(rounds)
     yield from _indicators(rounds)
+    yield from run_tiers(rounds)
 
 
 def _engines() -> dict[str, str]:

@@ -231,15 +231,11 @@ def aim(
         delta = -book.lots
     if delta == 0:
         return
-    if (
-        wanted != 0
-        and book.lots != 0
-        and (
-            abs(delta) < rules.min_lots
-            or abs(delta) * rules.lot * rules.multiplier * mark < rules.min_notional
-        )
-    ):
-        return
+    small = (
+        abs(delta) < rules.min_lots or abs(delta) * rules.lot * rules.multiplier * mark < rules.min_notional
+    )
+    if small and ((wanted != 0 and book.lots != 0) or (wanted == 0 and rules.spot)):
+        return  # the venue would refuse it: too small a change, or what is left of a spot position
     side = 1 if delta > 0 else -1
     book.reduce = 1 if wanted == 0 and not rules.spot else 0
     book.opens = 1 if wanted * delta > 0 else 0

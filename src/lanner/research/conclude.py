@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from lanner.analysis.returns import simple_returns
 from lanner.backtest.run import run_backtest
-from lanner.backtest.spec import StrategyEntry
 from lanner.core.errors import LannerError
 from lanner.core.rng import Rng
 from lanner.research.evaluate import SignalProgram
@@ -25,6 +24,7 @@ from lanner.research.plateau import Plateau, plateau_of_scores
 from lanner.research.simulate import Simulator, StackedGuardsError
 from lanner.research.sweep import Found, SweepPlan
 from lanner.research.sweep_result import Axis, Curve, ForwardStep, Heat, Params, Variant, WalkForward
+from lanner.research.variants import event_spec
 from lanner.research.verdict import gather, judge
 
 CURVE_POINTS = 2000
@@ -43,10 +43,7 @@ def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
             return Simulator(task.market, task.rules()).run(weights, start=start, stop=stop, log=False).equity
         except StackedGuardsError:
             pass
-    spec = replace(
-        task.spec, strategies=[StrategyEntry(task.strategy(**params), 1.0)], max_points=len(task.market) + 1
-    )
-    result = run_backtest(spec)
+    result = run_backtest(event_spec(task, params))
     places = np.searchsorted(np.asarray(result.equity.ts), task.market.ts, side="right") - 1
     equity = np.where(places >= 0, np.asarray(result.equity.equity)[np.maximum(places, 0)], task.capital)
     before = equity[start - 1] if start else task.capital

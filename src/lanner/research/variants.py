@@ -203,11 +203,7 @@ def _measure_events(task: Task, sets: Sequence[Params]) -> Shard:
     shard = _empty(len(sets), task, len(STATISTICS))
     for index, params in enumerate(sets):
         try:
-            strategy = task.strategy(**params)
-            spec = replace(
-                task.spec, strategies=[StrategyEntry(strategy, 1.0)], max_points=len(task.market) + 1
-            )
-            result = run_backtest(spec)
+            result = run_backtest(event_spec(task, params))
         except LannerError as error:
             shard.refused[index] = str(error)
             shard.raw[index] = np.nan
@@ -237,6 +233,19 @@ def _measure_events(task: Task, sets: Sequence[Params]) -> Shard:
                 shard.blocks[index, :, 0] = np.add.reduceat(change, cuts)
                 shard.blocks[index, :, 1] = np.add.reduceat(change * change, cuts)
     return shard
+
+
+def event_spec(task: Task, params: Params) -> BacktestSpec:
+    """Return the backtest of one variant: the search's own, with other parameters."""
+    entry = task.spec.strategies[0]
+    strategy = task.strategy(**params)
+    strategy.id = entry.strategy.id
+    vars(strategy)["timeframe"] = entry.strategy.timeframe
+    return replace(
+        task.spec,
+        strategies=[StrategyEntry(strategy, entry.allocation, entry.instruments)],
+        max_points=len(task.market) + 1,
+    )
 
 
 def _time_bounds(market: Market, start: int, stop: int) -> tuple[int, int]:

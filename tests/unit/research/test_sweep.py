@@ -285,3 +285,14 @@ def test_a_sweep_in_a_notebook_is_the_one_of_the_command_line(tmp_path: Path) ->
     assert by_table.result.result_hash == command.result_hash
     page = by_table.report(tmp_path / "page.html")
     assert "BTC-USDT.TEST" in page.read_text(encoding="utf-8")
+
+
+def test_a_strategy_without_a_timeframe_is_swept_on_the_one_of_the_data(tmp_path: Path) -> None:
+    source = HANDLERS.replace('    timeframe = "1h"\n', "").replace(
+        'self.bars("1h")', "self.bars(self.timeframe)"
+    )
+    data = write_bars(tmp_path)
+    ranges: dict[str, Any] = {"params": ["fast=3:6:3", "slow=20"], "walk_forward": "none"}
+    without = sweep(settings(tmp_path, source, data), **ranges).result
+    named = sweep(settings(tmp_path, HANDLERS, data), **ranges).result
+    assert [variant.score for variant in without.top] == [variant.score for variant in named.top]
