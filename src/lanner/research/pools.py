@@ -13,7 +13,6 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
-from functools import partial
 
 from lanner.backtest.config import BacktestConfig
 from lanner.research.sweep import InThisThread, Pool, SweepPlan, make_task
@@ -69,7 +68,7 @@ class Threads:
         # the first one alone: threads that compile the same kernel at once would wait for each other
         yield first[0], measure(task, first[1])
         with ThreadPoolExecutor(self.workers) as executor:
-            yield from _spread(partial(executor.submit, measure, task), self.workers, shards)
+            yield from _spread(lambda sets: executor.submit(measure, task, sets), self.workers, shards)
 
 
 class Processes:
@@ -87,7 +86,7 @@ class Processes:
             )
         executor = self._executor
         try:
-            yield from _spread(partial(executor.submit, _measure_here), self.workers, iter(shards))
+            yield from _spread(lambda sets: executor.submit(_measure_here, sets), self.workers, iter(shards))
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
