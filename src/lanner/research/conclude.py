@@ -24,7 +24,7 @@ from lanner.research.plateau import Plateau, plateau_of_scores
 from lanner.research.simulate import Simulator, StackedGuardsError
 from lanner.research.sweep import Found, SweepPlan
 from lanner.research.sweep_result import Axis, Curve, ForwardStep, Heat, Params, Variant, WalkForward
-from lanner.research.variants import event_spec
+from lanner.research.variants import compiled_runner, event_spec
 from lanner.research.verdict import gather, judge
 
 CURVE_POINTS = 2000
@@ -35,6 +35,8 @@ _FEWEST_BARS = 64
 def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
     """Return the equity of a variant at each bar of a span, traded from its first bar."""
     task = found.task
+    if task.engine == "compiled":
+        return compiled_runner(task).run(params, log=False, start=start, stop=stop).equity
     if task.engine == "array":
         program = SignalProgram(task.strategy, [params])
         table = program.columns(task.market.columns)

@@ -48,7 +48,7 @@ def local_pool(task_engine: str, workers: int, recipe: Recipe | None) -> Pool:
     """Return the pool that suits an engine on this machine."""
     if workers == 1:
         return InThisThread()
-    if task_engine == "array":
+    if task_engine != "event":
         return Threads(workers)
     return InThisThread() if recipe is None else Processes(workers, recipe)
 

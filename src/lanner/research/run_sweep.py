@@ -96,7 +96,7 @@ def sweep_and_keep(
     recipe = Recipe(config, plan) if classes is None and not tables else None
     _tell(progress, "read")
     engine = make_task(prepared.spec, plan)[0].engine
-    if engine == "array" and not compiled():
+    if engine != "event" and not compiled():
         _tell(progress, "compile")
         prepared.notes.append("Kernels were compiled for this machine; that is done once.")
     count = workers_or_all(workers)
@@ -273,6 +273,15 @@ def _assumptions(found: Found, plan: SweepPlan) -> list[dict[str, Any]]:
                 "value": plan.method,
                 "flatters": True,
                 "text": "The sampler saw all of the data, also what a walk-forward then calls unseen.",
+            }
+        )
+    if found.task.engine == "compiled" and found.windows:
+        rows.append(
+            {
+                "name": "walk-forward windows",
+                "value": "from a fresh state",
+                "flatters": False,
+                "text": "A compiled strategy begins each window without memory and warms up inside it.",
             }
         )
     if found.task.engine == "event" and found.windows:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lanner.backtest.spec import BacktestSpec
 from lanner.core.errors import ConfigError
+from lanner.kernels import available
 from lanner.model.timeframes import timeframe_ns
 from lanner.research.blocks import BlockMoments, block_edges
 from lanner.research.distributed_ledger import PoolState
@@ -22,6 +23,7 @@ from lanner.research.splits import SplitKind, Window, walk_forward
 from lanner.research.sweep_result import Axis, Params
 from lanner.research.variants import BLOCKS, Shard, Task, measure, statistics
 from lanner.strategy.base import Strategy
+from lanner.strategy.compiled import CompiledStrategy
 from lanner.strategy.vector import SignalStrategy
 
 SHARD_VARIANTS = 512
@@ -91,7 +93,8 @@ def make_task(spec: BacktestSpec, plan: SweepPlan) -> tuple[Task, list[Window]]:
         raise ConfigError(
             "the array engine cannot play this", found=reason, fix="Use --engine event, or leave it to auto."
         )
-    engine = "event" if plan.engine == "event" or reason else "array"
+    fast = "compiled" if issubclass(strategy, CompiledStrategy) else "array"
+    engine = "event" if plan.engine == "event" or reason else fast
     market = read_market(spec)
     rows = len(market)
     windows: list[Window] = []
@@ -126,8 +129,10 @@ def why_not_arrays(spec: BacktestSpec, strategy: type[Strategy]) -> str:
     kinds = [stream.kind for stream in spec.streams]
     venue = next(iter(spec.venues.values()))
     delays = (venue.latency.feed, venue.latency.entry, venue.latency.exchange, venue.latency.response)
-    if not issubclass(strategy, SignalStrategy):
-        return f"{strategy.__name__} is not a signal function"
+    if not issubclass(strategy, SignalStrategy | CompiledStrategy):
+        return f"{strategy.__name__} is not a signal function and not compiled"
+    if not available():
+        return "numba is not installed"
     if len(spec.instruments) != 1 or kinds.count("bars") != 1 or set(kinds) - {"bars", "funding"}:
         return "it plays one instrument's bars (and funding) only"
     if spec.detail or not all(delay.is_zero for delay in delays) or venue.fills.bar_participation:
@@ -256,7 +261,7 @@ def search(
     started = time.perf_counter()
     task, windows = make_task(spec, plan)
     space = Space(plan.axes, plan.fixed, plan.constraints)
-    size = SHARD_VARIANTS if task.engine == "array" else EVENT_SHARD
+    size = EVENT_SHARD if task.engine == "event" else SHARD_VARIANTS
     pool = pool or InThisThread()
     if plan.method in ("grid", "random"):
         rng = np.random.default_rng(plan.seed)

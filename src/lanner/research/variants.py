@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,11 @@ from lanner.research.simulate import Protection, Record, make_rules
 from lanner.research.sweep_result import Params
 from lanner.sim.settings import SlippageModel
 from lanner.strategy.base import Strategy
+from lanner.strategy.compiled import CompiledStrategy
 from lanner.strategy.vector import SignalStrategy
+
+if TYPE_CHECKING:
+    from lanner.research.tier_compiled import CompiledRunner
 
 CURVE_STATISTICS = ("tail_high", "tail_low", "straightness")
 BLOCKS = 64
@@ -35,7 +39,7 @@ class Task:
     """What all shards of a search share.
 
     ``spans`` is int64[k, 2], bars [start, stop) of the market, the whole first; ``edges`` cut the whole into blocks.
-    ``engine`` is ``array`` or ``event``; ``whole_curve`` asks for statistics that running sums do not give.
+    ``engine`` is array, compiled or event; ``whole_curve`` asks for statistics that running sums do not give.
     """
 
     engine: str
@@ -82,7 +86,8 @@ class Shard:
 
 def measure(task: Task, sets: Sequence[Params]) -> Shard:
     """Return the sums of every set of parameters over every span."""
-    return _measure_events(task, sets) if task.engine == "event" else _measure_arrays(task, sets)
+    how = {"event": _measure_events, "compiled": _measure_compiled, "array": _measure_arrays}
+    return how[task.engine](task, sets)
 
 
 # -- array engine ------------------------------------------------------------------------------------
@@ -191,6 +196,50 @@ def _curve_statistics(returns: Floats) -> tuple[float, float, float]:
     high, low = np.percentile(returns, (95, 5))
     straight = of_returns.stability(returns)
     return abs(float(high)), abs(float(low)), np.nan if straight is None else straight
+
+
+# -- compiled strategies -----------------------------------------------------------------------------
+
+
+def compiled_runner(task: Task) -> CompiledRunner:
+    """Return what plays a compiled strategy over the task's market."""
+    from lanner.research.tier_compiled import CompiledRunner, terms_of
+
+    venue = task.spec.venues[task.market.instrument.venue]
+    strategy = task.strategy
+    assert issubclass(strategy, CompiledStrategy)
+    capital = venue.balances[task.market.instrument.settle]
+    return CompiledRunner(strategy, task.market, terms_of(strategy, task.market.instrument, venue, capital))
+
+
+def _measure_compiled(task: Task, sets: Sequence[Params]) -> Shard:
+    """Play every variant over every span, each from a fresh state."""
+    from lanner.kernels.spans import STATISTICS
+
+    shard = _empty(len(sets), task, len(STATISTICS))
+    runner = compiled_runner(task)
+    for index, params in enumerate(sets):
+        try:
+            for place, (start, stop) in enumerate(task.spans.tolist()):
+                edges = task.edges if place == 0 else None
+                made = runner.run(
+                    params, log=False, equity=task.whole_curve, start=start, stop=stop, edges=edges
+                )
+                book, curve = made.book, made.curve
+                shard.raw[index, place] = [
+                    curve["count"], curve["total"], curve["squares"], curve["downside"], curve["losses"],
+                    curve["drawdown"], curve["last"], curve["held"], book["trades"], book["wins"], book["won"],
+                    book["lost"], book["fees"], book["fills"], book["funding"], book["traded"], book["slipped"],
+                    book["fault"],
+                ]  # fmt: skip
+                if place == 0:
+                    shard.blocks[index] = made.blocks[:, 1:]
+                if task.whole_curve:
+                    shard.extra[index, place] = _curve_statistics(of_returns.simple_returns(made.equity))
+        except LannerError as error:
+            shard.refused[index] = str(error)
+            shard.raw[index], shard.blocks[index] = np.nan, 0.0
+    return shard
 
 
 # -- event engine ------------------------------------------------------------------------------------

@@ -135,3 +135,23 @@ def sweep(config: BacktestConfig, store: RunStore | None = None, **changes: Any)
     return sweep_and_keep(
         config, plan_of(config, picked), store, workers=picked.workers, resume=not picked.fresh
     )
+
+
+COMPILED = '''
+import lanner as ln
+
+
+@ln.compiled("1h", state={"fast_sum": 0.0, "slow_sum": 0.0, "count": 0, "was": 0})
+def cross(ctx, bar, fast=5, slow=20):
+    """Follow two exponential averages."""
+    ctx.count += 1
+    if ctx.count == 1:
+        ctx.fast_sum = bar.close
+        ctx.slow_sum = bar.close
+    ctx.fast_sum += 2.0 / (fast + 1) * (bar.close - ctx.fast_sum)
+    ctx.slow_sum += 2.0 / (slow + 1) * (bar.close - ctx.slow_sum)
+    now = 1 if ctx.fast_sum > ctx.slow_sum else 0
+    if ctx.count > slow and now != ctx.was:
+        ctx.was = now
+        ctx.target(1.0 if now else 0.0)
+'''

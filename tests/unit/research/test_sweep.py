@@ -23,6 +23,7 @@ from lanner.storage.runs import RunStore
 from lanner.strategy.registry import load_strategy
 from tests.unit.research.sweeps import (
     BRACKET,
+    COMPILED,
     HANDLERS,
     SIGNAL,
     WEIGHTED,
@@ -296,3 +297,17 @@ def test_a_strategy_without_a_timeframe_is_swept_on_the_one_of_the_data(tmp_path
     without = sweep(settings(tmp_path, source, data), **ranges).result
     named = sweep(settings(tmp_path, HANDLERS, data), **ranges).result
     assert [variant.score for variant in without.top] == [variant.score for variant in named.top]
+
+
+def test_a_compiled_strategy_is_swept_compiled_with_the_numbers_of_its_events(tmp_path: Path) -> None:
+    config = settings(tmp_path, COMPILED)
+    compiled = sweep(config, walk_forward="none").result
+    events = sweep(config, walk_forward="none", engine="event").result
+    assert (compiled.engine, events.engine) == ("compiled", "event")
+    assert [variant.params for variant in compiled.top] == [variant.params for variant in events.top]
+    for ours, theirs in zip(compiled.top, events.top, strict=True):
+        for name in COMPARED:
+            assert ours.statistics[name] == pytest.approx(theirs.statistics[name], rel=1e-7, abs=1e-9), name
+    whole = sweep(config, workers=2).result
+    assert whole.result_hash == sweep(config, workers=1).result.result_hash
+    assert whole.walk_forward is not None
