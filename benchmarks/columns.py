@@ -22,6 +22,9 @@ SEED = 20_240_101
 CAPITAL, SHARE = 1_000_000, 0.001
 """A long position is this share of the equity: the account outlives the costs of half a million trades."""
 FEE, SLIPPAGE_BPS = "0.0005", 5
+PAIRS = {"50/200": (50, 200), "10/30": (10, 30)}
+"""The averages of the single backtests: few trades, and many."""
+WARM_UP = 100_000
 FASTS, SLOWS = tuple(range(5, 37)), tuple(range(40, 200, 5))
 """The sweep's grid: 32 × 32 pairs of averages."""
 
@@ -43,20 +46,19 @@ def ensure(folder: Path, rows: int) -> Path:
 
 
 def arguments(*tasks: str) -> argparse.Namespace:
-    """Parse the command line of a script: task, data, repeat, and what the task needs."""
+    """Parse the command line of a script: the files it reads, which task or engine, and how often to repeat."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--task", choices=tasks, required=True)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--fast", type=int, default=50)
-    parser.add_argument("--slow", type=int, default=200)
+    parser.add_argument("--task", choices=tasks or None, default="")
     parser.add_argument("--engine", default="")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--grid", type=Path)
+    parser.add_argument("--repeat", type=int, default=3)
     return parser.parse_args()
 
 
-def measured(run: Callable[[], dict[str, Any]], repeat: int) -> dict[str, Any]:
-    """Run once to warm up, then `repeat` times; return what the last run found and the median CPU seconds."""
-    run()
+def measured(warm_up: Callable[[], object], run: Callable[[], dict[str, Any]], repeat: int) -> dict[str, Any]:
+    """Warm up on little, then run; return what the last run found and the median CPU seconds."""
+    warm_up()
     seconds = []
     for _ in range(repeat):
         started = time.process_time()

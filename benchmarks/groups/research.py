@@ -16,14 +16,12 @@ from benchmarks.environments import BENCH, ROOT, VECTORBT, PeerUnavailableError,
 from benchmarks.groups.research_tiers import run as run_tiers
 from benchmarks.measure import Row, alone, middle, script, significant
 
-OURS = "benchmarks.ours.ma"
 BARS, GRID_BARS, VALUES = 10_000_000, 100_000, 1_000_000
-REPEAT = 3
+SINGLES = ("arrays", "public", "fused", "fused-statistics")
 APART = 0.01
 """Results may differ by this share and still be of the same work: lots and ticks are rounded by ours only."""
 
 FEES = f"fee {columns.FEE}, slippage {columns.SLIPPAGE_BPS} bp, fills at the deciding close"
-PAIRS = {"50/200": (50, 200), "10/30": (10, 30)}
 GOALS = {  # of the machine the goals were set on, about twice as fast
     "arrays": "≥ 400 M bars/s, ≥ 13 × rust, ≥ 40 × numba",
     "fused": "≥ 600 M bars/s",
@@ -50,8 +48,7 @@ THEIRS = {
 
 def run(rounds: int) -> Iterator[Row]:
     """Yield the rows of every part."""
-    yield from _backtests(rounds)
-    yield from _grids(rounds)
+    yield from _against_vectorbt(rounds)
     yield from _starts(rounds)
     yield from _indicators(rounds)
     yield from run_tiers(rounds)
@@ -67,72 +64,68 @@ def _engines() -> dict[str, str]:
     return {"rust": python, "numba": python}
 
 
-def _backtests(rounds: int) -> Iterator[Row]:
-    data = str(columns.ensure(BENCH / "data", BARS))
-    engines = _engines()
-    for label, (fast, slow) in PAIRS.items():
-        more = ("--data", data, "--fast", str(fast), "--slow", str(slow), "--repeat", str(REPEAT))
-        tasks = ("arrays", "public", "fused", "fused-statistics")
-        ours: dict[str, list[dict[str, Any]]] = {task: [] for task in tasks}
-        theirs: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
-        for _ in range(rounds):
-            for task in tasks:
-                ours[task].append(script(sys.executable, OURS, "--task", task, *more))
-            for engine, python in engines.items():
-                theirs[engine].append(
-                    script(python, VECTORBT.module, "--task", "single", "--engine", engine, *more)
-                )
-        for task in tasks:
-            yield from _rows(
-                f"dual-ma/{label}/{task}", task, "single", ours[task], theirs, BARS, "bars/s (CPU)"
-            )
-
-
-def _grids(rounds: int) -> Iterator[Row]:
-    data = str(columns.ensure(BENCH / "data", GRID_BARS))
+def _against_vectorbt(rounds: int) -> Iterator[Row]:
+    """Run every task of ours and of each engine once a round, in turn."""
+    data, short = (str(columns.ensure(BENCH / "data", rows)) for rows in (BARS, GRID_BARS))
+    files = ("--data", data, "--grid", short)
     engines = _engines()
     ours: list[dict[str, Any]] = []
     theirs: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
     for _ in range(rounds):
-        ours.append(script(sys.executable, OURS, "--task", "grid", "--data", data))
+        ours.append(script(sys.executable, "benchmarks.ours.ma", *files))
         for engine, python in engines.items():
-            arguments = ("--task", "grid", "--engine", engine, "--data", data, "--repeat", "1")
-            theirs[engine].append(script(python, VECTORBT.module, *arguments))
-    work = len(columns.FASTS) * len(columns.SLOWS) * GRID_BARS
-    yield from _rows("sweep/1024x100k", "grid", "grid", ours, theirs, work, "combo·bars/s (CPU, one thread)")
+            theirs[engine].append(
+                script(python, VECTORBT.module, "--engine", engine, "--repeat", "1", *files)
+            )
+    for label in columns.PAIRS:
+        for task in SINGLES:
+            names = (f"dual-ma/{label}/{task}", f"{task}/{label}", f"single/{label}")
+            yield from _rows(*names, COMPUTED[task], THEIRS["single"], ours, theirs, BARS, "bars/s (CPU)")
+    work, unit = len(columns.FASTS) * len(columns.SLOWS) * GRID_BARS, "combo·bars/s (CPU, one thread)"
+    yield from _rows(
+        "sweep/1024x100k", "grid", "grid", COMPUTED["grid"], THEIRS["grid"], ours, theirs, work, unit
+    )
 
 
 def _rows(
     name: str,
     task: str,
     their_task: str,
+    computes: str,
+    peer_computes: str,
     ours: list[dict[str, Any]],
     theirs: dict[str, list[dict[str, Any]]],
     work: int,
     unit: str,
 ) -> Iterator[Row]:
     """Yield a row for each engine of the peer, or one of ours alone when there is none."""
-    rate = work / middle(ours, "cpu_seconds")
-    own = {key: value for key, value in ours[-1].items() if key not in ("cpu_seconds", "version")}
-    detail = {"computes": COMPUTED[task], **own} | ({"goal": GOALS[task]} if task in GOALS else {})
+    rate, own = _of(ours, task, work)
+    goal = GOALS.get(task.partition("/")[0])
+    detail = {"computes": computes, **own} | ({"goal": goal} if goal else {})
     if not theirs:
         yield alone(name, rate, unit, **detail)
     for engine, samples in theirs.items():
-        last = samples[-1]
-        peer = work / middle(samples, "cpu_seconds")
-        agrees = all(abs(last[key] - value) <= APART * abs(value) for key, value in own.items())
-        if not agrees:
-            print(f"# {VECTORBT.name} {engine}: {last}, lanner: {own}: not the same work", flush=True)
-        detail = {
-            **detail,
-            "peer_computes": THEIRS[their_task],
-            **{f"peer_{key}": last[key] for key in own},
-            "same_work": agrees,
-        }
+        peer, found = _of(samples, their_task, work)
+        same_work = all(abs(found[key] - value) <= APART * abs(value) for key, value in own.items())
+        if not same_work:
+            print(f"# {VECTORBT.name} {engine}: {found}, lanner: {own}: not the same work", flush=True)
+        seen = {f"peer_{key}": value for key, value in found.items()}
         yield Row(
-            f"{name}/{VECTORBT.name}-{engine}", significant(rate), significant(peer), last["version"],
-            significant(rate / peer, 3), unit, detail,
-        )  # fmt: skip
+            f"{name}/{VECTORBT.name}-{engine}",
+            significant(rate),
+            significant(peer),
+            samples[-1]["version"],
+            significant(rate / peer, 3),
+            unit,
+            {**detail, "peer_computes": peer_computes, **seen, "same_work": same_work},
+        )
+
+
+def _of(samples: list[dict[str, Any]], task: str, work: int) -> tuple[float, dict[str, Any]]:
+    """Return a task's rate over the rounds and what it found."""
+    own = [sample["tasks"][task] for sample in samples]
+    found = {key: value for key, value in own[-1].items() if key != "cpu_seconds"}
+    return work / middle(own, "cpu_seconds"), found
 
 
 def _starts(rounds: int) -> Iterator[Row]:

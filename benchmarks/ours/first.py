@@ -15,7 +15,7 @@ def main() -> None:
     """Run one task on few bars: a sweep of the grid, or one array backtest."""
     args = columns.arguments("sweep", "public")
     market = market_of(columns.ensure(BENCH / "data", ROWS))
-    found = grid(market) if args.task == "sweep" else public(market, args.fast, args.slow)
+    found = grid(market) if args.task == "sweep" else public(market, *columns.PAIRS["50/200"])
     columns.emit(**found, rows=ROWS, modules=len(sys.modules))
 
 

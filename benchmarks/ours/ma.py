@@ -113,18 +113,25 @@ def grid(market: Market) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Warm up, run, report."""
-    args = columns.arguments("arrays", "public", "fused", "fused-statistics", "grid")
-    market = market_of(args.data)
-    pair = (market, args.fast, args.slow)
-    runs: dict[str, Callable[[], dict[str, Any]]] = {
-        "arrays": partial(arrays, *pair),
-        "public": partial(public, *pair),
-        "fused": partial(fused, *pair, equity=True, sums=0),
-        "fused-statistics": partial(fused, *pair, equity=False, sums=2),
-        "grid": partial(grid, market),
+    """Warm up, run, report every task."""
+    args = columns.arguments()
+    market, short = market_of(args.data), market_of(args.grid)
+    few = market.between(0, columns.WARM_UP)
+    singles: dict[str, Callable[..., dict[str, Any]]] = {
+        "arrays": arrays,
+        "public": public,
+        "fused": partial(fused, equity=True, sums=0),
+        "fused-statistics": partial(fused, equity=False, sums=2),
     }
-    columns.emit(**columns.measured(runs[args.task], args.repeat), version=__version__)
+    found = {
+        f"{task}/{label}": columns.measured(
+            partial(run, few, *pair), partial(run, market, *pair), args.repeat
+        )
+        for label, pair in columns.PAIRS.items()
+        for task, run in singles.items()
+    }
+    found["grid"] = columns.measured(partial(grid, few), partial(grid, short), args.repeat)
+    columns.emit(tasks=found, version=__version__)
 
 
 if __name__ == "__main__":

@@ -58,13 +58,15 @@ def _values(rules: Array, book: Array, close: Array, out: Array, start: int, sto
         return
     per_px = book.lots * rules.lot * rules.multiplier
     base, fees, funding, capital = book.cash * rules.unit, book.fees / QUANTA, book.funding, rules.capital
+    # views that begin at 0 spare the loops the question whether an index counts from the end
+    target, price = out[start:stop], close[start:stop]
     if book.lots == 0:
         value = capital + (base + 0.0 - fees + funding)
-        for index in range(start, stop):
-            out[index] = value
+        for k in range(target.size):
+            target[k] = value
     else:
-        for index in range(start, stop):
-            out[index] = capital + (base + per_px * close[index] - fees + funding)
+        for k in range(target.size):
+            target[k] = capital + (base + per_px * price[k] - fees + funding)
 
 
 @kernel
@@ -81,8 +83,9 @@ def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop:
         if curve.ruined == 0:
             curve.count += rest
     if out.size:
-        for index in range(start, stop):
-            out[index] = value
+        target = out[start:stop]
+        for k in range(target.size):
+            target[k] = value
 
 
 @kernel
@@ -112,99 +115,89 @@ def _held(
     per_px = book.lots * rules.lot * rules.multiplier
     base, fees, funding, capital = book.cash * rules.unit, book.fees / QUANTA, book.funding, rules.capital
     curve.held += stop - start
-    value, change = scratch[0], scratch[1]
     index = start
     while index < stop:
         count = min(PIECE, stop - index)
-        piece = close[index : index + count]
-        value[0] = curve.last
+        # a view that begins at 0 spares the loop the question whether an index counts from the end
+        price = close[index : index + count]
         for k in range(count):
-            value[k + 1] = capital + (base + per_px * piece[k] - fees + funding)
+            scratch[0, k + 1] = capital + (base + per_px * price[k] - fees + funding)
         if out.size:
+            target = out[index : index + count]
             for k in range(count):
-                out[index + k] = value[k + 1]
+                target[k] = scratch[0, k + 1]
         if curve.ruined == 0:
-            first = 0
             if curve.last == 0.0:  # the very first point has no return
-                curve.last = curve.peak = curve.trough = value[1]
-                first = 1
-            _sum_up(curve, value, change, first, count)
+                curve.last = curve.peak = curve.trough = scratch[0, 1]
+                curve.count -= 1
+            scratch[0, 0] = curve.last
+            _sum_up(curve, scratch, count)
         index += count
 
 
 @order_free
-def _extremes(values: Array) -> tuple[float, float]:
-    """Return the least and the greatest of finite values."""
-    low = high = values[0]
-    for k in range(values.size):
-        low = values[k] if values[k] < low else low
-        high = values[k] if values[k] > high else high
-    return low, high
+def _extremes(scratch: Array, count: int) -> tuple[float, float]:
+    """Return the least and the greatest of a piece's finite values, found in four lanes."""
+    a = b = c = d = p = q = r = s = scratch[0, 1]
+    whole = count // 4 * 4
+    for k in range(0, whole, 4):
+        x, y, z, w = scratch[0, k + 1], scratch[0, k + 2], scratch[0, k + 3], scratch[0, k + 4]
+        a, b, c, d = min(a, x), min(b, y), min(c, z), min(d, w)
+        p, q, r, s = max(p, x), max(q, y), max(r, z), max(s, w)
+    for k in range(whole, count):
+        a, p = min(a, scratch[0, k + 1]), max(p, scratch[0, k + 1])
+    return min(min(a, b), min(c, d)), max(max(p, q), max(r, s))
 
 
 @kernel
-def _sum_up(curve: Array, value: Array, change: Array, first: int, count: int) -> None:
-    """Add a piece's returns in four lanes, and look for the deepest fall."""
-    if first == count:
-        return
-    low, high = _extremes(value[first + 1 : count + 1])
-    if low <= 0.0:
-        _carefully(curve, value, first, count)
-        return
-    for k in range(first, count):
-        change[k] = value[k + 1] / value[k] - 1.0
+def _sums(scratch: Array, count: int) -> tuple[float, float]:
+    """Return the sum and the sum of squares of a piece's returns, added up in four lanes."""
     a = b = c = d = 0.0
     aa = bb = cc = dd = 0.0
-    k = first
-    while k + 4 <= count:
-        x, y, z, w = change[k], change[k + 1], change[k + 2], change[k + 3]
+    whole = count // 4 * 4
+    for k in range(0, whole, 4):
+        x, y, z, w = scratch[1, k], scratch[1, k + 1], scratch[1, k + 2], scratch[1, k + 3]
         a, b, c, d = a + x, b + y, c + z, d + w
         aa, bb, cc, dd = aa + x * x, bb + y * y, cc + z * z, dd + w * w
-        k += 4
-    while k < count:
-        x = change[k]
+    for k in range(whole, count):
+        x = scratch[1, k]
         a, aa = a + x, aa + x * x
-        k += 1
-    curve.total += (a + b) + (c + d)
-    curve.squares += (aa + bb) + (cc + dd)
+    return (a + b) + (c + d), (aa + bb) + (cc + dd)
+
+
+@kernel
+def _sum_up(curve: Array, scratch: Array, count: int) -> None:
+    """Add a piece's returns, and look for the deepest fall."""
+    low, high = _extremes(scratch, count)
+    if low <= 0.0:
+        _carefully(curve, scratch, count)
+        return
+    for k in range(count):
+        scratch[1, k] = scratch[0, k + 1] / scratch[0, k] - 1.0
+    total, squares = _sums(scratch, count)
+    curve.total += total
+    curve.squares += squares
     if curve.sums > 1:
-        _sum_sides(curve, change, first, count)
+        for k in range(count):
+            scratch[1, k] = scratch[1, k] if scratch[1, k] < 0.0 else 0.0
+        total, squares = _sums(scratch, count)
+        curve.losses -= total
+        curve.downside += squares
     if high <= curve.peak:
         curve.trough = min(curve.trough, low)
         curve.drawdown = max(curve.drawdown, (curve.peak - curve.trough) / curve.peak)
     else:
-        _sum_falls(curve, value, first, count)
-    curve.count += count - first
-    curve.last = value[count]
+        _sum_falls(curve, scratch, count)
+    curve.count += count
+    curve.last = scratch[0, count]
 
 
 @kernel
-def _sum_sides(curve: Array, change: Array, first: int, count: int) -> None:
-    """Add losses and gains apart."""
-    for k in range(first, count):
-        change[k] = change[k] if change[k] < 0.0 else 0.0
-    a = b = c = d = 0.0
-    aa = bb = cc = dd = 0.0
-    k = first
-    while k + 4 <= count:
-        x, y, z, w = change[k], change[k + 1], change[k + 2], change[k + 3]
-        a, b, c, d = a + x, b + y, c + z, d + w
-        aa, bb, cc, dd = aa + x * x, bb + y * y, cc + z * z, dd + w * w
-        k += 4
-    while k < count:
-        x = change[k]
-        a, aa = a + x, aa + x * x
-        k += 1
-    curve.losses -= (a + b) + (c + d)
-    curve.downside += (aa + bb) + (cc + dd)
-
-
-@kernel
-def _sum_falls(curve: Array, value: Array, first: int, count: int) -> None:
+def _sum_falls(curve: Array, scratch: Array, count: int) -> None:
     """Follow peaks and troughs point by point."""
     peak, trough, drawdown = curve.peak, curve.trough, curve.drawdown
-    for k in range(first, count):
-        point = value[k + 1]
+    for k in range(count):
+        point = scratch[0, k + 1]
         if point > peak:
             drawdown = max(drawdown, (peak - trough) / peak)
             peak = trough = point
@@ -215,10 +208,10 @@ def _sum_falls(curve: Array, value: Array, first: int, count: int) -> None:
 
 
 @kernel
-def _carefully(curve: Array, value: Array, first: int, count: int) -> None:
+def _carefully(curve: Array, scratch: Array, count: int) -> None:
     """Stop at the point where the account is ruined: growth after that means nothing."""
-    for k in range(first, count):
+    for k in range(count):
         if curve.ruined:
             return
-        _one(curve, value[k + 1])
-        curve.trough = min(curve.trough, value[k + 1])
+        _one(curve, scratch[0, k + 1])
+        curve.trough = min(curve.trough, scratch[0, k + 1])
