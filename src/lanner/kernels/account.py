@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lanner.kernels.jit import kernel
+from lanner.kernels.jit import inner
 
 Array = Any  # a numpy array, a row of one, or a record: numba tells them apart
 
@@ -76,7 +76,7 @@ QUANTA = 1e12
 LARGEST = 4e18
 
 
-@kernel
+@inner
 def to_lots(quantity: float, lot: float) -> int:
     """Round a quantity down to lots; within 1e-9 of a whole number counts as that number."""
     quotient = quantity / lot
@@ -87,7 +87,7 @@ def to_lots(quantity: float, lot: float) -> int:
     return int(np.floor(quotient))
 
 
-@kernel
+@inner
 def whole_lots(lots: float) -> int:
     """Round down what was computed in floats from exact numbers: only the floats' own grain is forgiven."""
     nearest = np.rint(lots)
@@ -96,7 +96,7 @@ def whole_lots(lots: float) -> int:
     return int(np.floor(lots))
 
 
-@kernel
+@inner
 def charge(product: int, num: int, den: int) -> int:
     """Return the fee of lots × ticks in quanta, rounded up."""
     if den == 1:
@@ -105,7 +105,7 @@ def charge(product: int, num: int, den: int) -> int:
     return whole * num - (-(rest * num) // den)
 
 
-@kernel
+@inner
 def slipped(rules: Array, px: int, side: int, lots: int, volume: int) -> int:
     """Return what a taker pays, in ticks: rounded against him, at least one tick."""
     if rules.slippage == NONE:
@@ -121,7 +121,7 @@ def slipped(rules: Array, px: int, side: int, lots: int, volume: int) -> int:
     return max(1, int(np.ceil(exact - 1e-9)) if side > 0 else int(np.floor(exact + 1e-9)))
 
 
-@kernel
+@inner
 def size_of(volume: Array, bar: int) -> int:
     """Return a bar's volume in lots, 0 where nobody told."""
     if volume is None:
@@ -129,7 +129,7 @@ def size_of(volume: Array, bar: int) -> int:
     return volume[bar] if volume.size else 0
 
 
-@kernel
+@inner
 def on_grid(rules: Array, ticks: int) -> int:
     """Coarsen a price to the allowed significant figures, to the nearest, half to even."""
     if rules.digits == 0:
@@ -145,7 +145,7 @@ def on_grid(rules: Array, ticks: int) -> int:
     return down * step
 
 
-@kernel
+@inner
 def level(rules: Array, px: int, num: int, den: int, direction: int) -> int:
     """Return px · (1 ± num/den) in ticks, to the nearest, half to even."""
     top = px * (den + direction * num)
@@ -155,14 +155,14 @@ def level(rules: Array, px: int, num: int, den: int, direction: int) -> int:
     return on_grid(rules, down)
 
 
-@kernel
+@inner
 def equity(rules: Array, book: Array, mark: float) -> float:
     """Return capital plus profit at a mark price, minus fees, plus funding."""
     held = book.lots * rules.lot * rules.multiplier * mark if book.lots else 0.0
     return rules.capital + (book.cash * rules.unit + held - book.fees / QUANTA + book.funding)
 
 
-@kernel
+@inner
 def affordable(
     rules: Array, book: Array, side: int, px: int, mark: int, rate: float, num: int, den: int
 ) -> int:
@@ -192,13 +192,13 @@ def affordable(
     return closes + max(0, opening)
 
 
-@kernel
+@inner
 def equity_at(rules: Array, book: Array, ticks: int) -> float:
     """Return the wallet's equity with the position at a price in ticks."""
     return rules.capital + (book.cash + book.lots * ticks) * rules.unit - book.fees / QUANTA + book.funding
 
 
-@kernel
+@inner
 def refused(rules: Array, book: Array, side: int, lots: int, reduce: int, ref: int) -> bool:
     """Tell whether the venue refuses a market order: too small, too large, too little money."""
     reducible = abs(book.lots) if book.lots * side < 0 else 0
@@ -211,7 +211,7 @@ def refused(rules: Array, book: Array, side: int, lots: int, reduce: int, ref: i
     return bool(reduce) and reducible == 0
 
 
-@kernel
+@inner
 def note_order(
     book: Array, log: Array, bar: int, at: int, why: int, side: int, lots: int, px: int, stop: int
 ) -> int:
@@ -229,7 +229,7 @@ def note_order(
     return number
 
 
-@kernel
+@inner
 def note_end(log: Array, number: int, status: int, bar: int) -> None:
     """Write down how an order ended."""
     if log is not None and 0 <= number < log.size:
@@ -237,7 +237,7 @@ def note_end(log: Array, number: int, status: int, bar: int) -> None:
         log[number].end_bar = bar
 
 
-@kernel
+@inner
 def execute(
     rules: Array, book: Array, queue: Array, log: Array, order: int, bar: int, at: int,
     side: int, lots: int, px: int, ref: int, maker: int,
@@ -269,7 +269,7 @@ def execute(
     _match(rules, book, queue, side, lots, px, fee / QUANTA / lots)
 
 
-@kernel
+@inner
 def _match(rules: Array, book: Array, queue: Array, side: int, lots: int, px: int, fee: float) -> None:
     """Close the oldest entries first; what is left opens a new one."""
     mask = queue.size - 1  # the queue's length is a power of two
@@ -297,7 +297,7 @@ def _match(rules: Array, book: Array, queue: Array, side: int, lots: int, px: in
         book.tail += 1
 
 
-@kernel
+@inner
 def pay_funding(rules: Array, book: Array, queue: Array, rate: float, ticks: int) -> None:
     """Settle funding on the position at a price; a long pays notional × rate, rounded against us."""
     if book.lots == 0 or rules.spot:

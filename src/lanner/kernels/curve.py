@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lanner.kernels.account import QUANTA, Array
-from lanner.kernels.jit import inlined, kernel, order_free
+from lanner.kernels.jit import inlined, inner, order_free
 
 CURVE = np.dtype(
     [
@@ -21,7 +21,7 @@ PIECE = 512
 """Bars whose equity is computed at once; the scratch arrays of this length stay in the processor's cache."""
 
 
-@kernel
+@inner
 def stretch(
     rules: Array, book: Array, curve: Array, blocks: Array, edges: Array, close: Array, out: Array, scratch: Array,
     start: int, stop: int,
@@ -69,7 +69,7 @@ def _values(rules: Array, book: Array, close: Array, out: Array, start: int, sto
             target[k] = capital + (base + per_px * price[k] - fees + funding)
 
 
-@kernel
+@inner
 def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop: int) -> None:
     """Without a position the curve moves at most once, by what the last fill cost."""
     value = rules.capital + (book.cash * rules.unit + 0.0 - book.fees / QUANTA + book.funding)
@@ -88,7 +88,7 @@ def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop:
             target[k] = value
 
 
-@kernel
+@inner
 def _one(curve: Array, value: float) -> None:
     """Take one more point of the curve."""
     change = value / curve.last - 1.0
@@ -107,7 +107,7 @@ def _one(curve: Array, value: float) -> None:
         curve.ruined = 1
 
 
-@kernel
+@inner
 def _held(
     rules: Array, book: Array, curve: Array, close: Array, out: Array, scratch: Array, start: int, stop: int
 ) -> None:
@@ -149,7 +149,7 @@ def _extremes(scratch: Array, count: int) -> tuple[float, float]:
     return min(min(a, b), min(c, d)), max(max(p, q), max(r, s))
 
 
-@kernel
+@inner
 def _sums(scratch: Array, count: int) -> tuple[float, float]:
     """Return the sum and the sum of squares of a piece's returns, added up in four lanes."""
     a = b = c = d = 0.0
@@ -165,7 +165,7 @@ def _sums(scratch: Array, count: int) -> tuple[float, float]:
     return (a + b) + (c + d), (aa + bb) + (cc + dd)
 
 
-@kernel
+@inner
 def _sum_up(curve: Array, scratch: Array, count: int) -> None:
     """Add a piece's returns, and look for the deepest fall."""
     low, high = _extremes(scratch, count)
@@ -192,7 +192,7 @@ def _sum_up(curve: Array, scratch: Array, count: int) -> None:
     curve.last = scratch[0, count]
 
 
-@kernel
+@inner
 def _sum_falls(curve: Array, scratch: Array, count: int) -> None:
     """Follow peaks and troughs point by point."""
     peak, trough, drawdown = curve.peak, curve.trough, curve.drawdown
@@ -207,7 +207,7 @@ def _sum_falls(curve: Array, scratch: Array, count: int) -> None:
     curve.drawdown = max(drawdown, (peak - trough) / peak)
 
 
-@kernel
+@inner
 def _carefully(curve: Array, scratch: Array, count: int) -> None:
     """Stop at the point where the account is ruined: growth after that means nothing."""
     for k in range(count):

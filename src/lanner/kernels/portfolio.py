@@ -38,7 +38,7 @@ from lanner.kernels.account import (
     to_lots,
 )
 from lanner.kernels.curve import CURVE, stretch
-from lanner.kernels.jit import inlined, kernel
+from lanner.kernels.jit import inlined, inner, kernel
 
 __all__ = ["CURVE", "aim", "begin", "decide", "meet_open", "meet_range", "simulate", "weigh"]
 
@@ -123,7 +123,7 @@ def simulate(
         index = after
 
 
-@kernel
+@inner
 def begin(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array,
     fund_bar: Array, fund_end: Array, fund_rate: Array, payment: int,
@@ -148,7 +148,7 @@ def _is_new(weight: float, followed: float) -> bool:
     return weight != followed and weight == weight and weight != 2
 
 
-@kernel
+@inner
 def _scan(weights: Array, words: Array, followed: float, start: int, stop: int) -> int:
     """Return the first bar whose weight is another one than the one followed."""
     index = start
@@ -173,7 +173,7 @@ def _scan(weights: Array, words: Array, followed: float, start: int, stop: int) 
     return stop
 
 
-@kernel
+@inner
 def _scan_guarded(
     weights: Array, followed: float, ticks: Array, low_level: int, high_level: int, guard: int,
     start: int, stop: int,
@@ -195,7 +195,7 @@ def _scan_guarded(
     return stop, False
 
 
-@kernel
+@inner
 def decide(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
     weight: float, volume: Array,
@@ -204,7 +204,7 @@ def decide(
     aim(rules, book, queue, orders, fills, bar, px, mark, weigh(rules, book, mark, weight), volume)
 
 
-@kernel
+@inner
 def weigh(rules: Array, book: Array, mark: float, weight: float) -> int:
     """Follow a weight: return the lots that it means at a mark price."""
     book.followed = weight
@@ -219,7 +219,7 @@ def weigh(rules: Array, book: Array, mark: float, weight: float) -> int:
     return wanted
 
 
-@kernel
+@inner
 def aim(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, mark: float,
     wanted: int, volume: Array,
@@ -250,7 +250,7 @@ def aim(
         _take_market(rules, book, queue, orders, fills, bar, AT_CLOSE, px, volume)
 
 
-@kernel
+@inner
 def _withdraw(book: Array, orders: Array, bar: int) -> None:
     """Cancel the bracket."""
     if book.guard == 0:
@@ -262,7 +262,7 @@ def _withdraw(book: Array, orders: Array, bar: int) -> None:
     book.stop_order = book.take_order = book.trail_order = -1
 
 
-@kernel
+@inner
 def _take_market(
     rules: Array,
     book: Array,
@@ -309,7 +309,7 @@ def _take_market(
         book.fault |= STACKED_GUARDS
 
 
-@kernel
+@inner
 def _protect(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, at: int, px: int, paid: int,
     lots: int, volume: Array,
@@ -342,7 +342,7 @@ def _protect(
         _guard_at_open(rules, book, queue, orders, fills, bar, px, volume)
 
 
-@kernel
+@inner
 def _leave(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, at: int, order: int,
     px: int, ref: int, maker: int,
@@ -362,19 +362,19 @@ def _leave(
     book.stop_order = book.take_order = book.trail_order = -1
 
 
-@kernel
+@inner
 def _trail_level(rules: Array, book: Array) -> int:
     distance = max(1, int(np.rint(book.anchor * rules.trail)))
     return book.anchor - distance if book.guard > 0 else book.anchor + distance
 
 
-@kernel
+@inner
 def _beyond(guard: int, stop: int, low: int, high: int) -> bool:
     """Tell whether a stop of a position on the side ``guard`` was reached."""
     return low <= stop if guard > 0 else high >= stop
 
 
-@kernel
+@inner
 def _guard_at_open(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, volume: Array
 ) -> None:
@@ -404,7 +404,7 @@ def _guard_at_open(
     book.rests = 1
 
 
-@kernel
+@inner
 def meet_open(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array
 ) -> None:
@@ -415,7 +415,7 @@ def meet_open(
         _take_market(rules, book, queue, orders, fills, bar, AT_OPEN, row[0], volume)
 
 
-@kernel
+@inner
 def meet_range(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, row: Array, volume: Array
 ) -> None:
