@@ -24,7 +24,6 @@ CAPITAL, SHARE = 1_000_000, 0.001
 FEE, SLIPPAGE_BPS = "0.0005", 5
 PAIRS = {"50/200": (50, 200), "10/30": (10, 30)}
 """The averages of the single backtests: few trades, and many."""
-WARM_UP = 100_000
 FASTS, SLOWS = tuple(range(5, 37)), tuple(range(40, 200, 5))
 """The sweep's grid: 32 × 32 pairs of averages."""
 
@@ -57,10 +56,11 @@ def arguments(*tasks: str) -> argparse.Namespace:
 
 
 def measured(warm_up: Callable[[], object], run: Callable[[], dict[str, Any]], repeat: int) -> dict[str, Any]:
-    """Warm up on little, then run; return what the last run found and the median CPU seconds."""
+    """Warm up, then run; return what the last run found and the median CPU seconds."""
     warm_up()
-    seconds = []
-    for _ in range(repeat):
+    seconds: list[float] = []
+    found: dict[str, Any] = {}
+    for _ in range(max(1, repeat)):
         started = time.process_time()
         found = run()
         seconds.append(time.process_time() - started)

@@ -74,9 +74,7 @@ def _against_vectorbt(rounds: int) -> Iterator[Row]:
     for _ in range(rounds):
         ours.append(script(sys.executable, "benchmarks.ours.ma", *files))
         for engine, python in engines.items():
-            theirs[engine].append(
-                script(python, VECTORBT.module, "--engine", engine, "--repeat", "1", *files)
-            )
+            theirs[engine].append(script(python, VECTORBT.module, "--engine", engine, *files))
     for label in columns.PAIRS:
         for task in SINGLES:
             names = (f"dual-ma/{label}/{task}", f"{task}/{label}", f"single/{label}")

@@ -32,7 +32,7 @@ MINUTE_NS = 60_000_000_000
 
 
 @ln.signal("1m")
-def cross(bars, fast=50, slow=200):
+def cross(bars: Any, fast: int = 50, slow: int = 200) -> Any:
     """Long while the fast average is above the slow one."""
     return bars.close.sma(fast) > bars.close.sma(slow)
 
@@ -115,22 +115,21 @@ def grid(market: Market) -> dict[str, Any]:
 def main() -> None:
     """Warm up, run, report every task."""
     args = columns.arguments()
-    market, short = market_of(args.data), market_of(args.grid)
-    few = market.between(0, columns.WARM_UP)
+    market = market_of(args.data)
     singles: dict[str, Callable[..., dict[str, Any]]] = {
         "arrays": arrays,
         "public": public,
         "fused": partial(fused, equity=True, sums=0),
         "fused-statistics": partial(fused, equity=False, sums=2),
     }
-    found = {
-        f"{task}/{label}": columns.measured(
-            partial(run, few, *pair), partial(run, market, *pair), args.repeat
-        )
-        for label, pair in columns.PAIRS.items()
-        for task, run in singles.items()
-    }
-    found["grid"] = columns.measured(partial(grid, few), partial(grid, short), args.repeat)
+    found = {}
+    for label, pair in columns.PAIRS.items():
+        for task, play in singles.items():
+            run = partial(play, market, *pair)
+            found[f"{task}/{label}"] = columns.measured(run, run, args.repeat)
+    if args.grid:
+        run = partial(grid, market_of(args.grid))
+        found["grid"] = columns.measured(run, run, args.repeat)
     columns.emit(tasks=found, version=__version__)
 
 

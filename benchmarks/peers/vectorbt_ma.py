@@ -76,16 +76,15 @@ def main() -> None:
     """Warm up, run, report every task."""
     warnings.simplefilter("ignore")
     args = columns.arguments()
-    close, short, engine = prices(args.data), prices(args.grid), args.engine
-    few = close.iloc[: columns.WARM_UP]
-    found = {
-        f"single/{label}": columns.measured(
-            partial(single, few, *pair, engine), partial(single, close, *pair, engine), args.repeat
-        )
-        for label, pair in columns.PAIRS.items()
-    }
-    warm_up = partial(grid, short, engine, COLUMNS_AT_ONCE)
-    found["grid"] = columns.measured(warm_up, partial(grid, short, engine), 1)
+    close, engine = prices(args.data), args.engine
+    found = {}
+    for label, pair in columns.PAIRS.items():
+        run = partial(single, close, *pair, engine)
+        found[f"single/{label}"] = columns.measured(run, run, args.repeat)
+    if args.grid:
+        short = prices(args.grid)
+        warm_up = partial(grid, short, engine, COLUMNS_AT_ONCE)
+        found["grid"] = columns.measured(warm_up, partial(grid, short, engine), 1)
     columns.emit(tasks=found, version=version("vectorbt"))
 
 
