@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.core.errors import NumbaError as CompilerError
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import infer_getattr, make_overload_method_template
 from numba.extending import overload
 
@@ -188,6 +189,8 @@ def _verb(make: Callable[..., None]) -> None:
     template: Any = make_template(types.Record, name, typed, inline="never")
 
     class OfContexts(template):  # type: ignore[misc]
+        of_contexts = True
+
         def _resolve(self, record: Any, attr: str) -> Any:
             return super()._resolve(record, attr) if _is_context(record) else None
 
@@ -233,5 +236,16 @@ def _cancel_ask(ctx):  # type: ignore[no-untyped-def]
     ctx.asked_, ctx.ask_act_ = 1, CANCEL
 
 
+def _ask_verbs_first() -> None:
+    """Let numba look for a verb before it looks for a field, whatever has been compiled in this process already.
+
+    Numba asks in the order of registration, and its own answer for records is an error where a field is missing.
+    """
+    context: Any = cpu_target.typing_context
+    context.refresh()
+    context._attributes[types.Record].sort(key=lambda template: not getattr(template, "of_contexts", False))
+
+
 for _make in (_target, _buy, _sell, _close, _bid, _ask, _cancel_bid, _cancel_ask):
     _verb(_make)
+_ask_verbs_first()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -219,3 +221,25 @@ def test_triggers_must_be_conditions_of_the_frame() -> None:
 def test_an_unknown_tier_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ln.ConfigError, match="triggers"):
         player("warp")
+
+
+def test_a_compiled_strategy_works_after_anything_else_was_compiled() -> None:
+    code = """
+import numba
+import numpy as np
+
+before = numba.njit(lambda row: row.a)
+before(np.zeros(1, [("a", "f8")])[0])
+
+from lanner.kernels.compiled import context_type
+
+def rest(ctx):
+    ctx.bid(1.0, 2.0)
+    return ctx.bid_px_
+
+print(numba.njit(rest)(np.zeros(1, context_type([], []))[0]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.strip() == "2.0", done.stderr
