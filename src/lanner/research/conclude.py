@@ -16,6 +16,7 @@ from lanner.backtest.run import run_backtest
 from lanner.core.errors import LannerError
 from lanner.core.rng import Rng
 from lanner.research.evaluate import SignalProgram
+from lanner.research.fused import play_fused
 from lanner.research.market import Floats
 from lanner.research.objectives import OBJECTIVES, objective, ranked
 from lanner.research.overfit import WalkForwardReport, walk_forward_report
@@ -39,9 +40,11 @@ def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
         return compiled_runner(task).run(params, log=False, start=start, stop=stop).equity
     if task.engine == "array":
         program = SignalProgram(task.strategy, [params])
-        table = program.columns(task.market.columns)
-        weights = table.signals_int8(0) if program.logical(0) else table.weights(0)
         try:
+            if program.logical(0) and (start, stop) == (0, len(task.market)):
+                return play_fused(program, 0, task.market, task.rules(), sums=0).equity
+            table = program.columns(task.market.columns)
+            weights = table.signals_int8(0) if program.logical(0) else table.weights(0)
             return Simulator(task.market, task.rules()).run(weights, start=start, stop=stop, log=False).equity
         except StackedGuardsError:
             pass

@@ -24,7 +24,7 @@ from lanner.research.distributed_strategy import (
     unpack_strategy,
 )
 from lanner.research.market import Funding, Market
-from lanner.research.variants import Task
+from lanner.research.variants import Seat, Task
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,6 +76,7 @@ def pack(task: Task) -> tuple[Parcel, dict[str, Part]]:
         task.spans,
         task.edges,
         task.whole_curve,
+        task.seat or Seat.of(task.spec.strategies[0]),
     )
     body = cloudpickle.dumps(skeleton)
     strategy = pack_strategy(task.strategy)
@@ -90,7 +91,7 @@ def unpack(parcel: Parcel, fetch: Callable[[str], Part]) -> Task:
     check_software(parcel.software)
     cloudpickle = pickler()
     strategy = unpack_strategy(parcel.strategy)
-    engine, instrument, timeframe, spec, spans, edges, whole_curve = cloudpickle.loads(parcel.body)
+    engine, instrument, timeframe, spec, spans, edges, whole_curve, seat = cloudpickle.loads(parcel.body)
     arrays = fetch(parcel.market)
     assert isinstance(arrays, dict)
     market = _market(instrument, timeframe, arrays, parcel.read_only)
@@ -98,7 +99,7 @@ def unpack(parcel: Parcel, fetch: Callable[[str], Part]) -> Task:
         replace(stream, chunks=ShippedChunks(names, fetch, stream.rows))
         for stream, names in zip(spec.streams, parcel.streams, strict=True)
     ]
-    return Task(engine, strategy, market, spec, spans, edges, whole_curve)
+    return Task(engine, strategy, market, spec, spans, edges, whole_curve, seat)
 
 
 def part_size(part: Part) -> int:

@@ -34,6 +34,21 @@ CURVE_STATISTICS = ("tail_high", "tail_low", "straightness")
 BLOCKS = 64
 
 
+@dataclass(slots=True, frozen=True)
+class Seat:
+    """How the searched strategy sits in its run: its id, timeframe, share of the capital and instruments."""
+
+    id: str
+    timeframe: str | None
+    allocation: float
+    instruments: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entry: StrategyEntry) -> Seat:
+        """Return the seat of a run's entry."""
+        return cls(entry.strategy.id, entry.strategy.timeframe, entry.allocation, entry.instruments)
+
+
 @dataclass(slots=True)
 class Task:
     """What all shards of a search share.
@@ -49,6 +64,7 @@ class Task:
     spans: Ints
     edges: Ints
     whole_curve: bool = False
+    seat: Seat | None = None
 
     @property
     def capital(self) -> float:
@@ -286,13 +302,13 @@ def _measure_events(task: Task, sets: Sequence[Params]) -> Shard:
 
 def event_spec(task: Task, params: Params) -> BacktestSpec:
     """Return the backtest of one variant: the search's own, with other parameters."""
-    entry = task.spec.strategies[0]
+    seat = task.seat or Seat.of(task.spec.strategies[0])
     strategy = task.strategy(**params)
-    strategy.id = entry.strategy.id
-    vars(strategy)["timeframe"] = entry.strategy.timeframe
+    strategy.id = seat.id
+    vars(strategy)["timeframe"] = seat.timeframe
     return replace(
         task.spec,
-        strategies=[StrategyEntry(strategy, entry.allocation, entry.instruments)],
+        strategies=[StrategyEntry(strategy, seat.allocation, seat.instruments)],
         max_points=len(task.market) + 1,
     )
 
