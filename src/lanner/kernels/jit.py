@@ -10,14 +10,16 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from lanner.kernels.presence import cache_folder, require
+from lanner.kernels.presence import cache_folder, forget_old, require
 
 require()
 
 import numba  # noqa: E402 - only after the clear message above
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+    _FOLDER = cache_folder()
+    forget_old(_FOLDER)
+    numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lanner.core.errors import LannerError
+
+KEPT = 3
+"""How many versions of compiled kernels stay beside the present one."""
 
 
 @cache
@@ -49,6 +53,18 @@ def _numba_version() -> str:
         return version("numba")
     except PackageNotFoundError:
         return "none"
+
+
+def forget_old(folder: Path) -> None:
+    """Remove what other versions of the kernels compiled, but for the ``KEPT`` newest: others may be running.
+
+    Nothing is looked at once this version has its folder.
+    """
+    if folder.exists():
+        return
+    others = sorted(folder.parent.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in others[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def compiled() -> bool:
