@@ -102,3 +102,12 @@ def _pair(option: str, text: str, example: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise ConfigError(f"{option} is wrong", expected=f"name=value, e.g. {example}", found=repr(text))
     return name.strip(), value
+
+
+def files_first(refs: list[str] | None) -> Any:
+    """Make the paths of data files absolute, so that a run can be repeated from anywhere."""
+    if refs is None:
+        return None
+    return [
+        str(Path(ref).expanduser().resolve()) if Path(ref).expanduser().is_file() else ref for ref in refs
+    ]

@@ -29,8 +29,9 @@ from lanner.kernels.account import (
     whole_lots,
 )
 from lanner.kernels.jit import kernel
-from lanner.kernels.portfolio import _guard_at_open, _protect, _withdraw
+from lanner.kernels.portfolio import guard_at_open, protect
 from lanner.kernels.portfolio import meet_range as guard_meets_range
+from lanner.kernels.portfolio import withdraw as withdraw_guard
 
 SLOT = np.dtype(
     [
@@ -175,11 +176,11 @@ def take_market(
     if done < 1:
         return
     if book.guard != 0 and book.lots * book.guard <= 0:
-        _withdraw(book, orders, bar)
+        withdraw_guard(book, orders, bar)
     protects = rules.stop_num > 0 or rules.take_num > 0 or rules.trail > 0.0
     if slot.opens and protects and book.lots * side > 0:
         size = min(done, abs(book.lots))
-        _protect(rules, book, queue, orders, fills, bar, at, px, paid, size, volumes)
+        protect(rules, book, queue, orders, fills, bar, at, px, paid, size, volumes)
     elif before * side > 0 and book.guard != 0:
         book.fault |= STACKED_GUARDS
 
@@ -203,7 +204,7 @@ def meet_open(
     seen.mark = px
     volume = volumes[bar] if volumes.size else 0
     if book.guard != 0:
-        _guard_at_open(rules, book, queue, orders, fills, bar, px, volumes)
+        guard_at_open(rules, book, queue, orders, fills, bar, px, volumes)
     own = next_order(slots, -1)
     while own >= 0:
         slot = slots[own]
@@ -376,7 +377,7 @@ def send_market(
     if wanted == 0:
         withdraw(slots, orders, BID, bar)
         withdraw(slots, orders, ASK, bar)
-        _withdraw(book, orders, bar)
+        withdraw_guard(book, orders, bar)
     if delta == 0:
         return False
     if (wanted != 0 and book.lots != 0) or (wanted == 0 and rules.spot):

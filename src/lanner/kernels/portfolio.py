@@ -40,7 +40,19 @@ from lanner.kernels.account import (
 from lanner.kernels.curve import CURVE, stretch
 from lanner.kernels.jit import inlined, inner, kernel
 
-__all__ = ["CURVE", "aim", "begin", "decide", "meet_open", "meet_range", "simulate", "weigh"]
+__all__ = [
+    "CURVE",
+    "aim",
+    "begin",
+    "decide",
+    "guard_at_open",
+    "meet_open",
+    "meet_range",
+    "protect",
+    "simulate",
+    "weigh",
+    "withdraw",
+]
 
 GUARD_STOP, GUARD_TAKE, GUARD_TRAIL = 1, 2, 4
 
@@ -227,7 +239,7 @@ def aim(
     """Send the order that brings the position to so many lots."""
     delta = wanted - book.lots
     if wanted == 0:
-        _withdraw(book, orders, bar)
+        withdraw(book, orders, bar)
         delta = -book.lots
     if delta == 0:
         return
@@ -251,7 +263,7 @@ def aim(
 
 
 @inner
-def _withdraw(book: Array, orders: Array, bar: int) -> None:
+def withdraw(book: Array, orders: Array, bar: int) -> None:
     """Cancel the bracket."""
     if book.guard == 0:
         return
@@ -295,7 +307,7 @@ def _take_market(
     if lots < 1:
         return
     if book.guard != 0 and book.lots * book.guard <= 0:
-        _withdraw(book, orders, bar)
+        withdraw(book, orders, bar)
     protects = (
         rules.stop_num > 0
         or rules.take_num > 0
@@ -304,13 +316,13 @@ def _take_market(
         or rules.take_px > 0
     )
     if book.opens and protects and book.lots * side > 0:
-        _protect(rules, book, queue, orders, fills, bar, at, px, paid, min(lots, abs(book.lots)), volume)
+        protect(rules, book, queue, orders, fills, bar, at, px, paid, min(lots, abs(book.lots)), volume)
     elif before * side > 0 and book.guard != 0:
         book.fault |= STACKED_GUARDS
 
 
 @inner
-def _protect(
+def protect(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, at: int, px: int, paid: int,
     lots: int, volume: Array,
 ) -> None:  # fmt: skip
@@ -339,7 +351,7 @@ def _protect(
             if 0 <= number < orders.size:
                 orders[number].parent = parent
     if at == AT_OPEN:
-        _guard_at_open(rules, book, queue, orders, fills, bar, px, volume)
+        guard_at_open(rules, book, queue, orders, fills, bar, px, volume)
 
 
 @inner
@@ -375,7 +387,7 @@ def _beyond(guard: int, stop: int, low: int, high: int) -> bool:
 
 
 @inner
-def _guard_at_open(
+def guard_at_open(
     rules: Array, book: Array, queue: Array, orders: Array, fills: Array, bar: int, px: int, volume: Array
 ) -> None:
     """Let the bracket meet an open: stops first, then the target."""
@@ -410,7 +422,7 @@ def meet_open(
 ) -> None:
     """Begin a bar: the bracket that works meets the open before the order that waits for it."""
     if book.guard != 0:
-        _guard_at_open(rules, book, queue, orders, fills, bar, row[0], volume)
+        guard_at_open(rules, book, queue, orders, fills, bar, row[0], volume)
     if book.side != 0:
         _take_market(rules, book, queue, orders, fills, bar, AT_OPEN, row[0], volume)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
@@ -137,11 +137,11 @@ def backtest(
     Options win over a settings file. See `lanner runs` for what was kept, and the reference of settings in the
     documentation for everything that --set can change.
     """
-    from lanner.cli.backtest_options import Options
+    from lanner.cli.backtest_options import Options, files_first
     from lanner.cli.running import RunOptions, run
 
     options = Options()
-    options.put("data", "--data", _files_first(data))
+    options.put("data", "--data", files_first(data))
     options.put("since", "--since", since)
     options.put("until", "--until", until)
     options.put("instrument", "--instrument", instrument)
@@ -172,12 +172,3 @@ def backtest(
     options.add_settings(set or [])
     config = options.config(strategy)
     run(config, RunOptions(as_json=json, quiet=quiet, output=output, dry_run=dry_run, tier=tier))
-
-
-def _files_first(refs: list[str] | None) -> Any:
-    """Make the paths of data files absolute, so that a run can be repeated from anywhere."""
-    if refs is None:
-        return None
-    return [
-        str(Path(ref).expanduser().resolve()) if Path(ref).expanduser().is_file() else ref for ref in refs
-    ]

@@ -120,8 +120,7 @@ def _settings(
     catalog: Path | None,
 ) -> tuple[BacktestConfig | None, str, dict[str, Any]]:
     """Return the settings of the runs (none: synthetic data), the strategy's reference and its parameters."""
-    from lanner.cli.backtest_options import Options, absolute_strategy
-    from lanner.cli.commands.backtest import _files_first
+    from lanner.cli.backtest_options import Options, absolute_strategy, files_first
 
     options = Options()
     options.add_params(param)
@@ -129,7 +128,7 @@ def _settings(
     ref = absolute_strategy(strategy)
     if data is None:
         return None, ref, params
-    options.put("data", "--data", _files_first(data))
+    options.put("data", "--data", files_first(data))
     options.put("since", "--since", since)
     options.put("until", "--until", until)
     options.put("instrument", "--instrument", instrument)

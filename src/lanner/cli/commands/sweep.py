@@ -125,12 +125,11 @@ def sweep(
     Ctrl-C keeps what is done; the same command goes on from there. The result is kept as a run with a page of heat
     maps, the walk-forward and the verdict.
     """
-    from lanner.cli.backtest_options import Options
-    from lanner.cli.commands.backtest import _files_first
+    from lanner.cli.backtest_options import Options, files_first
     from lanner.cli.sweeping import SweepChoice, run_sweep_command
 
     options = Options()
-    options.put("data", "--data", _files_first(data))
+    options.put("data", "--data", files_first(data))
     options.put("since", "--since", since)
     options.put("until", "--until", until)
     options.put("instrument", "--instrument", instrument)
