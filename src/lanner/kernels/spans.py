@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lanner.kernels.account import BOOK, Array
-from lanner.kernels.curve import CURVE
+from lanner.kernels.account import Array
 from lanner.kernels.jit import kernel
 from lanner.kernels.portfolio import simulate
 
-STATISTICS = (
-    "count", "total", "squares", "downside", "losses", "drawdown", "end", "held", "trades", "wins", "won", "lost",
-    "fees", "fills", "funding", "traded", "slipped", "fault",
-)  # fmt: skip
-"""The columns of a sweep's raw results, in order; fees are in quanta, traded and slipped in tick·lot units."""
-
-__all__ = ["BOOK", "CURVE", "STATISTICS", "simulate_spans"]
+__all__ = ["simulate_spans"]
 
 
 @kernel

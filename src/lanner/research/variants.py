@@ -18,6 +18,7 @@ from lanner.analysis.periods import periods_per_year, years_between
 from lanner.backtest.run import run_backtest
 from lanner.backtest.spec import BacktestSpec, StrategyEntry
 from lanner.core.errors import LannerError
+from lanner.kernels.statistics import STATISTICS
 from lanner.research.evaluate import SignalProgram
 from lanner.research.market import Floats, Ints, Market
 from lanner.research.simulate import Protection, Record, make_rules
@@ -111,7 +112,6 @@ def measure(task: Task, sets: Sequence[Params]) -> Shard:
 
 def _measure_arrays(task: Task, sets: Sequence[Params]) -> Shard:
     from lanner.kernels.account import STACKED_GUARDS
-    from lanner.kernels.spans import STATISTICS
 
     shard = _empty(len(sets), task, len(STATISTICS))
     program = SignalProgram(task.strategy, sets, lenient=True)
@@ -148,7 +148,6 @@ class Player:
     def __init__(self, task: Task) -> None:
         from lanner.kernels.account import BOOK, ENTRY
         from lanner.kernels.curve import CURVE, PIECE
-        from lanner.kernels.spans import STATISTICS
 
         rows = len(task.market)
         self.task = task
@@ -230,8 +229,6 @@ def compiled_runner(task: Task) -> CompiledRunner:
 
 def _measure_compiled(task: Task, sets: Sequence[Params]) -> Shard:
     """Play every variant over every span, each from a fresh state."""
-    from lanner.kernels.spans import STATISTICS
-
     shard = _empty(len(sets), task, len(STATISTICS))
     runner = compiled_runner(task)
     for index, params in enumerate(sets):
@@ -263,8 +260,6 @@ def _measure_compiled(task: Task, sets: Sequence[Params]) -> Shard:
 
 def _measure_events(task: Task, sets: Sequence[Params]) -> Shard:
     """Run every variant once and cut the spans out of its run: positions are carried over their borders."""
-    from lanner.kernels.spans import STATISTICS
-
     shard = _empty(len(sets), task, len(STATISTICS))
     for index, params in enumerate(sets):
         try:
@@ -337,8 +332,6 @@ def _row(
 
 def statistics(task: Task, raw: Floats, extra: Floats, span: int) -> dict[str, Floats]:
     """Return the statistics of ``research.objectives`` for every variant over one span, as arrays."""
-    from lanner.kernels.spans import STATISTICS
-
     column: Mapping[str, Floats] = {name: raw[:, span, place] for place, name in enumerate(STATISTICS)}
     start, stop = (int(bound) for bound in task.spans[span])
     ts = task.market.ts[start:stop]
