@@ -1,0 +1,1 @@
+"""Venues: one codec for each wire, one gateway for all of them."""
