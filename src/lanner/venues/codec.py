@@ -64,8 +64,8 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
 class Heartbeat:
     """Who keeps a connection alive, every so many seconds.
 
-    ``ours`` False: the venue pings. True: we send ``ping_text`` (its answer decodes to a ``Notice`` PONG), or ping frames
-    where the text is empty.
+    ``ours`` False: the venue pings. True: we send ``ping_text`` (its answer decodes to a ``Notice`` PONG), or ping
+    frames where the text is empty.
     """
 
     every_s: float
@@ -290,7 +290,8 @@ class ProductSpec:
     """The facts of a product, in one table.
 
     ``local`` makes the endpoints of a server that speaks this product's protocol at a base URL such as
-    ``http://127.0.0.1:8080``. ``book_rule`` names the machine of ``marketdata.book_sync``.
+    ``http://127.0.0.1:8080``. ``book_rule`` names the machine of ``marketdata.book_sync``; ``consecutive_trades``
+    says that an instrument's public trades are numbered one by one.
     """
 
     product: str
@@ -307,6 +308,7 @@ class ProductSpec:
     key_kinds: tuple[str, ...]
     history_rows: Mapping[Feed, int]
     docs: str = ""
+    consecutive_trades: bool = False
 
 
 # -- the codec -----------------------------------------------------------------------------------------
