@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from lanner.core.errors import NotFoundError
 from lanner.marketdata.book import L2Book
 from lanner.model.instruments import Instrument
-from lanner.model.market import Bar, FundingRate, MarkPrice, Quote, Trade
+from lanner.model.market import Bar, BookUpdate, FundingRate, MarketData, MarkPrice, Quote, Trade
 from lanner.model.orders import Order, OrderView
 from lanner.model.timeframes import series_id
 from lanner.portfolio.positions import Position, PositionView
@@ -59,6 +59,36 @@ class Cache:
             history[-1] = bar
         else:
             history.append(bar)
+
+    def take(self, message: MarketData) -> None:
+        """Note one message of market data, for those who watch a market without an engine."""
+        kind = type(message)
+        if kind is Quote:
+            self._take_quote(message)  # type: ignore[arg-type]
+        elif kind is BookUpdate:
+            self.take_book(message)  # type: ignore[arg-type]
+        elif kind is Trade:
+            self.trades[message.instrument_id] = message  # type: ignore[assignment]
+        elif kind is Bar:
+            self.add_bar(self.series(message.instrument_id, message.timeframe), message)  # type: ignore[arg-type, union-attr]
+        elif kind is MarkPrice:
+            self.mark_prices[message.instrument_id] = message  # type: ignore[assignment]
+        else:
+            self.funding[message.instrument_id] = message  # type: ignore[assignment]
+
+    def _take_quote(self, quote: Quote) -> None:
+        name = quote.instrument_id
+        self.quotes[name] = quote
+        self.marks[name] = (quote.bid_px + quote.ask_px) * 0.5
+
+    def take_book(self, update: BookUpdate) -> L2Book:
+        """Apply a change to its book, which is made with its first one."""
+        name = update.instrument_id
+        book = self.books.get(name)
+        if book is None:
+            book = self.books[name] = L2Book(self.instrument(name))
+        book.apply(update)
+        return book
 
     def quote(self, instrument_id: str) -> Quote | None:
         """Return the last quote."""

@@ -22,7 +22,6 @@ from lanner.engine.faults import USER_FAULTS, TimersDue, blame
 from lanner.engine.state_hash import StateHash
 from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
 from lanner.execution.engine import ROI_OWNER, ExecutionEngine
-from lanner.marketdata.book import L2Book
 from lanner.model.commands import Command
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
@@ -359,10 +358,7 @@ class Engine:
     def _step_book(self, update: BookUpdate) -> list[Command]:
         self._tick(update.ts_recv)
         name = update.instrument_id
-        book = self.cache.books.get(name)
-        if book is None:
-            book = self.cache.books[name] = L2Book(self.cache.instrument(name))
-        book.apply(update)
+        book = self.cache.take_book(update)
         self._publish(f"orderbook.{name}.{'snapshot' if update.snapshot else 'delta'}", update)
         if name in self._quotes_from_book:
             quote = self.cache.top_of(book)
