@@ -1,0 +1,306 @@
+"""HTTP that can tell "never sent" from "never answered", and keeps the venue's limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from random import Random
+from types import SimpleNamespace
+from typing import Protocol
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from lanner.net.backoff import Backoff
+from lanner.net.errors import ConnectFailed, NetError, RateLimited, Unanswered
+from lanner.net.http_settings import HttpAnswer, HttpStats, RetryPolicy, Timeouts, retry_after_s
+from lanner.net.ratelimit import Priority, RateLimiter
+from lanner.net.status import safe_url
+from lanner.net.tls import TlsSettings
+from lanner.net.wallclock import wall_ns
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+
+
+class Outgoing(Protocol):
+    """A request as it goes over the wire; ``query`` is percent-encoded already and sent as it is."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+class _Plain(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    query: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class _Broken(Exception):  # noqa: N818 - never leaves this module
+    """Stands for aiohttp's broken-connection errors, which aiohttp itself would answer by sending again."""
+
+
+class _Attempt:
+    """One sending: remembers when a connection was at hand, from where on bytes may have left."""
+
+    __slots__ = ("answer_s", "sent_ns", "timeout")
+
+    def __init__(self, timeout: asyncio.Timeout, answer_s: float) -> None:
+        self.timeout = timeout
+        self.answer_s = answer_s
+        self.sent_ns = 0
+
+    def leaves(self) -> None:
+        """Note that the request is being written from now on, and give the answer its own time."""
+        self.timeout.reschedule(asyncio.get_running_loop().time() + self.answer_s)
+        self.sent_ns = wall_ns()
+
+
+class HttpClient:
+    """Talk to one server over kept connections.
+
+    ``usage_headers`` maps an answer's header to the limiter's bucket whose use it tells. A 429 or 418 silences the
+    limiter for the time the server names, and with it everybody who shares it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        tls: TlsSettings | None = None,
+        timeouts: Timeouts | None = None,
+        limiter: RateLimiter | None = None,
+        retries: RetryPolicy | None = None,
+        headers: Mapping[str, str] | None = None,
+        usage_headers: Mapping[str, str] | None = None,
+        connections: int = 16,
+        rng: Random | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.timeouts = timeouts or Timeouts()
+        self.retries = retries or RetryPolicy()
+        self.limiter = limiter or RateLimiter({})
+        self.stats = HttpStats()
+        self._tls = tls or TlsSettings()
+        self._headers = {"User-Agent": "lanner", **(headers or {})}
+        self._usage = {name.lower(): bucket for name, bucket in (usage_headers or {}).items()}
+        self._connections = connections
+        self._rng = rng
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        costs: Mapping[str, int] | None = None,
+        priority: Priority = Priority.READ,
+        idempotent: bool,
+    ) -> HttpAnswer:
+        """Send what is given and return the answer; see ``send``."""
+        parts = _Plain(method, path, query, body, headers or {})
+        return await self.send(lambda: parts, costs=costs, priority=priority, idempotent=idempotent)
+
+    async def send(
+        self,
+        build: Callable[[], Outgoing],
+        *,
+        costs: Mapping[str, int] | None = None,
+        priority: Priority = Priority.READ,
+        idempotent: bool,
+        deadline_s: float | None = None,
+    ) -> HttpAnswer:
+        """Wait for a turn, build the request, send it and return the answer, whatever its status.
+
+        ``build`` is called anew before each sending, so that a signature's time and nonce are fresh. Sent again
+        are, within ``deadline_s`` and the retry policy: all requests that found no connection; idempotent ones
+        also after silence, after 429, and after the policy's statuses.
+
+        Raises ``ConnectFailed`` (nothing was sent), ``Unanswered`` (it may have been) and ``RateLimited``.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + (self.timeouts.deadline_s if deadline_s is None else deadline_s)
+        policy = self.retries
+        backoff = Backoff(policy.base_s, policy.cap_s, policy.attempts, policy.jitter, self._rng)
+        last: HttpAnswer | NetError | None = None
+        silence: Unanswered | None = None
+        while True:
+            try:
+                await self.limiter.acquire(costs or {}, priority, timeout_s=max(ends - loop.time(), 0.0))
+            except RateLimited:
+                if last is None:
+                    raise
+                break
+            last = await self._outcome(build())
+            if isinstance(last, Unanswered):
+                silence = last
+            if self._closed or not self._worth_another(last, idempotent):
+                break
+            wait_s = backoff.next()
+            if wait_s is None or loop.time() + wait_s >= ends:
+                break
+            self.stats.retries += 1
+            # After 429 the limiter itself knows how long to wait.
+            if not (isinstance(last, HttpAnswer) and last.status == 429):
+                await asyncio.sleep(wait_s)
+        if isinstance(last, NetError):
+            # That the last attempt was never sent says nothing about those before it.
+            raise silence or last
+        return last
+
+    async def close(self) -> None:
+        """Close all connections; requests on their way end as ``Unanswered``."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _worth_another(self, outcome: HttpAnswer | NetError, idempotent: bool) -> bool:
+        if isinstance(outcome, ConnectFailed):
+            return True
+        if not idempotent:
+            return False
+        return isinstance(outcome, Unanswered) or (
+            isinstance(outcome, HttpAnswer)
+            and (outcome.status == 429 or outcome.status in self.retries.statuses)
+        )
+
+    async def _outcome(self, parts: Outgoing) -> HttpAnswer | NetError:
+        """Send once. Errors are returned, since they may be followed by another attempt."""
+        where = f"{parts.method} {safe_url(self.base_url + parts.path)}"
+        session = self._open_session()
+        times = self.timeouts
+        self.stats.requests += 1
+        attempt: _Attempt | None = None
+        status: int | None = None
+        try:
+            async with asyncio.timeout(times.connect_s) as timeout:
+                attempt = _Attempt(timeout, times.answer_s)
+                async with session.request(
+                    parts.method,
+                    self._url(parts),
+                    data=parts.body or None,
+                    headers=parts.headers,
+                    allow_redirects=False,
+                    trace_request_ctx=attempt,
+                ) as response:
+                    ts_recv = wall_ns()
+                    status = response.status
+                    body = await _whole_body(response)
+        except aiohttp.InvalidURL:
+            raise
+        except (aiohttp.ClientError, _Broken, OSError, EOFError) as error:
+            return self._silence(where, error, attempt is not None and attempt.sent_ns > 0, status)
+        answer = HttpAnswer(
+            status,
+            {name.lower(): value for name, value in response.headers.items()},
+            body,
+            attempt.sent_ns,
+            ts_recv,
+        )
+        self._learn(answer)
+        return answer
+
+    def _silence(self, where: str, error: BaseException, left: bool, status: int | None) -> NetError:
+        reason = _in_words(error)
+        if left:
+            self.stats.unanswered += 1
+            return Unanswered(f"{where} was not answered", found=reason, status=status)
+        self.stats.connect_failed += 1
+        return ConnectFailed(f"{where} found no connection", expected="a connection", found=reason)
+
+    def _learn(self, answer: HttpAnswer) -> None:
+        self.stats.answered += 1
+        self.stats.last_latency_ns = answer.ts_recv - answer.ts_sent
+        for name, bucket in self._usage.items():
+            used = answer.headers.get(name, "")
+            if used.isdigit():
+                self.limiter.feed(bucket, int(used))
+        if answer.status in (418, 429):
+            self.stats.told_to_wait += 1
+            wait_s = retry_after_s(answer, otherwise=120.0 if answer.status == 418 else 1.0)
+            self.limiter.block(answer.ts_recv + int(wait_s * 1e9), f"status {answer.status}")
+
+    def _url(self, parts: Outgoing) -> URL:
+        text = f"{self.base_url}{parts.path}"
+        return URL(f"{text}?{parts.query}" if parts.query else text, encoded=True)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ConnectFailed("the HTTP client is closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    ssl=self._tls.context(), limit=self._connections, keepalive_timeout=60.0
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(),
+                trace_configs=[self._trace()],
+                middlewares=[_once],
+            )
+        return self._session
+
+    def _trace(self) -> aiohttp.TraceConfig:
+        trace = aiohttp.TraceConfig()
+
+        async def made(_session: object, context: SimpleNamespace, _params: object) -> None:
+            self.stats.connections += 1
+            context.trace_request_ctx.leaves()
+
+        async def reused(_session: object, context: SimpleNamespace, _params: object) -> None:
+            context.trace_request_ctx.leaves()
+
+        trace.on_connection_create_end.append(made)
+        trace.on_connection_reuseconn.append(reused)
+        return trace
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating PUT and DELETE on its own when a kept connection turns out to be dead."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(_in_words(error)) from error
+
+
+async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
+    length = response.content_length
+    if length is not None and length <= LARGEST_ANSWER and "Content-Encoding" not in response.headers:
+        return await response.read()
+    chunks = []
+    room = LARGEST_ANSWER
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        room -= len(chunk)
+        if room < 0:
+            raise aiohttp.ClientPayloadError(f"an answer of more than {LARGEST_ANSWER} bytes")
+    return b"".join(chunks)
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "silence until the time-out"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return str(error.os_error) or type(error.os_error).__name__
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed the connection"
+    return str(error) or type(error).__name__
