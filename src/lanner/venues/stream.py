@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lanner.marketdata.book_sync import Apply, BookSync, Gap, NeedSnapshot, SnapshotSync, Stale, book_sync
-from lanner.model.market import BookUpdate, MarketData, Quote, Trade
+from lanner.model.market import Bar, BookUpdate, MarketData, Quote, Trade
 from lanner.model.streams import StreamEvent, StreamGap, StreamHealed
 from lanner.venues.codec import Codec, Feed, Inbound, Malformed, Subscription
 
 KEPT_BYTES = 2_000
 """How much of a frame that cannot be understood is kept."""
 
-_FEEDS = {Quote: Feed.QUOTES, Trade: Feed.TRADES, BookUpdate: Feed.BOOK}
+REMEMBERED = 10_000
+"""How many prints without a running number are remembered where connections are merged."""
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class MarketStream:
         self._books: dict[str, _Book] = {}
         self._quotes: dict[str, int] = {}
         self._trades: dict[str, int] = {}
+        self._prints: dict[str, dict[str, None]] = {}
+        self._times: dict[tuple[type, str], int] = {}
         self._last: dict[tuple[Feed, str], int] = {}
         self._lost: dict[tuple[Feed, str], StreamGap] = {}
         self.counts = StreamCounts()
@@ -111,6 +114,8 @@ class MarketStream:
             elif kind is Trade:
                 self._trade(message)  # type: ignore[arg-type]
             elif isinstance(message, MarketData):
+                if self._merged and self._told(message):
+                    continue
                 counts.data += 1
                 self._on_data(message)
             else:
@@ -148,12 +153,12 @@ class MarketStream:
     # -- kinds ---------------------------------------------------------------------------------------------
 
     def _quote(self, quote: Quote) -> None:
-        if quote.seq:
-            name = quote.instrument_id
-            if quote.seq <= self._quotes.get(name, 0) and self._merged:
+        if self._merged:
+            name, number = quote.instrument_id, quote.seq or quote.ts_event
+            if number <= self._quotes.get(name, 0):
                 self.counts.doubled += 1
                 return
-            self._quotes[name] = quote.seq
+            self._quotes[name] = number
         self._last[Feed.QUOTES, quote.instrument_id] = quote.ts_recv
         self.counts.data += 1
         self._on_data(quote)
@@ -174,9 +179,31 @@ class MarketStream:
                 )
                 self._on_event(StreamHealed(name, "trades", since, trade.ts_recv, "prints are missing"))
             self._trades[name] = number
+        elif self._merged and self._told_trade(trade):
+            return
         self._last[Feed.TRADES, name] = trade.ts_recv
         self.counts.data += 1
         self._on_data(trade)
+
+    def _told_trade(self, trade: Trade) -> bool:
+        """Tell whether a print without a running number has come before, over another connection."""
+        seen = self._prints.setdefault(trade.instrument_id, {})
+        if trade.trade_id in seen:
+            self.counts.doubled += 1
+            return True
+        seen[trade.trade_id] = None
+        if len(seen) > REMEMBERED:
+            del seen[next(iter(seen))]
+        return False
+
+    def _told(self, message: MarketData) -> bool:
+        """Tell whether a bar, mark or rate of that time has come before, over another connection."""
+        key = (type(message), message.series if type(message) is Bar else message.instrument_id)
+        if message.ts_event <= self._times.get(key, -1):
+            self.counts.doubled += 1
+            return True
+        self._times[key] = message.ts_event
+        return False
 
     def _book(self, update: BookUpdate) -> None:
         name = update.instrument_id

@@ -21,6 +21,12 @@ app.command(
     name="instruments",
     help="Store or show what venues say about instruments.",
 )
+app.command("lanner.cli.commands.data_get:get", name="get", help="Fetch history from a venue.")
+app.command(
+    "lanner.cli.commands.data_record:record",
+    name="record",
+    help="Record live markets: raw frames, rows, gaps.",
+)
 app.command(
     "lanner.cli.commands.data_resample:resample",
     name="resample",

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from lanner.cli.output import print_json
+from lanner.cli.venue_options import CaFile, Testnet, Url, run, where
 from lanner.core.errors import EXIT_ERROR, EXIT_OK
+
+if TYPE_CHECKING:
+    from lanner.cli.health import Check
+    from lanner.live.connect import Where
 
 
 def doctor(
-    *, json: bool = False, quiet: Annotated[bool, Parameter(help="Show only what is not green.")] = False
+    *,
+    venue: Annotated[str, Parameter(help="Look at a venue or product instead, e.g. binance-spot.")] = "",
+    key: Annotated[str, Parameter(help="Name of the key to check with --venue.")] = "default",
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    json: bool = False,
+    quiet: Annotated[bool, Parameter(help="Show only what is not green.")] = False,
 ) -> int:
-    """Check Python, packages, disk, clock, folders, stored data and optional parts.
+    """Check Python, packages, disk, clock, folders, stored data and optional parts; or a venue from here.
 
     Green is fine, amber works with a limit, red must be mended. The exit code is 1 when anything is red.
 
@@ -28,7 +40,7 @@ def doctor(
     from lanner.cli.render.errors import wants_colour
     from lanner.cli.render.health import health_text
 
-    checks = run_checks()
+    checks = _venue_checks(venue, key, where(url, testnet, ca_file)) if venue else run_checks()
     worst_is_bad = any(check.status == BAD for check in checks)
     if json:
         print_json({"ok": not worst_is_bad, "checks": [check.as_dict() for check in checks]})
@@ -37,3 +49,20 @@ def doctor(
         if text:
             print(text)
     return EXIT_ERROR if worst_is_bad else EXIT_OK
+
+
+def _venue_checks(venue: str, key: str, network: Where) -> list[Check]:
+    """Look at each product of a venue, with the key of that name where there is one."""
+    from lanner.cli.health import Check
+    from lanner.live.probe import probe
+    from lanner.venues.keys import find_keys
+    from lanner.venues.registry import products_of
+
+    async def look() -> list[Check]:
+        return [
+            Check(finding.name, finding.status, finding.text, finding.fix)
+            for product in products_of(venue)
+            async for finding in probe(product, network, find_keys(product, key))
+        ]
+
+    return run(look())

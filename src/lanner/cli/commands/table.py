@@ -14,7 +14,7 @@ class Command(NamedTuple):
     group: str
 
 
-GROUPS = ("Start here", "Data", "Backtesting", "System")
+GROUPS = ("Start here", "Data", "Backtesting", "Venues", "System")
 
 COMMANDS = (
     Command(
@@ -59,6 +59,30 @@ COMMANDS = (
         "lanner.cli.commands.runs:app",
         "List, show, compare, repeat and delete finished runs.",
         "Backtesting",
+    ),
+    Command(
+        "venues",
+        "lanner.cli.commands.venues:venues",
+        "Show what each venue can do.",
+        "Venues",
+    ),
+    Command(
+        "price",
+        "lanner.cli.commands.market:price",
+        "Show bid, ask, last and mid of an instrument, live.",
+        "Venues",
+    ),
+    Command(
+        "book",
+        "lanner.cli.commands.market:book",
+        "Show an order book, live.",
+        "Venues",
+    ),
+    Command(
+        "trades",
+        "lanner.cli.commands.market:trades",
+        "Show public trades, live.",
+        "Venues",
     ),
     Command(
         "doctor",

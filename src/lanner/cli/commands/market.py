@@ -1,0 +1,116 @@
+"""``lanner price``, ``lanner book`` and ``lanner trades``: an instrument at its venue, live."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from lanner.cli.venue_options import AsJson, CaFile, Target, Testnet, Url
+
+Once = Annotated[bool, Parameter(negative="", help="Print once and leave, also on a terminal.")]
+Seconds = Annotated[float, Parameter(name="--for", help="Leave after so many seconds; 0: at Ctrl-C.")]
+
+
+def price(
+    target: Target,
+    /,
+    *,
+    once: Once = False,
+    seconds: Seconds = 0.0,
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    json: AsJson = False,
+) -> int:
+    """Show best bid and ask, last print, mid and spread, with their age."""
+    from lanner.cli.live_view import show
+    from lanner.cli.render.market import price_json, price_view
+    from lanner.cli.venue_options import run, where
+    from lanner.venues.codec import Feed
+    from lanner.venues.registry import instrument_at
+
+    return run(
+        show(
+            instrument_at(target),
+            (Feed.QUOTES, Feed.TRADES),
+            where(url, testnet, ca_file),
+            ready=lambda seen: seen.quote is not None,
+            plain=price_json,
+            drawn=price_view,
+            json=json,
+            once=once,
+            seconds=seconds,
+        )
+    )
+
+
+def book(
+    target: Target,
+    /,
+    *,
+    depth: Annotated[int, Parameter(help="Levels of each side.")] = 10,
+    once: Once = False,
+    seconds: Seconds = 0.0,
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    json: AsJson = False,
+) -> int:
+    """Show the order book: asks from high to low, then bids. It is joined and checked as the venue prescribes."""
+    from lanner.cli.live_view import show
+    from lanner.cli.render.market import book_json, book_view
+    from lanner.cli.venue_options import run, where
+    from lanner.core.errors import ConfigError
+    from lanner.venues.codec import Feed
+    from lanner.venues.registry import instrument_at
+
+    if depth < 1:
+        raise ConfigError("--depth must be at least 1", found=depth)
+    return run(
+        show(
+            instrument_at(target),
+            (Feed.BOOK,),
+            where(url, testnet, ca_file),
+            ready=lambda seen: seen.book is not None,
+            plain=lambda seen: book_json(seen, depth),
+            drawn=lambda seen: book_view(seen, depth),
+            json=json,
+            once=once,
+            seconds=seconds,
+        )
+    )
+
+
+def trades(
+    target: Target,
+    /,
+    *,
+    rows: Annotated[int, Parameter(help="Prints to show, newest first.")] = 15,
+    once: Once = False,
+    seconds: Seconds = 0.0,
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    json: AsJson = False,
+) -> int:
+    """Show the last public trades, newest first."""
+    from lanner.cli.live_view import show
+    from lanner.cli.render.market import trades_json, trades_view
+    from lanner.cli.venue_options import run, where
+    from lanner.venues.codec import Feed
+    from lanner.venues.registry import instrument_at
+
+    return run(
+        show(
+            instrument_at(target),
+            (Feed.TRADES,),
+            where(url, testnet, ca_file),
+            ready=lambda seen: bool(seen.trades),
+            plain=trades_json,
+            drawn=lambda seen: trades_view(seen, rows),
+            json=json,
+            once=once,
+            seconds=seconds,
+        )
+    )

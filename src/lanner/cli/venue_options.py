@@ -1,0 +1,45 @@
+"""Options that every command for a venue takes, and what they share: the loop, the network, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from lanner.live.connect import Where
+
+T = TypeVar("T")
+
+Url = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--url",
+        help="Base URL of a server to use instead of the venue, e.g. http://127.0.0.1:8080 (or PRODUCT=URL).",
+        negative="",
+    ),
+]
+Testnet = Annotated[bool, Parameter(negative="", help="Use the venue's test network.")]
+CaFile = Annotated[
+    str, Parameter(name="--ca-file", help="PEM file of authorities to trust, for --url https://…")
+]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Target = Annotated[str, Parameter(help="INSTRUMENT@VENUE, e.g. BTC-PERP@hyperliquid or BTC-USDT@binance.")]
+
+
+def where(url: list[str] | None, testnet: bool, ca_file: str = "") -> Where:
+    """Return the network that the options name."""
+    from lanner.core.errors import ConfigError
+    from lanner.live.connect import Where, parse_urls
+
+    if url and testnet:
+        raise ConfigError("--url and --testnet name two networks", fix="Leave one of them out.")
+    return Where(parse_urls(url or []), testnet, ca_file)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine on the fastest loop there is."""
+    from lanner.net.loop import run as run_loop
+
+    return run_loop(main)

@@ -1,0 +1,1 @@
+"""Live: the drivers that stand between venues, the engine and the catalog."""

@@ -1,0 +1,90 @@
+"""Reach a product: codec, link, clock and instruments, ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lanner.core.errors import ConfigError, NotFoundError
+from lanner.venues.link import Link
+from lanner.venues.registry import PRODUCTS, endpoints_of, make_codec, product_of, product_spec
+
+if TYPE_CHECKING:
+    from lanner.model.instruments import Instrument
+    from lanner.venues.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which network: the venue itself, its test network, or servers at URLs of one's own (by product; ``""``: all)."""
+
+    urls: Mapping[str, str] = field(default_factory=dict)
+    testnet: bool = False
+    ca_file: str = ""
+
+    def url(self, product: str) -> str:
+        """Return the base URL for a product, empty for the venue's own."""
+        return self.urls.get(product) or self.urls.get("", "")
+
+
+def parse_urls(texts: tuple[str, ...] | list[str]) -> dict[str, str]:
+    """Read ``--url`` options: ``URL`` (for whatever is asked), or ``PRODUCT=URL``; else ``ConfigError``."""
+    urls: dict[str, str] = {}
+    for text in texts:
+        product, found, url = text.partition("=")
+        if text.startswith(("http://", "https://")) or not found:
+            product, url = "", text
+        if product and product not in PRODUCTS:
+            raise ConfigError(
+                "no such product", expected=f"one of {', '.join(PRODUCTS)}", found=repr(product)
+            )
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(
+                "not a base URL", expected="http://HOST:PORT or PRODUCT=http://HOST:PORT", found=repr(text)
+            )
+        urls[product] = url
+    return urls
+
+
+@asynccontextmanager
+async def connect(product: str, where: Where, *, keys: Keys | None = None) -> AsyncIterator[Link]:
+    """Open a link to a product with its clock compared; closed at the end."""
+    spec = product_spec(product)
+    endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
+    link = Link(make_codec(product, endpoints, keys), ca_file=where.ca_file)
+    try:
+        await link.open()
+        yield link
+    finally:
+        await link.close()
+
+
+async def load_instruments(link: Link) -> dict[str, Instrument]:
+    """Fetch what the product trades and teach it to the codec."""
+    instruments = await link.ask(link.codec.instruments_call())
+    link.codec.use(instruments)
+    return {instrument.id: instrument for instrument in instruments}
+
+
+@asynccontextmanager
+async def connect_for(instrument_id: str, where: Where) -> AsyncIterator[tuple[Link, Instrument]]:
+    """Open a link to the product that trades an instrument; raise ``NotFoundError`` when it does not."""
+    product = product_of(instrument_id)
+    async with connect(product, where) as link:
+        known = await load_instruments(link)
+        if instrument_id not in known:
+            raise unknown_instrument(instrument_id, product, known)
+        yield link, known[instrument_id]
+
+
+def unknown_instrument(instrument_id: str, product: str, known: Mapping[str, Instrument]) -> NotFoundError:
+    """Say that a product does not trade an instrument, and which names come near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(instrument_id, list(known), n=4, cutoff=0.5) or list(known)[:4]
+    return NotFoundError(
+        f"{product} does not trade {instrument_id}",
+        expected=f"one of its {len(known)} instruments, e.g. {', '.join(near)}",
+    )

@@ -1,0 +1,166 @@
+"""One product over HTTP: calls written at the last moment, limits, clock and nonces kept, answers judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, TypeVar
+
+from lanner.model.reports import OrderReport
+from lanner.net.errors import ConnectFailed, RateLimited, Unanswered
+from lanner.net.http import HttpClient
+from lanner.net.http_settings import HttpAnswer, RetryPolicy, Timeouts
+from lanner.net.nonces import Nonces
+from lanner.net.ratelimit import RateLimiter
+from lanner.net.timesync import ClockOffset
+from lanner.net.tls import TlsSettings
+from lanner.net.wallclock import wall_ns
+from lanner.net.websocket import SocketSettings
+from lanner.venues.codec import Call, Codec, Heartbeat, HttpRequest, OrderCall
+from lanner.venues.errors import ErrorKind, VenueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+RESERVE = 0.1
+"""Share of each limit that is kept for cancels and stops."""
+
+
+class Link:
+    """Ask one product. ``budget`` is a file through which processes of one address share its limits, ``nonces`` one
+    that keeps nonces from ever going back; both may be None.
+
+    ``open`` compares clocks; requests are then signed with the venue's time. ``on_alarm`` hears of a clock that is off
+    by more than half a second.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        *,
+        key_id: str = "",
+        budget: Path | None = None,
+        nonces: Path | None = None,
+        ca_file: str = "",
+        timeouts: Timeouts | None = None,
+        on_alarm: Callable[[int], None] | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self.codec = codec
+        self.tls = TlsSettings(ca_file=ca_file or None)
+        buckets = {name: (bucket.limit, bucket.interval_s) for name, bucket in codec.spec.buckets.items()}
+        self.limiter = RateLimiter(buckets, shared=budget, reserve=RESERVE)
+        self.http = HttpClient(
+            codec.endpoints.rest,
+            tls=self.tls,
+            timeouts=timeouts,
+            limiter=self.limiter,
+            retries=RetryPolicy(),
+            usage_headers={
+                bucket.header: name for name, bucket in codec.spec.buckets.items() if bucket.header
+            },
+            rng=rng,
+        )
+        self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
+        self._key_id = key_id or codec.spec.product
+        self._nonces = Nonces(nonces)
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def open(self, *, follow: bool = False) -> None:
+        """Compare clocks; with ``follow`` go on doing so every minute."""
+        await self.clock.measure()
+        if follow:
+            self.clock.start()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.clock.stop()
+        await self.http.close()
+        self.limiter.close()
+        self._nonces.close()
+
+    def now_ms(self) -> int:
+        """Return the venue's time in milliseconds, as far as it is known."""
+        return self.clock.now_ms()
+
+    def nonce(self) -> int:
+        """Return a number that is larger than all before it, near the venue's time in milliseconds."""
+        return self._nonces.next(self._key_id, self.clock.now_ms())
+
+    # -- questions -----------------------------------------------------------------------------------------
+
+    async def ask(self, call: Call[T]) -> T:
+        """Ask and return what the answer says; raise ``VenueError`` for whatever comes to nothing."""
+        name = f"{self.codec.spec.product} {call.name}"
+        try:
+            answer = await self.http.send(
+                lambda: self._built(call),
+                costs=call.costs,
+                priority=call.priority,
+                idempotent=call.idempotent,
+            )
+        except ConnectFailed as error:
+            raise VenueError(ErrorKind.RETRY, f"{name}: {error.message()}") from error
+        except Unanswered as error:
+            raise VenueError(ErrorKind.UNANSWERED, f"{name}: {error.message()}") from error
+        except RateLimited as error:
+            raise VenueError(
+                ErrorKind.RATE_LIMITED, f"{name}: {error.message()}", retry_after_s=error.wait_s
+            ) from error
+        fault = self.codec.fault(answer.status, answer.headers, answer.body)
+        if fault is not None:
+            raise fault
+        try:
+            return call.parse(answer.body, answer.ts_recv)
+        except VenueError:
+            raise
+        except Exception as error:
+            raise VenueError(
+                ErrorKind.MALFORMED,
+                f"{name}: the answer cannot be understood ({type(error).__name__}: {error}): {_start(answer.body)}",
+            ) from error
+
+    async def send_order(self, call: OrderCall) -> Sequence[OrderReport]:
+        """Send a command over HTTP and return what is known of it then. Never raises, never sends twice."""
+        try:
+            answer: HttpAnswer = await self.http.send(
+                lambda: call.request(self.now_ms(), self.nonce()),
+                costs=call.costs,
+                priority=call.priority,
+                idempotent=False,
+            )
+        except ConnectFailed as error:
+            return call.refused(VenueError(ErrorKind.RETRY, error.message()), wall_ns())
+        except RateLimited as error:
+            return call.refused(VenueError(ErrorKind.RATE_LIMITED, error.message()), wall_ns())
+        except Unanswered as error:
+            return call.unanswered(error.message(), wall_ns())
+        return call.answer(answer.status, answer.body, answer.ts_recv)
+
+    def _built(self, call: Call[T]) -> HttpRequest:
+        return call.build(self.now_ms(), self.nonce())
+
+    async def _probe(self) -> int:
+        return await self.ask(self.codec.server_time())
+
+
+def socket_settings(
+    name: str,
+    url: str,
+    heartbeat: Heartbeat,
+    *,
+    tls: TlsSettings | None = None,
+    sends_per_s: float = 0.0,
+    max_age_s: float = 0.0,
+    headers: Mapping[str, str] | None = None,
+) -> SocketSettings:
+    """Turn a route's facts into the settings of a connection."""
+    raise NotImplementedError
+
+
+def _start(body: bytes) -> str:
+    return body[:200].decode(errors="replace")

@@ -1,0 +1,361 @@
+"""Orders and account of one product over real connections.
+
+A command leaves in the call that sends it, on the order socket where there is one, else over HTTP. Every command is
+answered exactly once at first: by the venue, or by ``OrderUnanswered`` when the connection breaks or time runs out
+after something may have left. A late answer is still read: it proves more than silence did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
+from lanner.model.commands import Command
+from lanner.model.reports import Report
+from lanner.net.ratelimit import Priority
+from lanner.net.status import LinkState, LinkStatus
+from lanner.net.wallclock import wall_ns
+from lanner.net.websocket import SocketSettings, WebSocket
+from lanner.venues.codec import Answer, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
+from lanner.venues.errors import ErrorKind, VenueError
+from lanner.venues.link import Link, socket_settings
+
+KEPT_LATE = 4_096
+"""How many unanswered requests are remembered, so that a late answer can still be read."""
+
+NOT_SENT = "not sent: there is no connection"
+
+
+@dataclass(slots=True)
+class _Sent:
+    call: OrderCall
+    line: _UserLine
+    timer: asyncio.TimerHandle
+
+
+@dataclass(slots=True)
+class TradeCounts:
+    """What has passed since the start."""
+
+    sent: int = 0
+    answered: int = 0
+    unanswered: int = 0
+    late: int = 0
+    refused: int = 0
+    frames: int = 0
+    malformed: int = 0
+
+
+class TradeGateway:
+    """Carry commands to one product and bring reports back; see the module.
+
+    ``on_report`` gets order and funding reports, ``on_account`` balances, positions and orders of unknown origin,
+    ``on_other`` notices and frames that could not be understood. ``on_user_stream`` is called with True when the
+    account's stream is there (again), so that what was missed can be asked for, and with False when it is lost.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        on_report: Callable[[Report], None],
+        on_account: Callable[[BalancesReport | PositionsReport | VenueOrder], None],
+        on_other: Callable[[Inbound], None],
+        on_status: Callable[[LinkStatus], None],
+        on_user_stream: Callable[[bool], None],
+        answer_timeout_s: float = 5.0,
+        by_http: bool = False,
+        socket: SocketSettings | None = None,
+    ) -> None:
+        self.link = link
+        self.counts = TradeCounts()
+        self._codec = link.codec
+        self._on_report = on_report
+        self._on_account = on_account
+        self._on_other = on_other
+        self._on_status = on_status
+        self._on_user_stream = on_user_stream
+        self._timeout_s = answer_timeout_s
+        self._by_http = by_http
+        self.template = socket
+        self._lines: list[_UserLine] = []
+        self._orders: _UserLine | None = None
+        self._pending: dict[str, _Sent] = {}
+        self._late: dict[str, OrderCall] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the account's streams and the order socket; raise ``VenueError`` when a listen key is refused."""
+        for route in self._codec.user_routes():
+            self._lines.append(_UserLine(self, route, f"{self._codec.spec.product}-user", tells=True))
+        route = self._codec.trade_route()
+        if route is not None:
+            self._orders = _UserLine(self, route, f"{self._codec.spec.product}-orders", tells=False)
+            self._lines.append(self._orders)
+        elif self._lines and not self._by_http:
+            self._orders = self._lines[0]
+        if self._by_http:
+            self._orders = None
+        await asyncio.gather(*(line.start() for line in self._lines))
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """Wait until all connections are there; raise ``TimeoutError`` when it takes too long."""
+        async with asyncio.timeout(timeout_s):
+            await asyncio.gather(*(line.wait(timeout_s) for line in self._lines))
+
+    async def stop(self) -> None:
+        """Close all connections; what was not answered yet is reported as such."""
+        self._stopped = True
+        await asyncio.gather(*(line.stop() for line in self._lines))
+        self._unanswer(list(self._pending), "the gateway was stopped")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def status(self) -> list[LinkStatus]:
+        """Return the state of each connection."""
+        return [status for line in self._lines for status in line.status()]
+
+    # -- commands ------------------------------------------------------------------------------------------
+
+    def send(self, command: Command) -> None:
+        """Send a command now, or as soon as the venue's limits let it; its reports come through ``on_report``.
+
+        What the venue cannot do is reported as rejected at once. Never raises for what a venue or a network can do.
+        """
+        try:
+            calls = self._codec.order(command)
+        except VenueError as error:
+            self.counts.refused += 1
+            self._tell(_refusal(command, error, wall_ns()))
+            return
+        for call in calls:
+            if self.link.limiter.try_acquire(call.costs, call.priority) == 0.0:
+                self._write(call)
+            else:
+                self._spawn(self._write_later(call))
+
+    async def _write_later(self, call: OrderCall) -> None:
+        await self.link.limiter.acquire(call.costs, call.priority)
+        self._write(call)
+
+    def _write(self, call: OrderCall) -> None:
+        line = self._orders
+        if line is None:
+            self._spawn(self._over_http(call))
+            return
+        socket = line.socket
+        if socket is None or socket.state is not LinkState.CONNECTED:
+            self._refuse(call, NOT_SENT)
+            return
+        frame = call.frame(self.link.now_ms(), self.link.nonce())
+        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire, call.request_id)
+        self._pending[call.request_id] = _Sent(call, line, timer)
+        self.counts.sent += 1
+        if not socket.send(frame, urgent=call.priority <= Priority.STOP):
+            self._pending.pop(call.request_id)
+            timer.cancel()
+            self._refuse(call, "not sent: the send buffer is full")
+
+    async def _over_http(self, call: OrderCall) -> None:
+        self.counts.sent += 1
+        reports = await self.link.send_order(call)
+        self.counts.answered += 1
+        self._tell(reports)
+
+    def _refuse(self, call: OrderCall, reason: str) -> None:
+        self.counts.refused += 1
+        self._tell(call.refused(VenueError(ErrorKind.RETRY, reason), wall_ns()))
+
+    # -- answers -------------------------------------------------------------------------------------------
+
+    def take(self, message: Inbound) -> None:
+        """Take one message of a connection."""
+        if isinstance(message, Answer):
+            self._answer(message)
+        elif isinstance(message, Report):
+            self._on_report(message)
+        elif isinstance(message, BalancesReport | PositionsReport | VenueOrder):
+            self._on_account(message)
+        else:
+            if isinstance(message, Notice) and message.kind in (NoticeKind.EXPIRED, NoticeKind.SHUTDOWN):
+                self._renew(message)
+            self._on_other(message)
+
+    def _renew(self, notice: Notice) -> None:
+        """Open the account's stream again: its key expired, or the venue goes down and says so."""
+        for line in self._lines:
+            if line.tells or notice.kind is NoticeKind.SHUTDOWN:
+                self._spawn(line.renew())
+
+    def _answer(self, answer: Answer) -> None:
+        sent = self._pending.pop(answer.request_id, None)
+        if sent is not None:
+            sent.timer.cancel()
+            self.counts.answered += 1
+            self._tell(sent.call.answer(0, answer.body, answer.ts_recv))
+            return
+        late = self._late.pop(answer.request_id, None)
+        if late is not None:
+            self.counts.late += 1
+            self._tell(late.answer(0, answer.body, answer.ts_recv))
+        else:
+            self._on_other(answer)
+
+    def _expire(self, request_id: str) -> None:
+        self._unanswer([request_id], f"no answer within {self._timeout_s:g} s")
+
+    def _unanswer(self, request_ids: Iterable[str], reason: str) -> None:
+        for request_id in request_ids:
+            sent = self._pending.pop(request_id, None)
+            if sent is None:
+                continue
+            sent.timer.cancel()
+            self.counts.unanswered += 1
+            self._late[request_id] = sent.call
+            while len(self._late) > KEPT_LATE:
+                del self._late[next(iter(self._late))]
+            self._tell(sent.call.unanswered(reason, wall_ns()))
+
+    def _tell(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            self._on_report(report)
+
+    # -- connections ---------------------------------------------------------------------------------------
+
+    def read(self, frame: bytes, ts_recv: int) -> None:
+        """Read one frame; one that cannot be understood costs one ``Malformed``, never the connection."""
+        self.counts.frames += 1
+        try:
+            messages = self._codec.decode(frame, ts_recv)
+        except Exception as error:  # noqa: BLE001 - whatever a venue sends must not end the connection
+            self.counts.malformed += 1
+            self._on_other(Malformed(frame[:2_000], f"{type(error).__name__}: {error}"[:300], ts_recv))
+            return
+        for message in messages:
+            self.take(message)
+
+    def changed(self, line: _UserLine, status: LinkStatus) -> None:
+        """Note a connection's new state: what waits for an answer on a lost one is unanswered."""
+        if status.state is not LinkState.CONNECTED and line.was_up:
+            line.was_up = False
+            lost = [request_id for request_id, sent in self._pending.items() if sent.line is line]
+            self._unanswer(lost, f"the connection broke after sending: {status.reason or 'no reason told'}")
+            if line.tells and not self._stopped:
+                self._on_user_stream(False)
+        self._on_status(status)
+
+    def opened(self, line: _UserLine) -> None:
+        """Note that a connection is there and has been greeted."""
+        if line.tells:
+            self._on_user_stream(True)
+
+    def note(self, text: str) -> None:
+        """Tell something about a connection."""
+        self._on_other(Notice(NoticeKind.REFUSED, text, wall_ns()))
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _UserLine:
+    """One connection of an account: fetches its listen key, greets, keeps the key alive."""
+
+    def __init__(self, gateway: TradeGateway, route: UserRoute, name: str, *, tells: bool) -> None:
+        self.socket: WebSocket | None = None
+        self.was_up = False
+        self.tells = tells
+        self._gateway = gateway
+        self._route = route
+        self._name = name
+        self._token = ""
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        if self._route.prepare is not None:
+            self._token = await self._gateway.link.ask(self._route.prepare)
+        await self._open()
+        if self._route.keep_alive is not None:
+            self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self.socket is not None:
+            await self.socket.stop()
+
+    async def wait(self, timeout_s: float) -> None:
+        assert self.socket is not None
+        await self.socket.wait_connected(timeout_s)
+
+    def status(self) -> list[LinkStatus]:
+        return [] if self.socket is None else [self.socket.status()]
+
+    async def _open(self) -> None:
+        settings = socket_settings(
+            self._name,
+            self._route.url(self._token),
+            self._route.heartbeat,
+            max_age_s=self._route.max_age_s,
+            template=self._gateway.template,
+        )
+        self.socket = WebSocket(
+            settings,
+            on_frame=self._gateway.read,
+            on_open=self._greet,
+            on_status=partial(self._gateway.changed, self),
+        )
+        await self.socket.start()
+
+    def _greet(self, socket: WebSocket) -> None:
+        link = self._gateway.link
+        for frame in self._route.hello(link.now_ms(), link.nonce(), self._token):
+            socket.send(frame)
+        self.was_up = True
+        self._gateway.opened(self)
+
+    async def renew(self) -> None:
+        """Fetch a new listen key and open a connection with it: the old one has expired."""
+        if self._route.prepare is None:
+            if self.socket is not None:
+                self.socket.reconnect("the subscription expired")
+            return
+        self._token = await self._gateway.link.ask(self._route.prepare)
+        if self.socket is not None:
+            await self.socket.stop()
+        await self._open()
+
+    async def _keep(self) -> None:
+        assert self._route.keep_alive is not None
+        while True:
+            await asyncio.sleep(self._route.keep_alive_s)
+            try:
+                await self._gateway.link.ask(self._route.keep_alive)
+            except VenueError as error:
+                self._gateway.note(f"the listen key was not kept alive: {error}")
+                if error.kind not in (ErrorKind.RETRY, ErrorKind.RATE_LIMITED, ErrorKind.UNANSWERED):
+                    await self.renew()
+
+
+def _refusal(command: Command, error: VenueError, ts: int) -> list[Report]:
+    """Report that a command cannot be sent at all."""
+    from lanner.model.commands import AmendOrder, Batch, CancelOrder
+    from lanner.model.reports import AmendRejected, CancelRejected, OrderRejected
+
+    if isinstance(command, Batch):
+        return [report for part in command.commands for report in _refusal(part, error, ts)]
+    name = (command.order_id, command.instrument_id, ts, ts, error.what)
+    if isinstance(command, CancelOrder):
+        return [CancelRejected(*name, command.request)]
+    if isinstance(command, AmendOrder):
+        return [AmendRejected(*name, command.request)]
+    return [OrderRejected(*name, error.reason or error.kind.name)]
