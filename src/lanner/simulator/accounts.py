@@ -9,6 +9,7 @@ from enum import IntEnum
 
 import msgspec
 
+from lanner.model.enums import Side
 from lanner.simulator.money import SCALE, from_atoms, to_atoms
 from lanner.simulator.orders import Fill, OrderList, PositionSide, SimOrder
 
@@ -184,7 +185,11 @@ class Account:
         self.hedge_mode = False
         self.settings: dict[str, MarketSetting] = {}
         self.positions: dict[tuple[str, PositionSide], Position] = {}
+        self.exposure: dict[tuple[str, PositionSide], list[int]] = {}
+        """Resting orders that may open positions: [buy lots, buy notional, sell lots, sell notional]."""
         self.open_orders: dict[int, SimOrder] = {}
+        self.open_count: dict[str, int] = {}
+        """How many orders are open, by market."""
         self.by_client_id: dict[str, SimOrder] = {}
         """The latest order of each client id, open or ended."""
         self.orders: deque[SimOrder] = deque(maxlen=HISTORY)
@@ -195,6 +200,8 @@ class Account:
         """Paid or received: (ts_ns, market, asset, atoms, rate, signed lots)."""
         self.income: deque[tuple[int, str, str, str, int, int]] = deque(maxlen=HISTORY)
         """Changes of the wallet: (ts_ns, kind, market, asset, atoms, trade_id)."""
+        self.levels: dict[tuple[str, Side, int], SimOrder] = {}
+        """The house's liquidity set price by price."""
         self.volume: int = 0
         """Traded notional in atoms of the quote assets."""
         self.countdowns: dict[str, int] = {}
@@ -210,6 +217,12 @@ class Account:
     def position(self, market: str, side: PositionSide = PositionSide.BOTH) -> Position | None:
         """Return the position, or ``None`` when there never was one; it may be flat."""
         return self.positions.get((market, side))
+
+    def position_keys(self) -> list[tuple[str, PositionSide]]:
+        """Return where the account has a position or orders that may open one."""
+        if not self.exposure:
+            return list(self.positions)
+        return list({**self.positions, **self.exposure})
 
     def view(self, asset: str) -> BalanceView:
         """Return a balance as it is now."""

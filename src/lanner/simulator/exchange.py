@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from lanner.model.enums import Side
 from lanner.simulator import amending, entry, funding, ledger, liquidation, lists, margin, matching, settings
 from lanner.simulator.accounts import Account, ApiKey
 from lanner.simulator.events import (
-    AccountConfigChanged,
     ChangeReason,
     CountdownFired,
     ExchangeEvent,
@@ -38,16 +36,15 @@ from lanner.simulator.orders import (
 )
 from lanner.simulator.state import VenueState
 
-if TYPE_CHECKING:
-    from lanner.model.instruments import Instrument
-
 Levels = list[tuple[int, int]]
 
 
 class Exchange:
     """One venue: markets, accounts, matching, margin and money."""
 
-    def __init__(self, name: str, markets: Iterable[Market], *, first_order_id: int = 1, now_ns: int = 0) -> None:
+    def __init__(
+        self, name: str, markets: Iterable[Market], *, first_order_id: int = 1, now_ns: int = 0
+    ) -> None:
         self.name = name
         self._state = VenueState(markets, first_order_id, now_ns)
         self.markets: dict[str, Market] = self._state.markets
@@ -227,7 +224,9 @@ class Exchange:
         self, account: str, market: str, leverage: int, now_ns: int, *, cross: bool | None = None
     ) -> RejectReason:
         """Set leverage, and with ``cross`` given the margin mode, of an account in a market."""
-        return self._setting(now_ns, lambda: settings.set_leverage(self._state, account, market, leverage, cross))
+        return self._setting(
+            now_ns, lambda: settings.set_leverage(self._state, account, market, leverage, cross)
+        )
 
     def set_margin_mode(self, account: str, market: str, cross: bool, now_ns: int) -> RejectReason:
         """Choose cross or isolated margin; refused with a position or open orders there, or if it is so already."""
@@ -307,13 +306,11 @@ class Exchange:
         self._state.emit(MarketChanged(market, self._state.now_ns, on))
         self._settle()
 
-    def change_market(self, market: str, instrument: Instrument, now_ns: int) -> None:
-        """Put another grid (lot, minimum) under a market; all its orders are cancelled first."""
+    def change_steps(self, market: str, now_ns: int, *, tick_step: int = 1, lot_step: int = 1) -> None:
+        """Make prices and quantities of new orders multiples of so many ticks and lots; open orders stay."""
         self._state.now_ns = max(now_ns, self._state.now_ns)
         held = self.markets[market]
-        for account in list(self.accounts):
-            self._cancel_all(account, market, EndReason.MARKET_CLOSED)
-        settings.regrid(self._state, held, instrument)
+        held.set_steps(tick_step, lot_step)
         self._state.emit(MarketChanged(market, self._state.now_ns, held.trading))
         self._settle()
 
@@ -377,7 +374,7 @@ class Exchange:
     def _settle(self) -> None:
         """Run stops that woke, then hand out the events."""
         state = self._state
-        while state.moved:
+        while state.moved or state.list_work or state.flattened:
             entry.run_triggers(state)
         state.flush()
 
@@ -418,20 +415,3 @@ class Exchange:
             if held.next_funding_ns and held.next_funding_ns <= now:
                 funding.settle(state, held)
                 self._tell_mark(held)
-
-    def tell_config(self, account: Account, market: str) -> None:
-        """Emit the account's configuration in a market."""
-        self._state.emit(config_of(self._state, account, market))
-
-
-def config_of(state: VenueState, account: Account, market: str) -> AccountConfigChanged:
-    """Return the event that tells an account's configuration."""
-    chosen = margin.setting(state, account, market) if market else None
-    return AccountConfigChanged(
-        account.account_id,
-        state.now_ns,
-        market,
-        chosen.leverage if chosen else 0,
-        chosen.cross if chosen else True,
-        account.hedge_mode,
-    )

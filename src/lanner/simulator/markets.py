@@ -46,13 +46,17 @@ class Rules(msgspec.Struct, kw_only=True):
     max_open_orders: int = 200
     max_trigger_orders: int = 10
     max_iceberg_parts: int = 10
-    max_amends: int = 10
+    max_amends: int = 0
     min_trail_bps: int = 1
     max_trail_bps: int = 2000
     max_position: Decimal = Decimal(0)
     funding_interval_ns: int = 8 * 3600 * 10**9
     liquidation_fee: Decimal = Decimal("0.0125")
     default_leverage: int = 20
+    cancel_stops_when_flat: bool = False
+    """Cancel waiting reduce-only stops when their position is closed."""
+    reject_empty_book: bool = False
+    """Refuse a market order when nothing rests on the other side (else it expires at once)."""
     reject_immediate_trigger: bool = True
     """Refuse a stop whose price is passed already (else it triggers at once)."""
 
@@ -63,7 +67,9 @@ class Market:
     ``unit`` is the notional in atoms of one lot at one tick; ``lot_atoms`` the base amount of one lot.
     """
 
-    def __init__(self, instrument: Instrument, rules: Rules | None = None, brackets: tuple[Bracket, ...] = ()):
+    def __init__(
+        self, instrument: Instrument, rules: Rules | None = None, brackets: tuple[Bracket, ...] = ()
+    ):
         self.rules = rules or Rules()
         self.symbol = instrument.symbol or instrument.id.rpartition(".")[0]
         self.trading = True
@@ -78,11 +84,10 @@ class Market:
         self.candles = Candles()
         self.funding_history: deque[tuple[int, Decimal, int]] = deque(maxlen=1000)
         """Settled funding: (ts_ns, rate, mark ticks)."""
-        self.set_instrument(instrument)
+        self._read(instrument)
         self.brackets = brackets or self._one_bracket()
 
-    def set_instrument(self, instrument: Instrument) -> None:
-        """Put another grid under the market. Working orders keep their lots and ticks."""
+    def _read(self, instrument: Instrument) -> None:
         self.instrument = instrument
         unit = instrument.tick * instrument.lot * instrument.multiplier * SCALE
         if unit != int(unit) or not unit:
@@ -99,6 +104,9 @@ class Market:
         self.maker_ppb = to_ppb(instrument.fees.maker)
         self.taker_ppb = to_ppb(instrument.fees.taker)
         self.max_leverage = int(instrument.max_leverage)
+        self.tick_step = 1
+        """Prices of new orders must be multiples of so many ticks; see ``Exchange.change_steps``."""
+        self.lot_step = 1
         self._ticks_of: dict[str, int] = {}
         self._lots_of: dict[str, int] = {}
         self._px_texts: dict[int, str] = {}
@@ -111,6 +119,8 @@ class Market:
         self.market_max_lots = int(rules.market_max_qty / instrument.lot) or self.max_lots
         self.min_notional_atoms = to_atoms(rules.min_notional or instrument.min_notional)
         self.max_notional_atoms = to_atoms(rules.max_notional)
+        self.up_ppm = int(rules.percent_up * 1_000_000)
+        self.down_ppm = int(rules.percent_down * 1_000_000)
         self.max_position_lots = int(rules.max_position / instrument.lot)
 
     @staticmethod
@@ -120,6 +130,21 @@ class Market:
     def _one_bracket(self) -> tuple[Bracket, ...]:
         rate = self.instrument.maintenance_margin or Decimal(1) / (2 * max(1, self.max_leverage))
         return (Bracket(0, max(1, self.max_leverage), to_ppb(rate)),)
+
+    @property
+    def tick_size(self) -> Decimal:
+        """Return the step of prices that holds now; a multiple of the instrument's tick."""
+        return self.instrument.tick * self.tick_step
+
+    @property
+    def lot_size(self) -> Decimal:
+        """Return the step of quantities that holds now; a multiple of the instrument's lot."""
+        return self.instrument.lot * self.lot_step
+
+    def set_steps(self, tick_step: int, lot_step: int) -> None:
+        """Make the steps of prices and quantities of new orders coarser, or as fine as the grid again (1)."""
+        self.tick_step, self.lot_step = tick_step, lot_step
+        self.min_lots = -(-self.instrument.min_lots // lot_step) * lot_step
 
     # -- the door between text and integers ---------------------------------------------------------
 

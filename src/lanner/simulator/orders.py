@@ -403,7 +403,7 @@ class ListAck(msgspec.Struct):
         return self.reason == RejectReason.NONE
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer on its way out, not a fault
     """Carry a refusal through the exchange's inner calls; its outer calls turn it into an ``Ack``."""
 
     def __init__(self, reason: RejectReason, text: str = "") -> None:
