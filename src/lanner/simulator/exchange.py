@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from lanner.model.enums import Side
-from lanner.simulator import amending, entry, funding, ledger, liquidation, lists, margin, matching, settings
+from lanner.simulator import (
+    amending,
+    entry,
+    funding,
+    judging,
+    ledger,
+    liquidation,
+    lists,
+    margin,
+    matching,
+    settings,
+)
 from lanner.simulator.accounts import Account, ApiKey
 from lanner.simulator.events import (
     ChangeReason,
@@ -138,7 +149,7 @@ class Exchange:
         """Judge an order as ``submit`` would, without placing it (no order in the answer)."""
         self._state.now_ns = max(now_ns, self._state.now_ns)
         try:
-            entry.judge(self._state, new)
+            judging.judge(self._state, new)
         except Refusal as refusal:
             return Ack(None, refusal.reason, refusal.text)
         return Ack()
