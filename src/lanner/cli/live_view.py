@@ -35,8 +35,8 @@ async def show(
 ) -> int:
     """Watch an instrument; ``plain`` gives the JSON object, ``drawn`` what people see.
 
-    Without a terminal one picture is printed, with ``json`` one object, or one for each change when ``seconds`` asks for
-    a span. Ctrl-C ends the view.
+    Without a terminal one picture is printed, with ``json`` one object, or one for each change when ``seconds`` asks
+    for a span. Ctrl-C ends the view.
     """
     from lanner.cli.output import console, print_json
     from lanner.live.watch import watch

@@ -53,7 +53,9 @@ async def probe(product: str, where: Where, keys: Keys | None) -> AsyncIterator[
                 yield finding
             yield _limits(link)
     except LannerError as error:
-        yield Finding(product, BAD, error.message(), "Check the network, the address (--url) and the venue's status page.")
+        yield Finding(
+            product, BAD, error.message(), "Check the network, the address and the venue's status page."
+        )
 
 
 def _clock(link: Link) -> Finding:
@@ -92,19 +94,25 @@ async def _stream(link: Link, known: dict[str, Instrument]) -> Finding:
     finally:
         await gateway.stop()
     took = (mono_ns() - started) / 1e6
-    return Finding("streams", GOOD, f"first data of {name} after {took:.0f} ms; {latency / 1e6:+.1f} ms behind its stamp")
+    return Finding("streams", GOOD, f"{name} after {took:.0f} ms, {latency / 1e6:+.1f} ms behind its stamp")
 
 
 async def _rights(link: Link, keys: Keys | None) -> list[Finding]:
     if keys is None:
-        return [Finding("key", POOR, "none is set, so only public data can be had", "Add one with `lanner keys add`.")]
+        return [
+            Finding(
+                "key", POOR, "none is set, so only public data can be had", "Add one with `lanner keys add`."
+            )
+        ]
     call = link.codec.rights()
     if call is None:
         return [Finding("key", GOOD, f"{keys.name}: the venue tells nothing of its rights")]
     rights = await link.ask(call)
     if rights.withdraw:
         return [
-            Finding("key", BAD, f"{keys.name} may withdraw", "Use a key without that right: Lanner refuses to trade with this one.")
+            Finding(
+                "key", BAD, f"{keys.name} may withdraw", "Use a key without that right: no other may trade."
+            )
         ]
     if rights.trade is False:
         return [Finding("key", POOR, f"{keys.name} may not trade", "Give the key the right to trade.")]
@@ -113,7 +121,10 @@ async def _rights(link: Link, keys: Keys | None) -> list[Finding]:
 
 def _limits(link: Link) -> Finding:
     status = link.limiter.status()
-    used = ", ".join(f"{bucket.name} {bucket.used:,} of {bucket.limit:,}" for bucket in status.buckets if bucket.used)
+    buckets = [bucket for bucket in status.buckets if bucket.used]
+    used = ", ".join(f"{bucket.name} {bucket.used:,} of {bucket.limit:,}" for bucket in buckets)
     if status.blocked_s:
-        return Finding("limits", BAD, f"the venue wants silence for {status.blocked_s:.0f} s ({status.reason})", "Wait.")
+        return Finding(
+            "limits", BAD, f"the venue wants silence for {status.blocked_s:.0f} s: {status.reason}"
+        )
     return Finding("limits", GOOD, f"used: {used or 'nothing'}")

@@ -13,6 +13,7 @@ from lanner.live.connect import Where, connect_for
 from lanner.marketdata.book import L2Book
 from lanner.model.market import MarketData, Quote, Trade
 from lanner.model.streams import StreamEvent, StreamGap
+from lanner.net.errors import ConnectFailed
 from lanner.net.wallclock import wall_ns
 from lanner.venues.codec import Feed, Inbound, Malformed, Notice, NoticeKind, Subscription
 from lanner.venues.market_gateway import MarketGateway
@@ -106,13 +107,13 @@ async def watch(
             await gateway.start([Subscription(feed, instrument_id) for feed in feeds])
             try:
                 await gateway.wait_connected(timeout_s)
-            except TimeoutError:
-                reasons = "; ".join(status.reason for status in gateway.status() if status.reason)
+            except ConnectFailed as error:
                 raise LannerError(
                     f"no connection to the streams of {link.codec.spec.title}",
                     expected=f"one within {timeout_s:g} s",
-                    found=reasons or "none",
-                ) from None
+                    found=error.found,
+                    fix="Look with `lanner doctor --venue`.",
+                ) from error
             yield seen
         finally:
             await gateway.stop()

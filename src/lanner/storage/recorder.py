@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 FLUSH_S = 1.0
 RETRY_S = 5.0
@@ -66,7 +65,7 @@ class FrameWriter:
         self._came = self._went = 0  # bytes; each is written by one thread only
         self._wake = threading.Event()
         self._stop = False
-        self._file: IO[bytes] | None = None
+        self._file: gzip.GzipFile | None = None
         self._opened_ns = 0
         self._written = 0
         self._retry_ns = 0

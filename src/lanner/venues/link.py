@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.model.reports import OrderReport
 from lanner.net.errors import ConnectFailed, RateLimited, Unanswered
@@ -13,10 +14,11 @@ from lanner.net.http import HttpClient
 from lanner.net.http_settings import HttpAnswer, RetryPolicy, Timeouts
 from lanner.net.nonces import Nonces
 from lanner.net.ratelimit import RateLimiter
+from lanner.net.socket_settings import Heartbeat as Beat
+from lanner.net.socket_settings import Pings, SocketSettings
 from lanner.net.timesync import ClockOffset
 from lanner.net.tls import TlsSettings
 from lanner.net.wallclock import wall_ns
-from lanner.net.websocket import SocketSettings
 from lanner.venues.codec import Call, Codec, Heartbeat, HttpRequest, OrderCall
 from lanner.venues.errors import ErrorKind, VenueError
 
@@ -153,13 +155,24 @@ def socket_settings(
     url: str,
     heartbeat: Heartbeat,
     *,
+    template: SocketSettings | None = None,
     tls: TlsSettings | None = None,
     sends_per_s: float = 0.0,
     max_age_s: float = 0.0,
-    headers: Mapping[str, str] | None = None,
 ) -> SocketSettings:
-    """Turn a route's facts into the settings of a connection."""
-    raise NotImplementedError
+    """Turn a route's facts into the settings of a connection; ``template`` gives what a route does not tell."""
+    pings = Pings.NONE if not heartbeat.ours else Pings.TEXT if heartbeat.ping_text else Pings.FRAME
+    facts: dict[str, Any] = {
+        "name": name,
+        "url": url,
+        "heartbeat_s": heartbeat.every_s,
+        "heartbeat": Beat(pings, heartbeat.ping_text),
+        "sends_per_s": sends_per_s,
+        "max_age_s": max_age_s,
+    }
+    if template is not None:
+        return replace(template, **facts)
+    return SocketSettings(**facts, tls=tls or TlsSettings(), jitter=0.2)
 
 
 def _start(body: bytes) -> str:

@@ -11,9 +11,10 @@ from functools import partial
 from lanner.model.market import BookUpdate, MarketData
 from lanner.model.streams import StreamEvent
 from lanner.net.backoff import Backoff
+from lanner.net.socket_settings import SocketSettings
 from lanner.net.status import LinkState, LinkStatus
 from lanner.net.wallclock import wall_ns
-from lanner.net.websocket import SocketSettings, WebSocket
+from lanner.net.websocket import WebSocket
 from lanner.venues.codec import Call, Inbound, Malformed, Notice, NoticeKind, Route, Subscription
 from lanner.venues.link import Link, socket_settings
 from lanner.venues.stream import MarketStream
@@ -59,7 +60,7 @@ class MarketGateway:
         self._tap = tap
         self._copies = connections
         self._template = socket
-        self._rng = rng
+        self._rng = rng or random.Random()
         self._lines: list[_Line] = []
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
@@ -87,11 +88,9 @@ class MarketGateway:
         await asyncio.gather(*(socket.start() for line in self._lines for socket in line.sockets))
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Wait until every route has a connection; raise ``TimeoutError`` when it takes too long."""
-        async with asyncio.timeout(timeout_s):
-            await asyncio.gather(
-                *(socket.wait_connected(timeout_s) for line in self._lines for socket in line.sockets[:1])
-            )
+        """Wait until every route has a connection; raise ``ConnectFailed`` when it takes too long."""
+        first = (line.sockets[0] for line in self._lines)
+        await asyncio.gather(*(socket.wait_connected(timeout_s) for socket in first))
 
     async def stop(self) -> None:
         """Close all connections."""
@@ -123,6 +122,7 @@ class MarketGateway:
             sends_per_s=route.sends_per_s,
             max_age_s=route.max_age_s,
             template=self._template,
+            tls=self.link.tls,
         )
         on_frame: Callable[[bytes, int], None] = self.stream.frame
         if self._tap is not None:
@@ -132,6 +132,7 @@ class MarketGateway:
             on_frame=on_frame,
             on_open=partial(self._opened, line, name),
             on_status=partial(self._status, line, name),
+            rng=self._rng,
         )
 
     def _tapped(self, tap: FrameTap, name: str, frame: bytes, ts_recv: int) -> None:

@@ -8,17 +8,20 @@ after something may have left. A late answer is still read: it proves more than 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import Random
+from typing import Any
 
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
 from lanner.model.reports import Report
 from lanner.net.ratelimit import Priority
+from lanner.net.socket_settings import SocketSettings
 from lanner.net.status import LinkState, LinkStatus
 from lanner.net.wallclock import wall_ns
-from lanner.net.websocket import SocketSettings, WebSocket
+from lanner.net.websocket import WebSocket
 from lanner.venues.codec import Answer, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.link import Link, socket_settings
@@ -69,6 +72,7 @@ class TradeGateway:
         answer_timeout_s: float = 5.0,
         by_http: bool = False,
         socket: SocketSettings | None = None,
+        rng: Random | None = None,
     ) -> None:
         self.link = link
         self.counts = TradeCounts()
@@ -81,6 +85,7 @@ class TradeGateway:
         self._timeout_s = answer_timeout_s
         self._by_http = by_http
         self.template = socket
+        self.rng = rng or Random()
         self._lines: list[_UserLine] = []
         self._orders: _UserLine | None = None
         self._pending: dict[str, _Sent] = {}
@@ -94,9 +99,9 @@ class TradeGateway:
         """Open the account's streams and the order socket; raise ``VenueError`` when a listen key is refused."""
         for route in self._codec.user_routes():
             self._lines.append(_UserLine(self, route, f"{self._codec.spec.product}-user", tells=True))
-        route = self._codec.trade_route()
-        if route is not None:
-            self._orders = _UserLine(self, route, f"{self._codec.spec.product}-orders", tells=False)
+        orders = self._codec.trade_route()
+        if orders is not None:
+            self._orders = _UserLine(self, orders, f"{self._codec.spec.product}-orders", tells=False)
             self._lines.append(self._orders)
         elif self._lines and not self._by_http:
             self._orders = self._lines[0]
@@ -105,9 +110,8 @@ class TradeGateway:
         await asyncio.gather(*(line.start() for line in self._lines))
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Wait until all connections are there; raise ``TimeoutError`` when it takes too long."""
-        async with asyncio.timeout(timeout_s):
-            await asyncio.gather(*(line.wait(timeout_s) for line in self._lines))
+        """Wait until all connections are there; raise ``ConnectFailed`` when it takes too long."""
+        await asyncio.gather(*(line.wait(timeout_s) for line in self._lines))
 
     async def stop(self) -> None:
         """Close all connections; what was not answered yet is reported as such."""
@@ -260,8 +264,8 @@ class TradeGateway:
         """Tell something about a connection."""
         self._on_other(Notice(NoticeKind.REFUSED, text, wall_ns()))
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -307,12 +311,14 @@ class _UserLine:
             self._route.heartbeat,
             max_age_s=self._route.max_age_s,
             template=self._gateway.template,
+            tls=self._gateway.link.tls,
         )
         self.socket = WebSocket(
             settings,
             on_frame=self._gateway.read,
             on_open=self._greet,
             on_status=partial(self._gateway.changed, self),
+            rng=self._gateway.rng,
         )
         await self.socket.start()
 
@@ -331,8 +337,8 @@ class _UserLine:
             return
         self._token = await self._gateway.link.ask(self._route.prepare)
         if self.socket is not None:
-            await self.socket.stop()
-        await self._open()
+            self.socket.move(self._route.url(self._token))
+            self.socket.reconnect("the listen key was renewed")
 
     async def _keep(self) -> None:
         assert self._route.keep_alive is not None

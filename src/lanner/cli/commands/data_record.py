@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lanner.live.connect import Where
     from lanner.live.record import Recording, RecordOptions
     from lanner.storage.catalog import Catalog
-    from lanner.venues.codec import Feed, Subscription
+    from lanner.venues.codec import Subscription
 
 FEEDS = "trades,quotes,book"
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from lanner.cli.output import print_json
 from lanner.cli.venue_options import CaFile, Testnet, Url, run, where
-from lanner.core.errors import EXIT_ERROR, EXIT_OK
+from lanner.core.errors import EXIT_ERROR, EXIT_OK, NotFoundError
 
 if TYPE_CHECKING:
     from lanner.cli.health import Check
@@ -55,14 +55,20 @@ def _venue_checks(venue: str, key: str, network: Where) -> list[Check]:
     """Look at each product of a venue, with the key of that name where there is one."""
     from lanner.cli.health import Check
     from lanner.live.probe import probe
-    from lanner.venues.keys import find_keys
+    from lanner.venues.keys import Keys, load_keys
     from lanner.venues.registry import products_of
+
+    def found(product: str) -> Keys | None:
+        try:
+            return load_keys(product, key)
+        except NotFoundError:
+            return None
 
     async def look() -> list[Check]:
         return [
             Check(finding.name, finding.status, finding.text, finding.fix)
             for product in products_of(venue)
-            async for finding in probe(product, network, find_keys(product, key))
+            async for finding in probe(product, network, found(product))
         ]
 
     return run(look())
