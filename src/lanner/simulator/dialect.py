@@ -98,8 +98,8 @@ class WsSession(Protocol):
 class Dialect(Protocol):
     """One venue's protocol over one ``Exchange``.
 
-    The server finds it by ``lanner.simulator.dialects.make(name, exchange, options)`` and gives it a port of its
-    own, HTTP and WebSocket together, with the root path.
+    ``lanner.simulator.registry`` names the function ``make(exchange, options, seed)`` of each; the server gives it a
+    port of its own, HTTP and WebSocket together, with the root path, and calls ``exchange.listen(on_event)``.
     """
 
     name: str
