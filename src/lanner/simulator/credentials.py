@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -71,11 +73,12 @@ def _public_pem(key: Any) -> bytes:
     return pem
 
 
-def _rsa(seed: int, dialect: str, name: str) -> Any:
+@cache
+def _rsa(seed: int, name: str) -> Any:
     """Make an RSA key from a seed: both primes are the next ones after seeded numbers."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    p, q = (_prime(int.from_bytes(_wide(seed, dialect, name, which), "big")) for which in ("p", "q"))
+    p, q = (_prime(int.from_bytes(_wide(seed, name, which), "big")) for which in ("p", "q"))
     if p < q:
         p, q = q, p
     e = 65537
@@ -95,11 +98,16 @@ def _wide(seed: int, *names: str) -> bytes:
 def _prime(start: int) -> int:
     """Return the first probable prime p ≥ start with p − 1 not divisible by 65537."""
     candidate = start | 1
-    small = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
+    small = _product_of_small_primes()
     while True:
-        if all(candidate % one for one in small) and candidate % 65537 != 1 and _is_prime(candidate):
+        if math.gcd(candidate, small) == 1 and candidate % 65537 != 1 and _is_prime(candidate):
             return candidate
         candidate += 2
+
+
+@cache
+def _product_of_small_primes() -> int:
+    return math.prod(n for n in range(3, 3_000, 2) if all(n % k for k in range(3, math.isqrt(n) + 1, 2)))
 
 
 def _is_prime(number: int) -> bool:
@@ -146,7 +154,7 @@ def _key_account(
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     edwards = ed25519.Ed25519PrivateKey.from_private_bytes(_bytes(seed, dialect, name, "ed25519"))
-    rsa_key = _rsa(seed, dialect, name)
+    rsa_key = _rsa(seed, name)
     found = Credentials(
         account=name,
         dialect=dialect,

@@ -332,6 +332,18 @@ class Exchange:
         matching.set_level(state, self.accounts[account], self.markets[market], side, ticks, lots)
         self._settle()
 
+    def any_order(self, order_id: int) -> SimOrder | None:
+        """Return an order of any account."""
+        return self._state.orders.get(order_id)
+
+    def fill_order(self, order_id: int, lots: int, now_ns: int) -> Ack:
+        """Let the insurance account trade lots with an order at its own price, whatever else the book holds.
+
+        This is how faults make partial fills, and fills of an order whose cancel was confirmed already; such an
+        order stays cancelled unless that filled it.
+        """
+        return self._verb(now_ns, lambda: matching.fill_by_house(self._state, order_id, lots))
+
     def advance(self, now_ns: int) -> None:
         """Let time pass: ends GTD orders, fires countdowns, settles funding that is due."""
         state = self._state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal as D
+from decimal import Decimal
 
 from lanner.core.errors import NotFoundError
 from lanner.model.instruments import Instrument, PriceRule
@@ -76,14 +76,14 @@ def _binance_spot() -> list[Market]:
             taker="0.001",
         )
         rules = Rules(
-            min_px=D(tick),
-            max_px=D(1_000_000),
-            max_qty=D(largest),
-            market_max_qty=D(largest) / 50,
-            min_notional=D(least),
-            max_notional=D(9_000_000),
-            percent_up=D(5),
-            percent_down=D("0.2"),
+            min_px=Decimal(tick),
+            max_px=Decimal(1_000_000),
+            max_qty=Decimal(largest),
+            market_max_qty=Decimal(largest) / 50,
+            min_notional=Decimal(least),
+            max_notional=Decimal(9_000_000),
+            percent_up=Decimal(5),
+            percent_down=Decimal("0.2"),
             max_open_orders=200,
             max_trigger_orders=5,
             max_iceberg_parts=10,
@@ -124,13 +124,13 @@ def _binance_usdm() -> list[Market]:
             funding_interval_ns=8 * HOUR_NS,
         )
         rules = Rules(
-            min_px=D(tick),
-            max_px=D(10_000_000),
-            max_qty=D(largest),
-            market_max_qty=D(largest_market),
-            min_notional=D({"BTC": 100, "ETH": 20}.get(base, 5)),
-            percent_up=D("1.05"),
-            percent_down=D("0.95"),
+            min_px=Decimal(tick),
+            max_px=Decimal(10_000_000),
+            max_qty=Decimal(largest),
+            market_max_qty=Decimal(largest_market),
+            min_notional=Decimal({"BTC": 100, "ETH": 20}.get(base, 5)),
+            percent_up=Decimal("1.05"),
+            percent_down=Decimal("0.95"),
             max_open_orders=200,
             max_trigger_orders=10,
             max_amends=10_000,
@@ -146,13 +146,13 @@ def _hyperliquid() -> list[Market]:
     for coin, decimals, leverage in _PERPS:
         instrument = Instrument.perp(
             f"{coin}-PERP.HYPERLIQUID",
-            tick=D(1).scaleb(decimals - 6),
-            lot=D(1).scaleb(-decimals),
+            tick=Decimal(1).scaleb(decimals - 6),
+            lot=Decimal(1).scaleb(-decimals),
             symbol=coin,
             maker="0.00015",
             taker="0.00045",
             max_leverage=leverage,
-            maintenance_margin=D(1) / (2 * leverage),
+            maintenance_margin=Decimal(1) / (2 * leverage),
             funding_interval_ns=HOUR_NS,
             price_rule=PriceRule(5),
         )
@@ -160,8 +160,8 @@ def _hyperliquid() -> list[Market]:
     for base, decimals, symbol in _PAIRS:
         instrument = Instrument.spot(
             f"{base}-USDC.HYPERLIQUID",
-            tick=D(1).scaleb(decimals - 8),
-            lot=D(1).scaleb(-decimals),
+            tick=Decimal(1).scaleb(decimals - 8),
+            lot=Decimal(1).scaleb(-decimals),
             symbol=symbol,
             maker="0.0004",
             taker="0.0007",
@@ -173,11 +173,11 @@ def _hyperliquid() -> list[Market]:
 
 def _hyperliquid_rules() -> Rules:
     return Rules(
-        min_notional=D(10),
+        min_notional=Decimal(10),
         max_open_orders=1_000,
         max_trigger_orders=1_000,
         cancel_stops_when_flat=True,
         reject_immediate_trigger=False,
         funding_interval_ns=HOUR_NS,
-        liquidation_fee=D(0),
+        liquidation_fee=Decimal(0),
     )

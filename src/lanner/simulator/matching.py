@@ -14,15 +14,18 @@ from lanner.simulator.events import Exec, PublicTrade
 from lanner.simulator.markets import Market
 from lanner.simulator.money import fee_of
 from lanner.simulator.orders import (
+    Ack,
     EndReason,
     Fill,
     NewOrder,
     PositionSide,
+    Refusal,
+    RejectReason,
     SimOrder,
     SimStatus,
     StpMode,
 )
-from lanner.simulator.state import VenueState
+from lanner.simulator.state import INSURANCE, VenueState
 
 UNBOUNDED = 1 << 62
 
@@ -328,6 +331,42 @@ def end_resting(
     else:
         kind = Exec.CANCELED if status is SimStatus.CANCELED else Exec.EXPIRED
         state.tell(account, kind, order, reason=reason)
+
+
+def fill_by_house(state: VenueState, order_id: int, lots: int) -> Ack:
+    """Trade lots of a limit order with the insurance account at the order's own price."""
+    order = state.orders.get(order_id)
+    if order is None or not order.ticks:
+        raise Refusal(RejectReason.UNKNOWN_ORDER)
+    account, market, house = (
+        state.accounts[order.account],
+        state.markets[order.market],
+        state.accounts[INSURANCE],
+    )
+    lots = min(lots, order.leaves)
+    if lots <= 0:
+        raise Refusal(RejectReason.ORDER_ENDED)
+    ended = order.status if not order.status.is_open else None
+    reason = order.end_reason
+    mirror = NewOrder(
+        account=INSURANCE, market=market.symbol, side=order.side.opposite, lots=lots, ticks=order.ticks
+    )
+    taker = SimOrder(mirror, state.order_id(), state.now_ns)
+    if ended is None and order.on_book:
+        side = market.book.side(order.side)
+        level = side.levels[side.sign * order.ticks]
+        fill = _trade(state, house, account, market, taker, order, level, side, min(lots, order.shown))
+        state.book_moved(market)
+        state.price_moved(market)
+        return Ack(order, fills=[fill])
+    notional = lots * order.ticks * market.unit
+    trade_id = market.next_trade_id
+    market.next_trade_id = trade_id + 1
+    fill = book_fill(state, account, market, order, order.ticks, lots, notional, trade_id, Liquidity.MAKER)
+    book_fill(state, house, market, taker, order.ticks, lots, notional, trade_id, Liquidity.TAKER)
+    if ended is not None and order.leaves:
+        order.status, order.end_reason = ended, reason
+    return Ack(order, fills=[fill])
 
 
 def available_lots(market: Market, order: SimOrder, limit: int, wanted: int) -> int:

@@ -1,0 +1,263 @@
+"""One TCP connection of a client: HTTP requests, or after an upgrade a WebSocket session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from lanner.simulator.dialect import HttpResponse, Kind
+from lanner.simulator.wire_http import (
+    BadRequest,
+    RawRequest,
+    answer_bytes,
+    take_request,
+    wants_continue,
+)
+from lanner.simulator.wire_ws import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    FrameReader,
+    ProtocolError,
+    close_payload,
+    frame,
+    is_upgrade,
+    upgrade_answer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lanner.simulator.host import DialectHost
+
+MAX_UNSENT = 32 * 1024 * 1024
+"""Bytes a slow reader may owe before the venue drops it."""
+
+
+class Connection(asyncio.Protocol):
+    """Bytes of one client. Also the ``WsSession`` a dialect sees after the upgrade."""
+
+    def __init__(self, host: DialectHost) -> None:
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._reader: FrameReader | None = None
+        self._busy = False
+        self._out: list[bytes] = []
+        self._closing = False
+        self._due = 0.0
+        self._waiting = 0
+        self._held: bytes | None = None
+        self.deaf = False
+        """A half-open connection: it stays, but nothing is read or written any more."""
+        self.mute_until = 0.0
+        """Until when (loop time) nothing is sent."""
+        self.session_id = 0
+        self.remote = ""
+        self.state: Any = None
+
+    # -- asyncio's side --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where answers go."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.remote = str(peer[0]) if peer else "local"
+        self._host.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the dialect that a session is gone."""
+        self._host.connections.discard(self)
+        self._transport = None
+        if self.is_session:
+            self._host.ws_closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if self.deaf:
+            return
+        if self._reader is not None:
+            self._frames(data)
+            return
+        self._buffer += data
+        self._requests()
+
+    # -- HTTP ------------------------------------------------------------------------------------------
+
+    def _requests(self) -> None:
+        while not self._busy and self._buffer and not self.deaf:
+            try:
+                request = take_request(self._buffer)
+            except BadRequest as bad:
+                self._buffer.clear()
+                self.answer(HttpResponse(status=bad.status, body=b"{}"), keep_alive=False)
+                return
+            if request is None:
+                if wants_continue(self._buffer):
+                    self._write_now(b"HTTP/1.1 100 Continue\r\n\r\n")
+                return
+            if is_upgrade(request.headers):
+                self._upgrade(request)
+                return
+            self._busy = True
+            self._host.http(self, request)
+
+    def answer(self, response: HttpResponse, *, keep_alive: bool, head_only: bool = False) -> None:
+        """Write an HTTP answer and go on with the next request."""
+        data = answer_bytes(
+            response.status,
+            response.body,
+            response.headers,
+            response.content_type,
+            keep_alive=keep_alive,
+            head_only=head_only,
+        )
+        self._write_now(data)
+        if not keep_alive:
+            self._end()
+        self._busy = False
+        if self._buffer:
+            self._loop.call_soon(self._requests)
+
+    def _upgrade(self, request: RawRequest) -> None:
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        if self._host.refuses_sessions():
+            self.answer(HttpResponse(status=503, body=b""), keep_alive=False)
+            return
+        self._write_now(upgrade_answer(request.headers))
+        self._reader = FrameReader()
+        if not self._host.ws_opened(self, request):
+            self._out.clear()
+            self.close(1008, "no such path")
+            return
+        if rest:
+            self._frames(rest)
+
+    # -- WebSocket -------------------------------------------------------------------------------------
+
+    @property
+    def is_session(self) -> bool:
+        """Tell whether the connection has become a WebSocket that the dialect knows."""
+        return self._reader is not None and self.session_id > 0
+
+    def _frames(self, data: bytes) -> None:
+        assert self._reader is not None
+        try:
+            messages = self._reader.feed(data)
+        except ProtocolError as error:
+            self.close(error.code)
+            return
+        for opcode, payload in messages:
+            if self._closing or self.deaf:
+                break
+            if opcode == TEXT or opcode == BINARY:
+                self._host.ws_frame(self, payload)
+            elif opcode == PING:
+                self._write(frame(payload, PONG))
+            elif opcode == PONG:
+                self._host.ws_pong(self, payload)
+            elif opcode == CLOSE:
+                self._write(frame(payload[:2] or close_payload(1000), CLOSE))
+                self._end()
+        self._host.flush()
+
+    def send(self, payload: bytes, kind: Kind = Kind.OTHER) -> None:
+        """Queue a text frame, by way of the faults."""
+        if not self._closing:
+            self._host.send(self, payload, kind)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Send a ping."""
+        self._write(frame(payload, PING))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the session with a code; 1006 drops the connection without a word."""
+        if self._closing:
+            return
+        if code == 1006:
+            self._closing = True
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        self._write(frame(close_payload(code, reason), CLOSE))
+        self._end()
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def put(self, payload: bytes, delay_s: float = 0.0, *, behind_next: bool = False) -> None:
+        """Send a text frame now or later; later frames never overtake earlier ones unless told to."""
+        if behind_next and self._held is None:
+            self._held = payload
+            return
+        data = frame(payload)
+        if self._held is not None:
+            data, self._held = data + frame(self._held), None
+        if delay_s <= 0.0 and not self._waiting:
+            self._write(data)
+            return
+        self._due = max(self._due, self._loop.time() + delay_s)
+        self._waiting += 1
+        self._loop.call_at(self._due, self._late, data)
+
+    def _late(self, data: bytes) -> None:
+        self._waiting -= 1
+        self._write(data)
+        self.flush()
+
+    def later(self, delay_s: float, work: Callable[[], None]) -> None:
+        """Do something on this connection after a delay."""
+        if delay_s <= 0.0:
+            work()
+        else:
+            self._loop.call_later(delay_s, work)
+
+    def _write(self, data: bytes) -> None:
+        if self._closing or self.deaf:
+            return
+        if not self._out:
+            self._host.unsent.append(self)
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Hand what is queued to the transport."""
+        if not self._out:
+            return
+        data = b"".join(self._out) if len(self._out) > 1 else self._out[0]
+        self._out.clear()
+        if self._transport is None or self.deaf or self._loop.time() < self.mute_until:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT:
+            self._host.note(f"session {self.session_id}: too slow a reader, dropped")
+            self._transport.abort()
+
+    def _write_now(self, data: bytes) -> None:
+        if self._transport is not None and not self.deaf and not self._closing:
+            self._transport.write(data)
+
+    def _end(self) -> None:
+        self.flush()
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def drop(self, *, politely: bool = False) -> None:
+        """Close the connection, or cut it."""
+        if politely:
+            if self._reader is not None:
+                self.close(1001, "going away")
+            else:
+                self._end()
+        elif self._transport is not None:
+            self._transport.abort()
+
+    def go_deaf(self) -> None:
+        """Leave the connection open and dead."""
+        self.deaf = True
+        self._out.clear()
+        if self._transport is not None:
+            self._transport.pause_reading()
