@@ -1,9 +1,9 @@
 """Signatures, checked over the bytes that arrived.
 
 REST: the query and the body as they came, without their ``signature``, one after the other (no ``&`` between).
-WebSocket: all parameters but the signature, sorted by name, ``name=value`` joined by ``&``. There the venue's documents
-sign the plain values while its own clients sign percent-encoded ones; they differ only outside ASCII letters and digits,
-so both are taken.
+WebSocket: all parameters but the signature, sorted by name, ``name=value`` joined by ``&``. There the venue's
+documents sign the plain values while its own clients sign percent-encoded ones; they differ only outside ASCII
+letters and digits, so both are taken.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Verifier:
             elif isinstance(key, RSAPublicKey):
                 self._rsa = key
             else:
-                raise ConfigError("an API key cannot be checked", expected="Ed25519 or RSA", found=type(key).__name__)
+                raise ConfigError(
+                    "an API key cannot be checked", expected="Ed25519 or RSA", found=type(key).__name__
+                )
 
     @property
     def is_ed25519(self) -> bool:

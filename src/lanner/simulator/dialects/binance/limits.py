@@ -51,6 +51,27 @@ class Limit:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The product's own texts for requests that are too many."""
+
+    too_much: str
+    banned: str
+
+
+SPOT_WORDS = Words(
+    "Too much request weight used; current limit is {limit} request weight per {interval}. "
+    "Please use WebSocket Streams for live updates to avoid polling the API.",
+    "Way too much request weight used; IP banned until {until}. "
+    "Please use WebSocket Streams for live updates to avoid bans.",
+)
+USDM_WORDS = Words(
+    "Too many requests; current limit is {limit} requests per minute. "
+    "Please use the websocket for live updates to avoid polling the API.",
+    "Way too many requests; IP banned until {until}. Please use the websocket for live updates to avoid bans.",
+)
+
+
 class Window:
     """Count in one fixed window."""
 
@@ -88,7 +109,10 @@ class _Address:
 class Limits:
     """Keep the books of all limits of one product."""
 
-    def __init__(self, weight: Limit, orders: tuple[Limit, ...], raw: Limit | None = None) -> None:
+    def __init__(
+        self, weight: Limit, orders: tuple[Limit, ...], raw: Limit | None = None, words: Words = SPOT_WORDS
+    ) -> None:
+        self._words = words
         self.weight_limit = weight
         self.raw_limit = raw
         self.order_limits = orders
@@ -101,7 +125,7 @@ class Limits:
         if found is None:
             found = self._addresses[address] = _Address(self.weight_limit, self.raw_limit)
         if now_ns < found.banned_until:
-            raise self._ban(found, now_ns)
+            raise self.banned(now_ns, found.banned_until)
         used = found.weight.used(now_ns)
         if not used:
             found.over = 0
@@ -132,25 +156,29 @@ class Limits:
             found.bans += 1
             found.over = 0
             found.banned_until = now_ns + ban_s * _NS
-            raise self._ban(found, now_ns)
-        limit = self.weight_limit
-        raise ApiError(
-            -1003,
-            f"Too much request weight used; current limit is {limit.limit} request weight per "
-            f"{limit.num} {limit.interval}. Please use WebSocket Streams for live updates to avoid polling the API.",
-            status=429,
-            retry_after=found.weight.rest_s(now_ns),
-        )
+            raise self.banned(now_ns, found.banned_until)
+        raise self.too_much(now_ns, found.weight.rest_s(now_ns))
 
-    def _ban(self, found: _Address, now_ns: int) -> ApiError:
-        until_ms = found.banned_until // 10**6
+    def too_much(self, now_ns: int, retry_after_s: int) -> ApiError:
+        """Return the refusal of a request that is over the weight."""
+        limit = self.weight_limit
         return ApiError(
             -1003,
-            f"Way too much request weight used; IP banned until {until_ms}. "
-            "Please use WebSocket Streams for live updates to avoid bans.",
+            self._words.too_much.format(limit=limit.limit, interval=f"{limit.num} {limit.interval}"),
+            status=429,
+            data={"serverTime": now_ns // 10**6, "retryAfter": now_ns // 10**6 + retry_after_s * 1000},
+            retry_after=retry_after_s,
+        )
+
+    def banned(self, now_ns: int, until_ns: int) -> ApiError:
+        """Return the refusal of an address that is banned."""
+        until_ms = until_ns // 10**6
+        return ApiError(
+            -1003,
+            self._words.banned.format(until=until_ms),
             status=418,
             data={"serverTime": now_ns // 10**6, "retryAfter": until_ms},
-            retry_after=max(1, -(-(found.banned_until - now_ns) // _NS)),
+            retry_after=max(1, -(-(until_ns - now_ns) // _NS)),
         )
 
     def check_orders(self, account: str, now_ns: int, count: int = 1) -> None:

@@ -84,6 +84,12 @@ class Params:
         found = {name: as_text(value) for name, value in (params or {}).items() if value is not None}
         return cls(found, client_id_rule=client_id_rule)
 
+    def with_value(self, name: str, value: str) -> Params:
+        """Return the same parameters with one more that the venue knows by itself; reads count for both."""
+        found = Params({**self._values, name: value}, client_id_rule=self._client_id_rule)
+        found._read = self._read
+        return found
+
     def __contains__(self, name: str) -> bool:
         return bool(self._values.get(name))
 
@@ -187,9 +193,7 @@ class Params:
             return
         read = len(sent) - len(unread)
         if not read:
-            raise ApiError(
-                -1101, f"Too many parameters; expected '0' and received '{len(sent)}'."
-            )
+            raise ApiError(-1101, f"Too many parameters; expected '0' and received '{len(sent)}'.")
         raise ApiError(
             -1104,
             f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(sent)}'.",

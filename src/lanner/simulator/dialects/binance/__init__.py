@@ -1,0 +1,1 @@
+"""Binance as the simulated venue speaks it: spot and USD-M futures."""
