@@ -36,6 +36,7 @@ Step = Callable[[Any], list[Command]]
 LogSink = Callable[[int, str, str], None]
 
 NOTHING: list[Command] = []
+_SEEN_ONLY: frozenset[type] = frozenset({Bar, Quote, Trade, BookUpdate, MarkPrice, FundingRate})
 MAX_ROUNDS = 1000
 """How often handlers may answer their own orders' news within one step before that counts as a loop."""
 
@@ -70,6 +71,7 @@ class Engine:
         self.desks: dict[str, Desk] = {}
         self.subscriptions = Subscriptions(self.cache)
         self.started = False
+        self.paused = False
         self.holds_timers = False  # a driver that plays timers itself sets it while it must not be overtaken
         self._watched = False
         self.reports: list[Report] = []
@@ -183,7 +185,15 @@ class Engine:
 
     def step(self, message: Any) -> list[Command]:
         """Take one input (market data or report) and return the commands it led to."""
+        if self.paused and type(message) in _SEEN_ONLY:
+            return self._observe(message)
         return self._steps[message.__class__](message)
+
+    def _observe(self, message: Any) -> list[Command]:
+        """Take market data while the run is paused: marks and indicators move, no handler runs."""
+        self._tick(message.ts_recv)
+        self.subscriptions.observe(message)
+        return self._flush()
 
     def step_for(self, kind: type) -> Step:
         """Return the step of one kind of input, to save the lookup when all inputs are alike."""
@@ -299,19 +309,7 @@ class Engine:
 
     def warm_bar(self, bar: Bar) -> None:
         """Take a bar from before the run's start: indicators move, handlers do not run."""
-        route = self._bars.get(bar.series)
-        if route is None:
-            return
-        route.history.append(bar)
-        self.cache.marks[route.instrument_id] = bar.close
-        for update in route.updates:
-            update(bar.close)
-        for update_bar in route.bar_updates:
-            update_bar(bar)
-        route.warm()
-        for aggregator in route.aggregators:
-            for coarse in aggregator.push(bar):
-                self.warm_bar(coarse)
+        self.subscriptions.warm_bar(bar)
 
     def advance(self, ts: int) -> list[Command]:
         """Move the clock without an input, so that timers fire."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from lanner.core.errors import ConfigError
 from lanner.engine.cache import Cache
 from lanner.marketdata.bars import BarAggregator, BarBuilder, bar_builder
-from lanner.model.market import Bar
+from lanner.model.market import Bar, MarketData, Quote, Trade
 from lanner.model.timeframes import series_id, split_series, timeframe_ns
 from lanner.strategy.base import Strategy
 from lanner.strategy.series import BarSeries, QuoteSeries, ScalarSeries, TradeSeries
@@ -213,6 +213,42 @@ class Subscriptions:
         for quote_route in self.quotes.values():
             quote_route.watched = watched
             quote_route.warm(0)
+
+    def warm_bar(self, bar: Bar) -> None:
+        """Let a bar move indicators, coarser bars and the mark, without any handler."""
+        route = self.bars.get(bar.series)
+        if route is None:
+            return
+        route.history.append(bar)
+        self.cache.marks[route.instrument_id] = bar.close
+        for update in route.updates:
+            update(bar.close)
+        for update_bar in route.bar_updates:
+            update_bar(bar)
+        route.warm()
+        for aggregator in route.aggregators:
+            for coarse in aggregator.push(bar):
+                self.warm_bar(coarse)
+
+    def observe(self, message: MarketData) -> None:
+        """Let market data move the cache, indicators and bars being built, without any handler."""
+        if isinstance(message, Bar):
+            self.warm_bar(message)
+            return
+        self.cache.take(message)
+        if isinstance(message, Quote):
+            quotes = self.quotes.get(message.instrument_id)
+            for update in () if quotes is None else quotes.updates:
+                update(message.mid)
+        elif isinstance(message, Trade):
+            trades = self.trades.get(message.instrument_id)
+            if trades is None:
+                return
+            for builder in trades.builders:
+                for bar in builder.push(message):
+                    self.warm_bar(bar)
+            for update in trades.updates:
+                update(message.px)
 
     def _bar_route(self, instrument_id: str, timeframe: str) -> BarRoute:
         series = series_id(instrument_id, timeframe)

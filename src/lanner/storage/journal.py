@@ -58,6 +58,7 @@ class Kind(IntEnum):
     CHECKPOINT = 3
     NOTE = 4
     CLOCK = 5
+    WARM = 6
     BAR = 16
     QUOTE = 17
     TRADE = 18
@@ -119,6 +120,12 @@ class ClockMoved(msgspec.Struct, frozen=True):
     ts: int
 
 
+class Warm(msgspec.Struct, frozen=True):
+    """A bar of the time before the session, which only moves indicators."""
+
+    bar: Bar
+
+
 _REPORTS = dict(zip(get_args(OrderReport), range(Kind.ACCEPTED, Kind.UNANSWERED + 1), strict=True))
 TYPES: dict[type, Kind] = {
     SessionHead: Kind.SESSION,
@@ -126,6 +133,7 @@ TYPES: dict[type, Kind] = {
     Checkpoint: Kind.CHECKPOINT,
     Note: Kind.NOTE,
     ClockMoved: Kind.CLOCK,
+    Warm: Kind.WARM,
     Bar: Kind.BAR,
     Quote: Kind.QUOTE,
     Trade: Kind.TRADE,

@@ -1,0 +1,183 @@
+"""The settings of a paper or live session, as people write them, and the seed's ``LiveTradingConfig``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lanner.backtest.config import (
+    DEFAULT_CASH,
+    Amount,
+    Currency,
+    FeesConfig,
+    FillsConfig,
+    InstrumentName,
+    LatencyConfig,
+    Model,
+    Params,
+    Positive,
+    RiskConfig,
+    SlippageConfig,
+    StrategyConfig,
+    Timeframe,
+    refuse,
+)
+from lanner.core.errors import ConfigError
+from lanner.venues.registry import instrument_at
+
+
+def _instrument(value: object) -> str:
+    try:
+        return instrument_at(str(value))
+    except ConfigError as error:
+        raise refuse(error.expected or "INSTRUMENT@VENUE") from None
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Traded = Annotated[str, BeforeValidator(_instrument)]
+
+
+class JournalConfig(Model):
+    """How the journal is kept; ``sync`` says what a power cut may lose (see ``storage.journal.Sync``)."""
+
+    sync: Literal["none", "interval", "intents", "always"] = "intents"
+    segment_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    checkpoint_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class RecoveryConfig(Model):
+    """What is done about orders that are not ours, and how often state is compared with the venue."""
+
+    foreign_orders: Literal["adopt", "ignore", "cancel"] = "ignore"
+    reconcile_s: Annotated[float, Field(ge=5)] = 60.0
+    inquire_s: Annotated[float, Field(gt=0)] = 1.0
+    believe_absence_s: Annotated[float, Field(ge=1)] = 10.0
+
+
+class SessionConfig(Model):
+    """Everything a session can be told. Money, fees, delays and fill rules are those of paper trading.
+
+    ``tick_ms`` adds ``system.tick`` at a fixed pace; None leaves the session driven by events alone.
+    """
+
+    name: str = ""
+    mode: Literal["paper", "live"] = "paper"
+    strategy: Annotated[str, Field(min_length=1)] | None = None
+    params: Params = Field(default_factory=dict)
+    strategies: Annotated[list[StrategyConfig], Field(min_length=1)] | None = None
+    instruments: Annotated[list[Traded], BeforeValidator(_one_or_many), Field(min_length=1)]
+    timeframe: Timeframe | None = None
+    cash: Annotated[Amount, Field(gt=0, le=10**15)] = DEFAULT_CASH
+    currency: Currency | None = None
+    rates: dict[Currency, Positive] = Field(default_factory=dict)
+    leverage: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(1)
+    fees: FeesConfig | None = None
+    slippage: SlippageConfig = SlippageConfig(model="none", value=Decimal(0))
+    latency: LatencyConfig = LatencyConfig()
+    fills: FillsConfig = FillsConfig()
+    risk: RiskConfig = RiskConfig()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    url: dict[str, str] = Field(default_factory=dict)
+    testnet: bool = False
+    ca_file: str = ""
+    key: str = "default"
+    tick_ms: Annotated[int, Field(ge=1)] | None = None
+    heartbeat_ms: Annotated[int, Field(ge=100)] = 30_000
+    journal: JournalConfig = JournalConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> SessionConfig:
+        if (self.strategy is None) == (self.strategies is None):
+            raise refuse("either strategy or strategies", what="which strategy to run is not clear")
+        if self.strategies is not None and self.params:
+            raise refuse(
+                "params inside each entry of strategies", what="params stands beside a list of strategies"
+            )
+        allocated = sum(entry.allocation or 0 for entry in self.strategies or [])
+        if allocated > 1 + 1e-9:
+            raise refuse("a sum of at most 1", what=f"the allocations add up to {allocated:g}")
+        return self
+
+    def entries(self) -> list[StrategyConfig]:
+        """Return the strategies; those without an allocation share what the others leave."""
+        if self.strategies is None:
+            assert self.strategy is not None
+            return [StrategyConfig(strategy=self.strategy, params=self.params, allocation=1.0)]
+        open_ended = sum(entry.allocation is None for entry in self.strategies)
+        rest = 1.0 - sum(entry.allocation or 0.0 for entry in self.strategies)
+        share = rest / open_ended if open_ended else 0.0
+        return [
+            entry if entry.allocation is not None else entry.model_copy(update={"allocation": share})
+            for entry in self.strategies
+        ]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the settings as plain data that reads back as the same settings. There are no secrets in them."""
+        plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        return plain
+
+
+class WebSocketEndpoint(Model):
+    """One address to listen to, as the seed has it; everything but ``url`` can be concluded from it.
+
+    ``subscriptions`` are texts that are sent after each opening.
+    """
+
+    url: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    use_tls: bool = True
+    subscriptions: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        if isinstance(values, str):
+            values = {"url": values}
+        if not isinstance(values, dict):
+            return values
+        parts = urlsplit(str(values.get("url", "")))
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise refuse("ws://HOST[:PORT]/PATH or wss://…", what="an endpoint's address")
+        tls = parts.scheme == "wss"
+        concluded = {
+            "host": parts.hostname,
+            "port": parts.port or (443 if tls else 80),
+            "path": (parts.path or "/ws") + (f"?{parts.query}" if parts.query else ""),
+            "use_tls": tls,
+        }
+        return {**concluded, **values}
+
+
+class LiveTradingConfig(Model):
+    """How a ``LiveTradingEngine`` runs: the seed's seven fields, with its defaults.
+
+    ``tick_interval_ms`` None leaves the engine driven by events alone. ``max_reconnect_attempts`` 0: without limit.
+    """
+
+    ws_endpoints: tuple[WebSocketEndpoint, ...] = ()
+    heartbeat_interval_ms: Annotated[int, Field(ge=100)] = 30_000
+    tick_interval_ms: Annotated[int, Field(ge=1)] | None = None
+    enable_recovery: bool = True
+    auto_reconnect: bool = True
+    reconnect_base_ms: Annotated[int, Field(ge=1)] = 1_000
+    reconnect_max_ms: Annotated[int, Field(ge=1)] = 60_000
+    max_reconnect_attempts: Annotated[int, Field(ge=0)] = 0
+
+
+__all__ = [
+    "InstrumentName",
+    "JournalConfig",
+    "LiveTradingConfig",
+    "RecoveryConfig",
+    "SessionConfig",
+    "WebSocketEndpoint",
+]
