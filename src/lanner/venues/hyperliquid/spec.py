@@ -31,6 +31,8 @@ SPOT_FEES = FeeSchedule(Decimal("0.0004"), Decimal("0.0007"))
 
 MARKET_SLIPPAGE = 0.05
 """There are no market orders: an IOC limit order so far through the mid is one."""
+TRIGGER_SLIPPAGE = 0.10
+"""A stop or target by market is limited so far through its trigger price, as on the venue's own pages."""
 CANDLE_ROWS = 5_000
 """Only so many candles of a series are kept by the venue."""
 FUNDING_ROWS = 500

@@ -1,0 +1,321 @@
+"""Our own orders as the venue tells of them: which ids are one order, and which reports its news make.
+
+The venue knows an order by ``oid`` and, where we gave one, by ``cloid``. Three things make that less than simple:
+
+* a changed order gets a new ``oid`` and keeps its ``cloid``: the end of the old ``oid`` is no end of the order;
+* fills name the ``oid`` only, and may come before anybody has told whose it is: they wait until it is known;
+* the end of an order may be told before its last fills: it waits for them, but no longer than ``HOLD_NS``.
+
+What is told twice (snapshots after a reconnect) is told on once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from lanner.model.commands import AmendOrder, SubmitOrder
+from lanner.model.enums import OrderType, Side, TimeInForce
+from lanner.model.reports import OrderAccepted, OrderAmended, OrderCanceled, OrderReport
+from lanner.venues.errors import ErrorKind, Reason, VenueError
+
+HOLD_NS = 2_000_000_000
+"""How long the end of an order waits for fills that the venue says there are."""
+KEPT_ENDED = 20_000
+"""So many orders that have ended are remembered, for late fills."""
+KEPT_STRANGERS = 5_000
+UNKNOWN_LOTS = 2**62
+"""Stands for the size of an order of ours of which only the name is known."""
+
+
+def cloid_of(order_id: str) -> str:
+    """Return the 128-bit client id that the venue gets for an order id."""
+    return "0x" + blake2b(order_id.encode(), digest_size=16, person=b"lanner").hexdigest()
+
+
+@dataclass(slots=True)
+class Change:
+    """A change that was asked for: the terms as they were sent."""
+
+    lots: int
+    px_ticks: int | None
+    stop_ticks: int | None
+
+
+@dataclass(slots=True)
+class Own:
+    """One order of ours. ``lots`` are those of the present ``oid``; ``prior`` were filled under earlier ones."""
+
+    order_id: str
+    instrument_id: str
+    side: Side
+    type: OrderType
+    lots: int
+    px_ticks: int | None
+    stop_ticks: int | None
+    tif: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    post_only: bool = False
+    oid: int = 0
+    prior: int = 0
+    filled: int = 0
+    accepted: bool = False
+    triggered: bool = False
+    ended: bool = False
+    cancel_asked: bool = False
+    old_oids: tuple[int, ...] = ()
+    changes: dict[int, Change] = field(default_factory=dict)
+    trades: set[str] = field(default_factory=set)
+    withheld: OrderReport | None = None
+
+    @property
+    def total(self) -> int:
+        """Return the whole quantity, as the engine counts it."""
+        return self.lots + self.prior
+
+    def change(self, command: AmendOrder) -> Change:
+        """Return the terms of a changed order: the venue takes what is left, the engine tells the whole quantity."""
+        asked = self.total if command.lots is None else command.lots
+        left = asked - self.filled
+        if left <= 0 or self.lots >= UNKNOWN_LOTS:
+            raise VenueError(
+                ErrorKind.REJECTED,
+                f"{self.order_id}: {self.filled} of {asked} lots are filled already"
+                if left <= 0
+                else f"{self.order_id}: its terms are not known",
+                reason=Reason.UNKNOWN_ORDER,
+            )
+        px = self.px_ticks if command.px_ticks is None else command.px_ticks
+        stop = self.stop_ticks if command.stop_ticks is None else command.stop_ticks
+        return Change(left, px, stop)
+
+
+@dataclass(slots=True)
+class _Held:
+    own: Own
+    report: OrderReport
+    need: int
+    due: int
+
+
+class OwnOrders:
+    """All orders of ours that the codec has heard of."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._by_id: dict[str, Own] = {}
+        self._by_oid: dict[int, Own] = {}
+        self._strangers: OrderedDict[int, None] = OrderedDict()
+        self._ended: deque[str] = deque()
+        self._held: list[_Held] = []
+        self._foreign: dict[int, str] = {}
+        self._fresh: list[Own] = []
+        self.heard = False
+
+    @property
+    def restless(self) -> bool:
+        """Tell whether something waits to be told: ends that wait for fills, fills whose order was found."""
+        return bool(self._held or self._fresh)
+
+    def remember(self, order_ids: Iterable[str]) -> None:
+        """Learn the ids of orders that were made earlier."""
+        for order_id in order_ids:
+            self._names[cloid_of(order_id)] = order_id
+
+    def sent(self, command: SubmitOrder) -> Own:
+        """Note an order that is about to leave."""
+        own = Own(
+            command.order_id,
+            command.instrument_id,
+            command.side,
+            command.type,
+            command.lots,
+            command.px_ticks,
+            command.stop_ticks,
+            command.tif,
+            command.reduce_only,
+            command.post_only,
+        )
+        self.add(own)
+        return own
+
+    def add(self, own: Own) -> None:
+        """Take an order in."""
+        self._by_id[own.order_id] = own
+        self._names[cloid_of(own.order_id)] = own.order_id
+
+    def get(self, order_id: str) -> Own | None:
+        """Return an order of ours whose terms are known."""
+        return self._by_id.get(order_id)
+
+    def order_id(self, cloid: str | None, oid: int) -> str:
+        """Return our id for an order, empty for a stranger's."""
+        own = self._by_oid.get(oid)
+        if own is not None:
+            return own.order_id
+        return self._names.get(cloid, "") if cloid else ""
+
+    def by_oid(self, oid: int) -> Own | None:
+        """Return the order that has or had an ``oid``."""
+        return self._by_oid.get(oid)
+
+    def bind(self, own: Own, oid: int) -> None:
+        """Note that an ``oid`` is this order's present one."""
+        if own.oid != oid:
+            if own.oid:
+                own.old_oids = (*own.old_oids, own.oid)
+            own.oid = oid
+            self._fresh.append(own)
+        self._by_oid[oid] = own
+        self._strangers.pop(oid, None)
+
+    def stranger(self, oid: int) -> None:
+        """Note that an ``oid`` is not ours."""
+        self._strangers[oid] = None
+        while len(self._strangers) > KEPT_STRANGERS:
+            self._strangers.popitem(last=False)
+
+    def is_stranger(self, oid: int) -> bool:
+        """Tell whether an ``oid`` is known not to be ours."""
+        return oid in self._strangers
+
+    # -- what news make ------------------------------------------------------------------------------------
+
+    def accept(self, own: Own, oid: int, ts_event: int, ts_recv: int) -> list[OrderReport]:
+        """Report once that the venue has an order; ``oid`` is 0 for one that waits for its parent."""
+        if oid and own.oid in (0, oid):
+            self.bind(own, oid)
+        if own.accepted or own.ended:
+            return []
+        own.accepted = True
+        return [OrderAccepted(own.order_id, own.instrument_id, ts_event, ts_recv, str(oid) if oid else "")]
+
+    def changed(
+        self, own: Own, oid: int, change: Change, request: int, ts_event: int, ts_recv: int
+    ) -> list[OrderReport]:
+        """Report a change that took effect; the end of the order's old ``oid`` is forgotten."""
+        own.changes.pop(request, None)
+        own.withheld = None
+        self._held = [held for held in self._held if held.own is not own]
+        if oid != own.oid:
+            self.bind(own, oid)
+            own.prior = own.filled
+        own.lots, own.px_ticks, own.stop_ticks = change.lots, change.px_ticks, change.stop_ticks
+        return [self.amended(own, request, ts_event, ts_recv)]
+
+    def amended(self, own: Own, request: int, ts_event: int, ts_recv: int) -> OrderReport:
+        """Report an order's present terms."""
+        name = (own.order_id, own.instrument_id, ts_event, ts_recv)
+        return OrderAmended(*name, own.total, own.px_ticks, own.stop_ticks, request)
+
+    def unchanged(self, own: Own, request: int, ts_recv: int) -> list[OrderReport]:
+        """Note that a change was refused; the end that was withheld for its sake is told now."""
+        own.changes.pop(request, None)
+        report, own.withheld = own.withheld, None
+        return [] if report is None or own.changes else self.end(own, report, own.filled, ts_recv)
+
+    def end(self, own: Own, report: OrderReport, need: int, ts_recv: int) -> list[OrderReport]:
+        """Report an order's end once ``need`` lots in all are known to be filled."""
+        if own.ended:
+            return []
+        waiting = next((held for held in self._held if held.own is own), None)
+        if own.filled < need and self.heard:
+            if waiting is None:
+                self._held.append(_Held(own, report, need, ts_recv + HOLD_NS))
+            else:
+                waiting.report, waiting.need = report, need
+            return []
+        if waiting is not None:
+            self._held.remove(waiting)
+        return [self._finish(own, report)]
+
+    def canceled(self, own: Own, ts_recv: int) -> list[OrderReport]:
+        """Report a cancel that was answered with success.
+
+        Where the account's stream is heard, its news say how much was filled before; they are waited for.
+        """
+        report = OrderCanceled(own.order_id, own.instrument_id, ts_recv, ts_recv)
+        if own.ended or any(held.own is own for held in self._held):
+            return []
+        return self.end(own, report, own.total + 1 if self.heard else own.filled, ts_recv)
+
+    def fill(self, own: Own, oid: int, trade_id: str, lots: int) -> bool:
+        """Note a fill; False when it was told before."""
+        if trade_id in own.trades:
+            return False
+        own.trades.add(trade_id)
+        own.filled += lots
+        if oid in own.old_oids:
+            own.prior += lots
+        return True
+
+    def settled(self, own: Own) -> list[OrderReport]:
+        """Report the end that waited for an order's fills, if they are all there; a whole fill is an end by itself."""
+        for held in self._held:
+            if held.own is own and own.filled >= held.need:
+                self._held.remove(held)
+                return [self._finish(own, held.report)]
+        if own.filled >= own.total and not own.changes:
+            self._held = [held for held in self._held if held.own is not own]
+            self._forget_later(own)
+        return []
+
+    def due(self, ts_recv: int) -> list[OrderReport]:
+        """Report the ends that have waited long enough."""
+        if not self._held or self._held[0].due > ts_recv:
+            return []
+        ripe = [held for held in self._held if held.due <= ts_recv]
+        self._held = [held for held in self._held if held.due > ts_recv]
+        return [self._finish(held.own, held.report) for held in ripe if not held.own.ended]
+
+    def _finish(self, own: Own, report: OrderReport) -> OrderReport:
+        self._forget_later(own)
+        return report
+
+    def _forget_later(self, own: Own) -> None:
+        if own.ended:
+            return
+        own.ended = True
+        self._ended.append(own.order_id)
+        if len(self._ended) > KEPT_ENDED:
+            old = self._by_id.pop(self._ended.popleft(), None)
+            if old is not None:
+                self._names.pop(cloid_of(old.order_id), None)
+                for oid in (old.oid, *old.old_oids):
+                    self._by_oid.pop(oid, None)
+
+    def take_fresh(self) -> list[Own]:
+        """Return the orders that got an ``oid`` since the last time."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    # -- what works ----------------------------------------------------------------------------------------
+
+    def workable(self, command: AmendOrder) -> Own:
+        """Return the order that a change is about, or raise ``VenueError`` REJECTED."""
+        own = self._by_id.get(command.order_id)
+        if own is None:
+            raise VenueError(
+                ErrorKind.REJECTED,
+                f"{command.order_id}: its terms are not known",
+                reason=Reason.UNKNOWN_ORDER,
+                fix="Ask for the open orders first.",
+            )
+        return own
+
+    def seen_open(self, oid: int, instrument_id: str) -> None:
+        """Note a working order that is not ours."""
+        if oid not in self._by_oid:
+            self._foreign[oid] = instrument_id
+
+    def seen_ended(self, oid: int) -> None:
+        """Note that a working order that is not ours has ended."""
+        self._foreign.pop(oid, None)
+
+    def open_oids(self, instrument_ids: frozenset[str]) -> list[tuple[int, str]]:
+        """Return ``oid`` and instrument of the orders that are known to work; an empty set means all instruments."""
+        ours = [(own.oid, own.instrument_id) for own in self._by_id.values() if own.oid and not own.ended]
+        pairs = [*ours, *self._foreign.items()]
+        return sorted(pair for pair in pairs if not instrument_ids or pair[1] in instrument_ids)
