@@ -443,7 +443,7 @@ def _ordered(value: Any, table: str) -> Any:
     keys = _KEYS.get(table, ())
     names = [key for key in keys if key in value] + [key for key in value if key not in keys]
     inner_table = {"order": "order_"}
-    return {key: _ordered(value[key], inner_table.get(key, key)) for key in names}
+    return {key: _ordered(value[key], inner_table.get(key) or key) for key in names}
 
 
 def hashed_forms(raw: bytes | msgspec.Raw) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ USER_SIGNED: dict[str, tuple[str, tuple[Field, ...]]] = {
 }
 
 
-class BadSignature(ValueError):
+class BadSignatureError(ValueError):
     """The signature is not one: out of range, or no key belongs to it."""
 
 
@@ -128,7 +128,7 @@ _EMPTY = {"string": "", "address": "0x" + "0" * 40, "uint64": 0, "bool": False}
 
 
 def user_digest(kind: str, action: Mapping[str, Any]) -> bytes:
-    """Return what a wallet signs for a user-signed action. Raises ``BadSignature`` where a field is unusable."""
+    """Return what a wallet signs for a user-signed action. Raises ``BadSignatureError`` where a field is unusable."""
     name, fields = USER_SIGNED[kind]
     declared = ",".join(f"{kind_} {key}" for key, kind_ in fields)
     encoded = keccak(f"HyperliquidTransaction:{name}({declared})".encode())
@@ -139,7 +139,7 @@ def user_digest(kind: str, action: Mapping[str, Any]) -> bytes:
         chain_id = int(str(action["signatureChainId"]), 16)
         domain = _domain("HyperliquidSignTransaction", chain_id)
     except (KeyError, ValueError, OverflowError) as error:
-        raise BadSignature("a signed field cannot be read") from error
+        raise BadSignatureError("a signed field cannot be read") from error
     return keccak(b"\x19\x01" + domain + keccak(encoded))
 
 
@@ -147,7 +147,7 @@ def recover(digest: bytes, r: int, s: int, v: int) -> str:
     """Return the lower-case address whose key signed the digest. ``v`` is 27 or 28 (0 or 1 are taken too)."""
     parity = v - 27 if v >= 27 else v
     if parity not in (0, 1) or not 0 < r < CURVE_N or not 0 < s < CURVE_N:
-        raise BadSignature("signature out of range")
+        raise BadSignatureError("signature out of range")
     try:
         from btclib_secp256k1 import recovery
     except ImportError:
@@ -156,7 +156,7 @@ def recover(digest: bytes, r: int, s: int, v: int) -> str:
         try:
             key = recovery.recover(digest, _word(r) + _word(s), parity, compressed=False)
         except ValueError as error:
-            raise BadSignature("no key belongs to this signature") from error
+            raise BadSignatureError("no key belongs to this signature") from error
     return "0x" + keccak(key[1:])[12:].hex()
 
 
@@ -191,12 +191,12 @@ def recover_key(digest: bytes, r: int, s: int, parity: int) -> bytes:
     square = (pow(r, 3, CURVE_P) + 7) % CURVE_P
     y = pow(square, (CURVE_P + 1) // 4, CURVE_P)
     if y * y % CURVE_P != square:
-        raise BadSignature("no key belongs to this signature")
+        raise BadSignatureError("no key belongs to this signature")
     if y & 1 != parity:
         y = CURVE_P - y
     inverse = pow(r, -1, CURVE_N)
     message = int.from_bytes(digest, "big") % CURVE_N
     point = _add(_times((r, y), s * inverse % CURVE_N), _times(CURVE_G, -message * inverse % CURVE_N))
     if point is None:
-        raise BadSignature("no key belongs to this signature")
+        raise BadSignatureError("no key belongs to this signature")
     return b"\x04" + _word(point[0]) + _word(point[1])

@@ -72,7 +72,6 @@ MAX_CONNECTS_PER_MINUTE = 30
 MAX_SUBSCRIPTIONS = 1_000
 MAX_USERS = 10
 MAX_MESSAGES_PER_MINUTE = 2_000
-MAX_POSTS_IN_FLIGHT = 100
 IDLE_NS = 60 * SECOND
 
 ADDRESS_BUFFER = 10_000
@@ -205,6 +204,5 @@ ALREADY_UNSUBSCRIBED = "Already unsubscribed: {subscription}"
 BAD_SUBSCRIPTION = "Invalid subscription {subscription}"
 TOO_MANY_SUBSCRIPTIONS = "Cannot subscribe to more than 1000 channels."
 TOO_MANY_USERS = "Cannot track more than 10 total users."
-TOO_MANY_POSTS = "Too many inflight post requests"
 TOO_MANY_MESSAGES = "Too many websocket messages sent"
 GREETING = "Websocket connection established."
