@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from lanner.simulator.dialect import HttpResponse, Kind
 from lanner.simulator.wire_http import (
@@ -30,16 +30,58 @@ from lanner.simulator.wire_ws import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lanner.simulator.host import DialectHost
 
 MAX_UNSENT = 32 * 1024 * 1024
 """Bytes a slow reader may owe before the venue drops it."""
 
 
+class Host(Protocol):
+    """What a connection needs of the server behind it."""
+
+    connections: set[Connection]
+    unsent: list[Connection]
+
+    def http(self, connection: Connection, raw: RawRequest) -> None:
+        """Serve a request; answers by ``connection.answer``, now or later."""
+        ...
+
+    def refuses_sessions(self) -> bool:
+        """Tell whether WebSockets are turned away."""
+        ...
+
+    def ws_opened(self, connection: Connection, raw: RawRequest) -> bool:
+        """Take a new session, or not."""
+        ...
+
+    def ws_frame(self, connection: Connection, payload: bytes) -> None:
+        """Take a frame."""
+        ...
+
+    def ws_pong(self, connection: Connection, payload: bytes) -> None:
+        """Take a pong."""
+        ...
+
+    def ws_closed(self, connection: Connection) -> None:
+        """Forget a session."""
+        ...
+
+    def send(self, connection: Connection, payload: bytes, kind: Kind) -> None:
+        """Send a frame by way of the faults."""
+        ...
+
+    def flush(self) -> None:
+        """Hand all queued frames to the sockets."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Tell the operator something."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """Bytes of one client. Also the ``WsSession`` a dialect sees after the upgrade."""
 
-    def __init__(self, host: DialectHost) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -128,12 +170,12 @@ class Connection(asyncio.Protocol):
         if self._host.refuses_sessions():
             self.answer(HttpResponse(status=503, body=b""), keep_alive=False)
             return
-        self._write_now(upgrade_answer(request.headers))
-        self._reader = FrameReader()
         if not self._host.ws_opened(self, request):
-            self._out.clear()
-            self.close(1008, "no such path")
+            self.answer(HttpResponse(status=404, body=b""), keep_alive=False)
             return
+        self._reader = FrameReader()
+        self._write_now(upgrade_answer(request.headers))
+        self._host.flush()
         if rest:
             self._frames(rest)
 
@@ -154,7 +196,7 @@ class Connection(asyncio.Protocol):
         for opcode, payload in messages:
             if self._closing or self.deaf:
                 break
-            if opcode == TEXT or opcode == BINARY:
+            if opcode in (TEXT, BINARY):
                 self._host.ws_frame(self, payload)
             elif opcode == PING:
                 self._write(frame(payload, PONG))

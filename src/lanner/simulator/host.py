@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import ConfigError
@@ -39,7 +40,7 @@ class DialectHost:
         self.dialect = dialect
         self.exchange = exchange
         self.journal = journal
-        self.note = note
+        self._note = note
         self.connections: set[Connection] = set()
         self.unsent: list[Connection] = []
         self.port = 0
@@ -67,6 +68,10 @@ class DialectHost:
     def now_ns(self) -> int:
         """Return the venue's time, as far off as faults made it."""
         return self._clock() + self.skew_ns
+
+    def note(self, text: str) -> None:
+        """Tell the operator something."""
+        self._note(f"{self.name}: {text}")
 
     # -- the port --------------------------------------------------------------------------------------
 
@@ -151,7 +156,7 @@ class DialectHost:
         try:
             return self.dialect.http(request)
         except Exception as error:  # noqa: BLE001 - the outermost loop: one bad request must not end the venue
-            self.note(f"{self.name}: {request.method} {request.path}: {error!r}")
+            self.note(f"{request.method} {request.path}: {error!r}")
             return HttpResponse(status=500, body=b'{"code":-1000,"msg":"An unknown error occurred"}')
         finally:
             self._handling = False
@@ -226,7 +231,6 @@ class DialectHost:
         if not self.dialect.ws_opened(connection, raw.path, raw.query):
             connection.session_id = 0
             return False
-        self.flush()
         return True
 
     def ws_frame(self, connection: Connection, payload: bytes) -> None:
@@ -251,7 +255,7 @@ class DialectHost:
         try:
             self.dialect.ws_frame(connection, payload, self.now_ns())
         except Exception as error:  # noqa: BLE001 - the outermost loop: one bad frame must not end the venue
-            self.note(f"{self.name}: session {connection.session_id}: {error!r}")
+            self.note(f"session {connection.session_id}: {error!r}")
         finally:
             self._handling = False
         self._finish()
@@ -302,22 +306,21 @@ class DialectHost:
                 copies = 0
                 self.dialect.ws_refuse(connection, Refuse.UNAVAILABLE, payload, 0)
             elif name in ("stall", "close", "half-open"):
-                if self._strike(connection, act):
-                    copies = 0
+                self._strike(connection, act)
+                copies = 0
         for _ in range(copies):
             connection.put(payload, delay, behind_next=behind)
             behind = False
 
     @staticmethod
-    def _strike(connection: Connection, act: Act) -> bool:
-        """Hurt a connection; tells whether the present frame is lost with it."""
+    def _strike(connection: Connection, act: Act) -> None:
+        """Hurt a connection; the present frame is lost with it."""
         if act.name == "close":
             connection.close(int(act.params["code"]))
         elif act.name == "half-open":
             connection.go_deaf()
         else:
             connection.mute_until = asyncio.get_running_loop().time() + float(act.params["for"])
-        return True
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -397,8 +400,7 @@ class DialectHost:
         for act in self._faults.at(
             Point.ORDER, self.name, Kind.ORDER, self._clock(), str(order.order_id), on=on
         ):
-            share = float(act.params["share"])
-            self._asides.append(lambda: self._fill(order.order_id, share))
+            self._asides.append(partial(self._fill, order.order_id, float(act.params["share"])))
 
     def _fill(self, order_id: int, share: float) -> None:
         order = self.exchange.any_order(order_id)

@@ -67,6 +67,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "venue",
+        "lanner.cli.commands.venue:app",
+        "Serve a simulated venue that real clients can trade against.",
+        "Venues",
+    ),
+    Command(
         "price",
         "lanner.cli.commands.market:price",
         "Show bid, ask, last and mid of an instrument, live.",
