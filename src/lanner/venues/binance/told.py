@@ -2,8 +2,8 @@
 
 Fees. A fill's fee is counted in the currency that the instrument settles in. The venue takes it in the settle currency,
 on spot also in the base currency (then it is fee × price, exactly), or in another one (BNB). The last is converted
-where the codec was told a price for it (``fee_prices``); else the fee counts as 0, ``reason`` tells ``fee 0.001 BNB``, and a
-``VenueFill`` names the currency in ``fee_currency``.
+where the codec was told a price for it (``fee_prices``); else the fee counts as 0, ``reason`` tells ``fee 0.001 BNB``,
+and a ``VenueFill`` names the currency in ``fee_currency``.
 """
 
 from __future__ import annotations

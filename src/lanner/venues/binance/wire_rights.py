@@ -39,7 +39,7 @@ class SpotAccount(Struct):
     canWithdraw: bool | None = None
 
 
-class Commission(Struct):
+class Commission(Struct, frozen=True):
     """Fees of one kind; ``buyer`` and ``seller`` come on top."""
 
     maker: Decimal = Decimal(0)
