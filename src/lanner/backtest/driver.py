@@ -106,7 +106,7 @@ class Driver:
             partial(guarded_loop, self._step, self._guards) if guarded else partial(free_loop, self._step)
         )
         self._only, self._only_loop = self._single_source()
-        self._dispatch(commands, ts)
+        self.dispatch(commands, ts)
 
     def _single_source(self) -> tuple[str, Callable[..., Stopped]]:
         """Return the instrument of a run that has nothing but one instrument's bars or quotes, and its loop."""
@@ -143,13 +143,13 @@ class Driver:
                 now = size - length_hint(turn)
                 catch_up(self.plan, self._wires, batch, seen, now if commands else now - 1)
                 if commands:
-                    self._dispatch(commands, message.ts_event)
-                    self._drain(message.ts_event)  # what arrives at once is there before the next message
+                    self.dispatch(commands, message.ts_event)
+                    self.drain(message.ts_event)  # what arrives at once is there before the next message
                 else:
-                    self._slow(message)
+                    self.play_one(message)
                     continue
             for message in turn:
-                self._slow(message)
+                self.play_one(message)
                 if not self._heap or self._has_feed_delay:
                     break
             else:
@@ -206,7 +206,7 @@ class Driver:
             _, _, _, message, _, basis = heapq.heappop(heap)
             commands = engine.step(message)
             if commands:
-                self._dispatch(commands, basis)
+                self.dispatch(commands, basis)
         return not heap
 
     def _make_step(self) -> Step:
@@ -225,7 +225,7 @@ class Driver:
         """Let what still travels arrive; orders that never met the market stay open."""
         self._settle(NEVER)
         while self._heap:
-            self._drain(self._heap[0][0])
+            self.drain(self._heap[0][0])
 
     def _mark_passes(self, mark: MarkPrice) -> bool:
         self._show(mark, MarkPrice)
@@ -237,7 +237,8 @@ class Driver:
 
     # -- the slow gear -----------------------------------------------------------------------------
 
-    def _slow(self, message: Any) -> None:
+    def play_one(self, message: Any) -> None:
+        """Play one message: the venue sees it first, then the engine, as soon as it is received."""
         kind = type(message)
         ts = message.ts_event
         if self._settlements:
@@ -246,45 +247,45 @@ class Driver:
             self._slow_bar(message)
             return
         if kind is BarOpen:
-            self._drain(ts)
+            self.drain(ts)
             open_bar(self.plan, self._wires, message)
             self._post()
             return
-        self._drain(ts)
+        self.drain(ts)
         self._show(message, kind)
         self._post()
-        self._drain(ts)
+        self.drain(ts)
         self._deliver(message, ts)
 
     def _slow_bar(self, bar: Bar) -> None:
         instrument_id = self.plan.bar_series.get(bar.series)
         if instrument_id is None:
-            self._drain(bar.ts_event)
+            self.drain(bar.ts_event)
             self._deliver(bar, bar.ts_event)
             return
         venue = self._wires[instrument_id].venue
         book = venue.books[instrument_id]
         ts = bar.ts_event
         if not self.plan.opens:
-            self._drain(bar.ts_open)
+            self.drain(bar.ts_open)
             opening = BarOpen(bar.series, bar.ts_open, bar.ts_open, bar.open, bar.volume, ts)
             open_bar(self.plan, self._wires, opening)
         self._post()
-        self._drain(ts - 1)
+        self.drain(ts - 1)
         tick = book.instrument.tick_float
         close = max(1, round(bar.close / tick))
         if book.orders:
             high, low = max(1, round(bar.high / tick)), max(1, round(bar.low / tick))
             bar_matching.bar_range(venue, book, bar, high, low, close)
             self._post()
-            self._drain(ts)
+            self.drain(ts)
             if book.orders:
                 bar_matching.bar_after(venue, book, bar, high, low)
         bar_matching.bar_close(venue, book, close, ts)
         if self._settlements:
             self._settle(ts, instrument_id)
         self._post()
-        self._drain(ts)
+        self.drain(ts)
         self._deliver(bar, ts)
 
     def _settle(self, until: int, instrument_id: str = "") -> None:
@@ -352,17 +353,17 @@ class Driver:
             self._timers(message.ts_recv)
         commands = self.engine.step(message)
         if commands:
-            self._dispatch(commands, basis)
-            self._drain(basis)
+            self.dispatch(commands, basis)
+            self.drain(basis)
 
     def _timers(self, ts: int) -> None:
         while self.engine.clock.next_due <= ts:
             due = self.engine.clock.next_due
-            self._dispatch(self.engine.advance(due), due)
+            self.dispatch(self.engine.advance(due), due)
 
     # -- what travels ------------------------------------------------------------------------------
 
-    def _dispatch(self, commands: list[Command], basis: int) -> None:
+    def dispatch(self, commands: list[Command], basis: int) -> None:
         """Send commands on their way; ``basis`` is the venue time of what they answer."""
         for command in commands:
             wire = self._wires[command.instrument_id]
@@ -387,7 +388,13 @@ class Driver:
         self._sequence += 1
         heapq.heappush(self._heap, (ts, self._sequence, kind, payload, target, basis))
 
-    def _drain(self, until: int) -> None:
+    @property
+    def next_due(self) -> int:
+        """Return the time of what happens next: something arrives, or a timer fires."""
+        travels = self._heap[0][0] if self._heap else NEVER
+        return min(travels, self.engine.clock.next_due)
+
+    def drain(self, until: int) -> None:
         """Let everything that arrives by ``until`` arrive, and timers fire, in time order."""
         heap = self._heap
         engine = self.engine
@@ -399,9 +406,9 @@ class Driver:
                     target.receive(payload, ts, basis)
                     self._post()
                 else:
-                    self._dispatch(engine.step(payload), basis)
+                    self.dispatch(engine.step(payload), basis)
             elif due <= until:
-                self._dispatch(engine.advance(due), due)
+                self.dispatch(engine.advance(due), due)
             else:
                 return
 

@@ -94,16 +94,17 @@ def _balances(config: BacktestConfig, venues: list[str], currency: str) -> dict[
 
 def _latency(config: LatencyConfig, *, recorded: bool) -> LatencySettings:
     return LatencySettings(
-        feed=Latency(LatencyKind.RECORDED) if recorded else _delay(config.feed),
-        entry=_delay(config.entry),
-        exchange=_delay(config.exchange),
-        response=_delay(config.response),
-        cancel=_delay(config.cancel) if config.cancel is not None else None,
-        amend=_delay(config.amend) if config.amend is not None else None,
+        feed=Latency(LatencyKind.RECORDED) if recorded else delay_of(config.feed),
+        entry=delay_of(config.entry),
+        exchange=delay_of(config.exchange),
+        response=delay_of(config.response),
+        cancel=delay_of(config.cancel) if config.cancel is not None else None,
+        amend=delay_of(config.amend) if config.amend is not None else None,
     )
 
 
-def _delay(config: DelayConfig) -> Latency:
+def delay_of(config: DelayConfig) -> Latency:
+    """Return a delay of the settings."""
     return Latency(
         kind=LatencyKind(config.model),
         mean_ns=_ns(config.ms),

@@ -386,7 +386,7 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
     for stream in spec.streams:
         if stream.kind != "bars" or _is_detail(spec, stream):
             continue
-        needed = _bars_needed(engine, series_id(stream.instrument_id, stream.spec))
+        needed = bars_needed(engine, series_id(stream.instrument_id, stream.spec))
         length = timeframe_ns(stream.spec)
         if not needed or not length or stream.start_ns >= since:
             continue
@@ -399,7 +399,7 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
             engine.warm_bar(bar)
 
 
-def _bars_needed(engine: Engine, series: str) -> int:
+def bars_needed(engine: Engine, series: str) -> int:
     """Return how many bars of a series its indicators need, and those of coarser series built from it."""
     route = engine.subscriptions.bars.get(series)
     if route is None:
@@ -409,7 +409,7 @@ def _bars_needed(engine: Engine, series: str) -> int:
         ratio = timeframe_ns(aggregator.series.rpartition("@")[2]) // max(
             1, timeframe_ns(series.rpartition("@")[2])
         )
-        needed = max(needed, (_bars_needed(engine, aggregator.series) + 1) * ratio)
+        needed = max(needed, (bars_needed(engine, aggregator.series) + 1) * ratio)
     return needed
 
 

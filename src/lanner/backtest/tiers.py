@@ -122,7 +122,7 @@ class JumpDriver(Driver):
             self._give_back(batch, since, row)
         catch_up(self.plan, self._wires, batch, row, row + 1)
         if commands:
-            self._dispatch(commands, message.ts_event)
+            self.dispatch(commands, message.ts_event)
 
     def _give_back(self, batch: ColumnBatch, start: int, stop: int) -> None:
         """Show a venue of which we took liquidity the first quote of [start, stop) that differs: it is whole again."""
@@ -138,7 +138,7 @@ class JumpDriver(Driver):
     def _meet(self, batch: ColumnBatch, row: int) -> None:
         """Show a row to the venue first."""
         self.forecast.turn(row)
-        self._slow(batch[row])
+        self.play_one(batch[row])
 
 
 def why_no_jumps(spec: BacktestSpec) -> str:

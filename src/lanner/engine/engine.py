@@ -26,7 +26,7 @@ from lanner.model.commands import Command
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.model.orders import OrderView
-from lanner.model.reports import FundingPaid, OrderReport, Report
+from lanner.model.reports import FundingPaid, OrderReport, PositionAdjusted, Report
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
@@ -94,6 +94,7 @@ class Engine:
             MarkPrice: self._step_mark,
             FundingRate: self._step_funding,
             FundingPaid: self._step_funding_paid,
+            PositionAdjusted: self._step_adjusted,
             **dict.fromkeys(get_args(OrderReport), self._step_report),
         }
 
@@ -173,6 +174,10 @@ class Engine:
         """Give a strategy the trades of an instrument."""
         self._not_started("trades")
         return self.subscriptions.add_trades(strategy, instrument_id)
+
+    def book_instruments(self) -> list[str]:
+        """Return the instruments whose order book a strategy wants."""
+        return list(self._books)
 
     def _not_started(self, what: str) -> None:
         if self.started:
@@ -389,6 +394,15 @@ class Engine:
         instrument = self.cache.instrument(report.instrument_id)
         self.portfolio.apply_funding(instrument, report)
         self._publish("account.funding", report)
+        return self._flush()
+
+    def _step_adjusted(self, report: PositionAdjusted) -> list[Command]:
+        self._tick(report.ts_recv)
+        self.hash.add(report)
+        self.reports.append(report)
+        self.funding_after.append(len(self.execution.fills))
+        position = self.portfolio.adjust(self.cache.instrument(report.instrument_id), report)
+        self._publish(f"position.{report.instrument_id}", position)
         return self._flush()
 
     def _step_report(self, report: OrderReport) -> list[Command]:

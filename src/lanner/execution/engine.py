@@ -22,6 +22,7 @@ from lanner.model.orders import Order, OrderView
 from lanner.model.reports import Fill, OrderFilled, OrderReport
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import Denial, OnDeny, RiskLimits, check_intents, check_order
+from lanner.risk.gate import Gate
 
 __all__ = ["ROI_OWNER", "ExecutionEngine", "Publish"]
 
@@ -69,6 +70,7 @@ class ExecutionEngine:
         self.denied_amends = 0
         self.refusal: RiskRefusedError | None = None
         self.shared: frozenset[str] = frozenset()
+        self.gate = Gate()
         self.guards = Guards(self)
         self.held = HeldOrders(self)
         self._publish = publish
@@ -221,13 +223,15 @@ class ExecutionEngine:
 
     def _veto(self, order: Order, *, is_new: bool = True) -> Denial | None:
         instrument = order.instrument
-        return check_order(
+        position = self.portfolio.position(order.strategy_id, instrument)
+        working = self._open.get((order.strategy_id, instrument.id), {}).values()
+        return self.gate.check(order, position, working) or check_order(
             order,
-            self.portfolio.position(order.strategy_id, instrument),
+            position,
             self.portfolio.marks.get(instrument.id, float("nan")),
             self._open_count.get(order.strategy_id, 0) if is_new else 0,
             self.limits,
-            self._open.get((order.strategy_id, instrument.id), {}).values(),
+            working,
             self.portfolio.rate(instrument.settle),
         )
 
@@ -299,6 +303,8 @@ class ExecutionEngine:
         was, was_open = order.status, order.is_open
         if not apply_report(order, report):
             return
+        if order.status is not was:
+            self.gate.note(order)
         if isinstance(report, OrderFilled):
             self._booked(order, report)
         if was_open and not order.is_open:

@@ -19,6 +19,7 @@ from lanner.engine.cache import Cache
 from lanner.engine.engine import Engine
 from lanner.model.commands import Command
 from lanner.model.market import Bar
+from lanner.risk.gate import TradingState
 from lanner.storage.journal import (
     COMMAND_KINDS,
     INPUT_KINDS,
@@ -123,7 +124,7 @@ class Heart:
             ) from error
 
 
-CONTROLS = ("start", "stop", "pause", "resume", "recovered")
+CONTROLS = ("start", "stop", "pause", "resume", "state", "recovered")
 
 
 def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
@@ -136,6 +137,9 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
             return engine.stop(now)
         case "pause" | "resume":
             engine.paused = control.action == "pause"
+            return engine.advance(now)
+        case "state":
+            engine.execution.gate.set(TradingState[control.details["state"]], control.reason)
             return engine.advance(now)
         case "recovered":
             return []

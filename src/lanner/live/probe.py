@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from lanner.core.errors import LannerError
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.model.market import MarketData
-from lanner.net.timesync import ALARM_MS
 from lanner.net.wallclock import mono_ns
 from lanner.venues.codec import Feed, Subscription
 from lanner.venues.market_gateway import MarketGateway
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 GOOD, POOR, BAD = "green", "amber", "red"
 STREAM_S = 15.0
+ALARM_MS = 500.0
 _LIQUID = ("BTC-PERP", "BTCUSDT-PERP", "BTC-USDT", "BTC-USDC")
 
 

@@ -141,6 +141,21 @@ class FundingPaid(msgspec.Struct, frozen=True, gc=False):
     strategy_id: str = ""
 
 
+class PositionAdjusted(msgspec.Struct, frozen=True, gc=False):
+    """A strategy's position was brought to what the venue has: ``lots`` (signed) at ``px_ticks`` were not ours to see.
+
+    Made when a comparison with the venue finds a difference that no fill explains.
+    """
+
+    strategy_id: str
+    instrument_id: str
+    ts_event: int
+    ts_recv: int
+    lots: int
+    px_ticks: int
+    reason: str
+
+
 OrderReport = (
     OrderAccepted
     | OrderRejected
@@ -153,7 +168,7 @@ OrderReport = (
     | CancelRejected
     | OrderUnanswered
 )
-Report = OrderReport | FundingPaid
+Report = OrderReport | FundingPaid | PositionAdjusted
 
 
 class Fill(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from lanner.core.errors import ConfigError
 from lanner.model.instruments import Instrument
-from lanner.model.reports import FundingPaid, OrderFilled
+from lanner.model.reports import FundingPaid, OrderFilled, PositionAdjusted
 from lanner.portfolio.positions import Position
 
 ZERO = Decimal(0)
@@ -49,6 +49,13 @@ class Portfolio:
         position = self.position(strategy_id, instrument)
         position.apply(fill.side, fill.lots, fill.px_ticks, fill.ts_event, fill.ref_ticks)
         position.fees += fill.fee
+        return position
+
+    def adjust(self, instrument: Instrument, report: PositionAdjusted) -> Position:
+        """Bring a strategy's position to what the venue has."""
+        position = self.position(report.strategy_id, instrument)
+        side = 1 if report.lots > 0 else -1
+        position.apply(side, abs(report.lots), report.px_ticks, report.ts_event)
         return position
 
     def apply_funding(self, instrument: Instrument, report: FundingPaid) -> list[tuple[str, Decimal]]:

@@ -87,13 +87,7 @@ def check_order(
     """
     if limits.allow_anything(open_orders):
         return None
-    side = int(order.side)
-    same_side = sum(
-        other.worst_lots
-        for other in working
-        if other.side == side and other.order_id != order.order_id and not _only_closes(other)
-    )
-    after = position.lots * side + same_side + order.worst_lots
+    after = _after(order, position, working)
     if after <= 0 or order.reduce_only:
         return None
     if open_orders >= limits.max_open_orders:
@@ -105,6 +99,22 @@ def check_order(
             f"too many open orders ({open_orders}, limit {most})",
         )
     return _check_value(order, after, mark, limits, rate)
+
+
+def only_reduces(order: Order, position: Position, working: Iterable[Order]) -> bool:
+    """Tell whether an order cannot open anything, even if everything that works on its side fills first."""
+    return order.reduce_only or _after(order, position, working) <= 0
+
+
+def _after(order: Order, position: Position, working: Iterable[Order]) -> int:
+    """Return the position in the order's direction after it and all that works on its side, at worst."""
+    side = int(order.side)
+    same_side = sum(
+        other.worst_lots
+        for other in working
+        if other.side == side and other.order_id != order.order_id and not _only_closes(other)
+    )
+    return position.lots * side + same_side + order.worst_lots
 
 
 def _check_value(order: Order, after: int, mark: float, limits: RiskLimits, rate: Decimal) -> Denial | None:

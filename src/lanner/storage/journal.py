@@ -25,7 +25,7 @@ import msgspec
 from lanner.core.errors import ConfigError, DataError, NotFoundError
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
-from lanner.model.reports import FundingPaid, OrderReport
+from lanner.model.reports import FundingPaid, OrderReport, PositionAdjusted
 from lanner.net.wallclock import mono_ns
 from lanner.storage.files import sync_folder
 
@@ -80,6 +80,7 @@ class Kind(IntEnum):
     AMEND_REJECTED = 56
     CANCEL_REJECTED = 57
     UNANSWERED = 58
+    POSITION_ADJUSTED = 59
 
 
 class SessionHead(msgspec.Struct, frozen=True):
@@ -144,6 +145,7 @@ TYPES: dict[type, Kind] = {
     CancelOrder: Kind.CANCEL,
     AmendOrder: Kind.AMEND,
     FundingPaid: Kind.FUNDING_PAID,
+    PositionAdjusted: Kind.POSITION_ADJUSTED,
     **{report: Kind(number) for report, number in _REPORTS.items()},
 }
 COMMAND_KINDS = frozenset({Kind.SUBMIT, Kind.CANCEL, Kind.AMEND, Kind.BATCH})

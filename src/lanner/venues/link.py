@@ -16,7 +16,7 @@ from lanner.net.nonces import Nonces
 from lanner.net.ratelimit import RateLimiter
 from lanner.net.socket_settings import Heartbeat as Beat
 from lanner.net.socket_settings import Pings, SocketSettings
-from lanner.net.timesync import ClockOffset
+from lanner.net.timesync import ClockOffset, Probe
 from lanner.net.tls import TlsSettings
 from lanner.net.wallclock import wall_ns
 from lanner.venues.codec import Call, Codec, Heartbeat, HttpRequest, OrderCall
@@ -68,7 +68,8 @@ class Link:
         )
         self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
         self._key_id = key_id or codec.spec.product
-        self._nonces = Nonces(nonces)
+        self._nonces = Nonces(nonces) if nonces is not None else None
+        self._last_nonce = 0
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -76,14 +77,15 @@ class Link:
         """Compare clocks; with ``follow`` go on doing so every minute."""
         await self.clock.measure()
         if follow:
-            self.clock.start()
+            await self.clock.start()
 
     async def close(self) -> None:
         """Close all connections."""
         await self.clock.stop()
         await self.http.close()
         self.limiter.close()
-        self._nonces.close()
+        if self._nonces is not None:
+            self._nonces.close()
 
     def now_ms(self) -> int:
         """Return the venue's time in milliseconds, as far as it is known."""
@@ -91,7 +93,10 @@ class Link:
 
     def nonce(self) -> int:
         """Return a number that is larger than all before it, near the venue's time in milliseconds."""
-        return self._nonces.next(self._key_id, self.clock.now_ms())
+        if self._nonces is not None:
+            return self._nonces.next(self._key_id, self.clock.now_ms())
+        self._last_nonce = max(self._last_nonce + 1, self.clock.now_ms())
+        return self._last_nonce
 
     # -- questions -----------------------------------------------------------------------------------------
 
@@ -146,8 +151,13 @@ class Link:
     def _built(self, call: Call[T]) -> HttpRequest:
         return call.build(self.now_ms(), self.nonce())
 
-    async def _probe(self) -> int:
-        return await self.ask(self.codec.server_time())
+    async def _probe(self) -> Probe:
+        call = self.codec.server_time()
+        answer = await self.http.send(lambda: self._built(call), costs=call.costs, idempotent=True)
+        fault = self.codec.fault(answer.status, answer.headers, answer.body)
+        if fault is not None:
+            raise fault
+        return Probe(call.parse(answer.body, answer.ts_recv), answer.ts_sent, answer.ts_recv)
 
 
 def socket_settings(

@@ -1,0 +1,84 @@
+"""What may pass at all: trading states and the quarantine of instruments whose orders are in doubt.
+
+What only reduces a position passes in REDUCING and in quarantine; in HALTED nothing does, exits of the kill switch
+aside, which do not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from lanner.model.enums import OrderStatus
+from lanner.model.orders import Order
+from lanner.portfolio.positions import Position
+from lanner.risk.checks import Denial, only_reduces
+
+
+class TradingState(IntEnum):
+    """What strategies may do: anything, only reduce, nothing."""
+
+    ACTIVE = 1
+    REDUCING = 2
+    HALTED = 3
+
+
+class Gate:
+    """Hold the trading state, and the orders of which nobody knows whether the venue has them."""
+
+    __slots__ = ("_unknown", "reason", "state")
+
+    def __init__(self) -> None:
+        self.state = TradingState.ACTIVE
+        self.reason = ""
+        self._unknown: dict[str, set[str]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether everything may pass."""
+        return self.state is TradingState.ACTIVE and not self._unknown
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Return the instruments with an order in doubt."""
+        return tuple(self._unknown)
+
+    def set(self, state: TradingState, reason: str) -> None:
+        """Change the trading state."""
+        self.state, self.reason = state, reason
+
+    def note(self, order: Order) -> None:
+        """Look at an order after a report: UNKNOWN puts its instrument into quarantine, anything else takes it out."""
+        held = self._unknown.get(order.instrument_id)
+        if order.status is OrderStatus.UNKNOWN:
+            self._unknown.setdefault(order.instrument_id, set()).add(order.order_id)
+        elif held is not None:
+            held.discard(order.order_id)
+            if not held:
+                del self._unknown[order.instrument_id]
+
+    def check(self, order: Order, position: Position, working: Iterable[Order]) -> Denial | None:
+        """Return why an order must not leave, or None."""
+        if self.is_open:
+            return None
+        if self.state is TradingState.HALTED:
+            return Denial("trading_state", "nothing", "HALTED", f"trading is halted: {self.reason}")
+        if only_reduces(order, position, working):
+            return None
+        if self.state is TradingState.REDUCING:
+            return Denial(
+                "trading_state",
+                "what reduces a position",
+                "REDUCING",
+                f"only reducing is allowed: {self.reason}",
+            )
+        doubtful = self._unknown.get(order.instrument_id)
+        if doubtful is None:
+            return None
+        names = ", ".join(sorted(doubtful))
+        return Denial(
+            "quarantine",
+            "what reduces a position",
+            names,
+            f"{order.instrument_id} is in quarantine: nobody knows what became of {names}",
+        )
