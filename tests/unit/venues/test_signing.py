@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -14,6 +15,7 @@ from lanner.venues.signing import (
     ed25519_signer,
     hmac_signer,
     keccak,
+    plain_keccak,
     plain_digest_signer,
     recover_address,
     rsa_signer,
@@ -54,6 +56,27 @@ def test_addresses_are_those_of_the_documentation() -> None:
 
 def test_keccak_is_the_one_from_before_sha3() -> None:
     assert keccak(b"").hex() == "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+
+
+def test_the_reused_hash_state_gives_what_a_new_one_gives_in_any_order_and_thread() -> None:
+    dice = random.Random(3)
+    texts = [dice.randbytes(size) for size in (0, 1, 31, 32, 135, 136, 137, 272, 4_000)]
+    assert [keccak(text) for text in texts] == [plain_keccak(text) for text in texts]
+    found: list[bool] = []
+
+    def work(seed: int) -> None:
+        own = random.Random(seed)
+        for _ in range(300):
+            text = own.randbytes(own.randrange(400))
+            found.append(keccak(text) == plain_keccak(text))
+
+    threads = [Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 1_200
+    assert all(found)
 
 
 def test_binance_vectors_are_reproduced(shared_data: Path) -> None:

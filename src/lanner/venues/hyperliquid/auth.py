@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from Crypto.Hash.keccak import new as _new_keccak
 
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.keys import Keys
+from lanner.venues.signing import keccak
 
 Field = tuple[str, str]
 """Name and EIP-712 type (string, uint64, bool or address) of a user-signed action's field."""
@@ -63,18 +63,13 @@ USER_ACTIONS: Mapping[str, tuple[str, tuple[Field, ...]]] = {
 """The EIP-712 type of each user-signed action and its fields in signing order."""
 
 
-def _keccak(data: bytes) -> bytes:
-    digest: bytes = _new_keccak(digest_bits=256, data=data).digest()
-    return digest
-
-
-_DOMAIN_TYPE = _keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
-_AGENT_TYPE = _keccak(b"Agent(string source,bytes32 connectionId)")
+_DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_AGENT_TYPE = keccak(b"Agent(string source,bytes32 connectionId)")
 
 
 def _domain(name: bytes, chain_id: int) -> bytes:
-    parts = (_DOMAIN_TYPE, _keccak(name), _keccak(b"1"), chain_id.to_bytes(32), bytes(32))
-    return b"\x19\x01" + _keccak(b"".join(parts))
+    parts = (_DOMAIN_TYPE, keccak(name), keccak(b"1"), chain_id.to_bytes(32), bytes(32))
+    return b"\x19\x01" + keccak(b"".join(parts))
 
 
 _EXCHANGE = _domain(b"Exchange", 1337)
@@ -84,7 +79,7 @@ def action_hash(packed: bytes, nonce: int, vault: str = "", expires_after: int |
     """Return the hash of an L1 action given as MessagePack; ``vault`` is a 0x address or empty."""
     who = b"\x01" + bytes.fromhex(vault[2:]) if vault else b"\x00"
     until = b"" if expires_after is None else b"\x00" + expires_after.to_bytes(8)
-    return _keccak(packed + nonce.to_bytes(8) + who + until)
+    return keccak(packed + nonce.to_bytes(8) + who + until)
 
 
 class Signer:
@@ -98,15 +93,15 @@ class Signer:
         self.mainnet = mainnet
         self.vault = keys.vault if keys else ""
         self._who = b"\x01" + bytes.fromhex(self.vault[2:]) if self.vault else b"\x00"
-        self._agent = _AGENT_TYPE + _keccak(b"a" if mainnet else b"b")
+        self._agent = _AGENT_TYPE + keccak(b"a" if mainnet else b"b")
 
     def payload(self, action: object, nonce: int, expires_after: int | None = None) -> bytes:
         """Return the JSON body of a signed L1 action; the order of the action's fields is part of what is signed."""
         if self.keys is None:
             raise no_keys()
         until = b"" if expires_after is None else b"\x00" + expires_after.to_bytes(8)
-        told = _keccak(msgspec.msgpack.encode(action) + nonce.to_bytes(8) + self._who + until)
-        r, s, v = self.keys.sign_digest(_keccak(_EXCHANGE + _keccak(self._agent + told)))
+        told = keccak(msgspec.msgpack.encode(action) + nonce.to_bytes(8) + self._who + until)
+        r, s, v = self.keys.sign_digest(keccak(_EXCHANGE + keccak(self._agent + told)))
         vault = f',"vaultAddress":"{self.vault}"' if self.vault else ""
         expires = "" if expires_after is None else f',"expiresAfter":{expires_after}'
         tail = f',"nonce":{nonce},"signature":{{"r":"{r:#x}","s":"{s:#x}","v":{v}}}{vault}{expires}}}'
@@ -130,9 +125,9 @@ def user_digest(action: Mapping[str, object]) -> bytes:
     """Return the EIP-712 digest of a user-signed action: its fields, and ``signatureChainId`` for the domain."""
     primary, fields = USER_ACTIONS[str(action["type"])]
     kind = f"{primary}({','.join(f'{what} {name}' for name, what in fields)})"
-    values = [_keccak(kind.encode()), *_values(action, fields)]
+    values = [keccak(kind.encode()), *_values(action, fields)]
     domain = _domain(b"HyperliquidSignTransaction", int(str(action["signatureChainId"]), 16))
-    return _keccak(domain + _keccak(b"".join(values)))
+    return keccak(domain + keccak(b"".join(values)))
 
 
 def _values(action: Mapping[str, object], fields: Sequence[Field]) -> list[bytes]:
@@ -141,7 +136,7 @@ def _values(action: Mapping[str, object], fields: Sequence[Field]) -> list[bytes
     for name, kind in fields:
         value = action[name]
         if kind == "string":
-            out.append(_keccak(str(value).encode()))
+            out.append(keccak(str(value).encode()))
         elif kind == "address":
             out.append(bytes.fromhex(str(value)[2:]).rjust(32, b"\x00"))
         else:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 from lanner.model.commands import AmendOrder, SubmitOrder
@@ -30,6 +31,7 @@ UNKNOWN_LOTS = 2**62
 """Stands for the size of an order of ours of which only the name is known."""
 
 
+@lru_cache(maxsize=65_536)
 def cloid_of(order_id: str) -> str:
     """Return the 128-bit client id that the venue gets for an order id."""
     return "0x" + blake2b(order_id.encode(), digest_size=16, person=b"lanner").hexdigest()
