@@ -169,7 +169,7 @@ class HyperliquidDialect:
         self.venue.pay_charges()
         self._streams.tick()
         self._sockets.tick()
-        if now_ns >= self._next_sample:
+        if abs(now_ns - self._next_sample) >= SAMPLE_NS or now_ns >= self._next_sample:
             self._next_sample = now_ns + SAMPLE_NS
             for user in self.venue.users.all():
                 sample(self.venue, user)

@@ -150,9 +150,12 @@ class Streams:
     def tick(self) -> None:
         """Close the block if its time has come, and send the states that are due."""
         now = self._venue.now_ns
-        if now < self._next_block:
+        block = self._venue.options.block_ms * spec.MS
+        if self._next_block - now > block:  # the clock went back
+            self._due = dict.fromkeys(self._due, now)
+        elif now < self._next_block:
             return
-        self._next_block = now + self._venue.options.block_ms * spec.MS
+        self._next_block = now + block
         if self._trades or self._moved:
             self._flush_market()
         if self._pending:

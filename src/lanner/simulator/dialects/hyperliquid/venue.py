@@ -80,8 +80,9 @@ class Venue:
         return self.now_ns // spec.MS
 
     def move_clock(self, now_ns: int) -> None:
-        """Let the venue's time go forward."""
-        self.now_ns = max(now_ns, self.now_ns)
+        """Let the venue's time go forward; it goes back only by a jump, when a fault skews the clock."""
+        if now_ns > self.now_ns or self.now_ns - now_ns > spec.SECOND:
+            self.now_ns = now_ns
 
     def refused_oid(self) -> int:
         """Return an id for an order that was refused at once."""
