@@ -8,13 +8,14 @@ answers, account events) is looked at piece by piece.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarketData, MarkPrice, Quote, Trade
 from lanner.model.timeframes import series_id
-from lanner.venues.binance.names import Symbols, to_ns
+from lanner.venues.binance.names import Symbols, symbol_of, to_ns
 from lanner.venues.binance.wire import (
     AggTrade,
     BookTicker,
@@ -98,7 +99,7 @@ class MarketReader:
             return known
         symbol, _, kind = stream.decode().partition("@")
         instrument = self._symbols.by_symbol.get(symbol.upper())
-        made = None if instrument is None else _reader(kind, symbol.upper(), instrument)
+        made = None if instrument is None else _reader(kind, instrument, self._symbols)
         if made is not None:
             self.readers[stream] = made
         return made
@@ -120,14 +121,14 @@ class MarketReader:
         return _MAKERS["partial"](instrument)(_decode_partial(raw), ts_recv)
 
 
-def _reader(kind: str, symbol: str, instrument: Instrument) -> Reader | None:
+def _reader(kind: str, instrument: Instrument, symbols: Symbols) -> Reader | None:
     if kind == "bookTicker":
-        return _quote_reader(symbol, instrument.id)
+        return _quote_reader(instrument, symbols)
     for start, decode, maker in _STREAMS:
         if kind == start or kind.startswith(start + "@") or (start in _NUMBERED and _numbered(kind, start)):
             if start == "depth" and kind[5:6].isdigit():
-                return _any_partial(symbol, instrument)
-            return _named(decode, symbol, _MAKERS[maker](instrument))
+                return _partial_reader(instrument, symbols)
+            return _named(decode, instrument, symbols, _MAKERS[maker])
     return None
 
 
@@ -138,35 +139,47 @@ def _numbered(kind: str, start: str) -> bool:
     return kind.startswith(start) and len(kind) > len(start) and kind[len(start)].isdigit()
 
 
-def _named(decode: Callable[[bytes], object], symbol: str, make: Made) -> Reader:
+def _named(
+    decode: Callable[[bytes], object],
+    instrument: Instrument,
+    symbols: Symbols,
+    maker: Callable[[Instrument], Made],
+) -> Reader:
+    """Return the reader of a stream whose events name their symbol."""
+    make, symbol = maker(instrument), instrument.symbol or symbol_of(instrument.id)
+
     def read(frame: bytes, ts_recv: int) -> Sequence[MarketData]:
         data = decode(frame).data  # type: ignore[attr-defined]
-        if data.s and data.s != symbol:
-            raise ValueError(f"the stream of {symbol} tells of {data.s}")
-        return make(data, ts_recv)
+        if data.s == symbol or not data.s:
+            return make(data, ts_recv)
+        return maker(_other(symbols, symbol, data.s))(data, ts_recv)
 
     return read
 
 
-def _quote_reader(symbol: str, instrument_id: str) -> Reader:
+def _other(symbols: Symbols, symbol: str, found: str) -> Instrument:
+    """Return the instrument that an event names though its stream has another's name: the event counts."""
+    other = symbols.by_symbol.get(found)
+    if other is None:
+        raise ValueError(f"the stream of {symbol} tells of {found!r}")
+    return other
+
+
+def _quote_reader(instrument: Instrument, symbols: Symbols) -> Reader:
     """Return the reader of the hottest stream, everything in one function."""
     decode = msgspec.json.Decoder(_Quoted, strict=False).decode
+    instrument_id, symbol = instrument.id, instrument.symbol or symbol_of(instrument.id)
 
     def read(frame: bytes, ts_recv: int) -> Sequence[MarketData]:
         tick = decode(frame).data
         bid, ask, stamp = tick.b, tick.a, tick.E
         if tick.s != symbol or not bid or not ask or stamp > _SMALL:
-            return _odd_quote(symbol, instrument_id, tick, ts_recv)
+            told = instrument if tick.s in (symbol, "") else _other(symbols, symbol, tick.s)
+            return _quote_of(told.id, tick, ts_recv)
         ts = stamp * 1_000_000 if stamp else ts_recv
         return (Quote(instrument_id, ts, ts_recv, bid, tick.B, ask, tick.A, tick.u),)
 
     return read
-
-
-def _odd_quote(symbol: str, instrument_id: str, tick: BookTicker, ts_recv: int) -> Sequence[MarketData]:
-    if tick.s and tick.s != symbol:
-        raise ValueError(f"the stream of {symbol} tells of {tick.s}")
-    return _quote_of(instrument_id, tick, ts_recv)
 
 
 def _quote_of(instrument_id: str, tick: BookTicker, ts_recv: int) -> Sequence[MarketData]:
@@ -240,9 +253,10 @@ def _make_partial(instrument: Instrument) -> Made:
     return make
 
 
-def _any_partial(symbol: str, instrument: Instrument) -> Reader:
+def _partial_reader(instrument: Instrument, symbols: Symbols) -> Reader:
     """Return the reader of a partial book: spot sends a snapshot, futures a depthUpdate with the best levels."""
-    small, whole = _make_partial(instrument), _named(_changed, symbol, _make_diff(instrument, whole=True))
+    small = _make_partial(instrument)
+    whole = _named(_changed, instrument, symbols, partial(_make_diff, whole=True))
 
     def read(frame: bytes, ts_recv: int) -> Sequence[MarketData]:
         if b'"depthUpdate"' in frame[:120]:
