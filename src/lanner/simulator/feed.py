@@ -80,8 +80,9 @@ class Agents:
         figures = market.instrument.price_rule.significant_figures
         if figures:
             self._grid = max(self._grid, 10 ** max(0, len(str(round(start_price / tick))) - figures))
-        self._typical = max(1.0, 3_000.0 / start_price / float(market.instrument.lot))
         least = -(-max(market.min_notional_atoms, 1) // (market.unit * max(1, round(start_price / tick))))
+        # an order is typically worth a few hundred times the smallest one that is allowed
+        self._typical = max(1.0, float(market.min_notional_atoms * 300 // (market.unit * round(start_price / tick))))
         self._least = max(market.min_lots, least)
         self._bids: list[int] = []
         self._asks: list[int] = []

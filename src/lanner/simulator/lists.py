@@ -118,7 +118,9 @@ def look_after(state: VenueState) -> None:
             continue
         if kept.kind in WITH_PARENT and order is kept.orders[0]:
             _follow_parent(state, kept, order)
-        elif order.cum_lots or (kept.kind in AS_A_WHOLE and not order.status.is_open):
+        elif order.end_reason is not EndReason.SIBLING and (
+            order.cum_lots or (kept.kind in AS_A_WHOLE and not order.status.is_open)
+        ):
             _end_all(state, _siblings(kept, order), SimStatus.EXPIRED, EndReason.SIBLING)
         if not any(one.status.is_open for one in kept.orders):
             state.tell_list(kept, ListState.ALL_DONE)
