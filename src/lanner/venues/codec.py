@@ -145,7 +145,8 @@ class Call(Generic[T]):
     """A question to a venue: how it is written and how its answer is read.
 
     ``build`` is called at the last moment, so that time and nonce are fresh; ``costs`` are the weights in the
-    product's rate-limit buckets; an ``idempotent`` call may be sent again when no answer came.
+    product's rate-limit buckets; an ``idempotent`` call may be sent again when no answer came. Where a venue needs two
+    questions for one answer, ``then`` is the second one: its list is added to the first one's.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Call(Generic[T]):
     costs: Mapping[str, int] = field(default_factory=dict)
     priority: Priority = Priority.READ
     idempotent: bool = True
+    then: Call[T] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +425,10 @@ class Codec(Protocol):
 
     def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[OrderCall]:
         """Write a command; a batch may need several calls. ``VenueError`` REJECTED for what the venue cannot do."""
+        ...
+
+    def cancel_order(self, instrument_id: str, venue_order_id: str) -> Call[None]:
+        """Take one order back by the venue's id, also one that is not ours."""
         ...
 
     def cancel_all(self, instrument_ids: Sequence[str]) -> list[Call[int]]:

@@ -91,6 +91,24 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "paper",
+        "lanner.cli.commands.paper:paper",
+        "Run a strategy on live markets with simulated orders.",
+        "Venues",
+    ),
+    Command(
+        "sessions",
+        "lanner.cli.commands.sessions:sessions",
+        "List paper and live sessions.",
+        "Venues",
+    ),
+    Command(
+        "replay",
+        "lanner.cli.commands.sessions:replay",
+        "Play a session's journal again and compare.",
+        "Venues",
+    ),
+    Command(
         "doctor",
         "lanner.cli.commands.doctor:doctor",
         "Check this installation and say what to mend.",

@@ -1,0 +1,97 @@
+"""``lanner sessions`` and ``lanner replay``: what was run, and the same again from its journal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
+Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
+
+
+def sessions(*, json: AsJson = False, quiet: Quiet = False) -> int:
+    """List the paper and live sessions, newest first."""
+    from datetime import UTC, datetime
+
+    from lanner.cli.output import note, print_json, table
+    from lanner.cli.trading import session_folder
+    from lanner.live.replaying import sessions_in
+
+    told = sessions_in(session_folder(""))
+    if json:
+        print_json({"sessions": told})
+        return 0
+    if not told:
+        note("There are no sessions yet. Start one with `lanner paper`.", quiet=quiet)
+        return 0
+    rows = [
+        [
+            entry["session"],
+            entry.get("mode", "?"),
+            f"{datetime.fromtimestamp(entry['started_ns'] / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
+            if "mode" in entry
+            else "",
+            ", ".join(entry.get("strategies", [])),
+            ", ".join(entry.get("instruments", [])) or entry.get("error", ""),
+            f"{entry.get('bytes', 0) / 1e6:,.1f} MB",
+        ]
+        for entry in told
+    ]
+    print(table(["session", "mode", "started (UTC)", "strategy", "instruments", "journal"], rows, right="5"))
+    return 0
+
+
+def replay(
+    session: Annotated[str, Parameter(help="Id of a session, from `lanner sessions`.")],
+    /,
+    *,
+    at: Annotated[str, Parameter(help="Stop before the first input after this time (UTC).")] = "",
+    break_on: Annotated[
+        str,
+        Parameter(
+            name="--break", help="Stop after an event and show the strategies' state: on_fill, on_order."
+        ),
+    ] = "",
+    count: Annotated[int, Parameter(help="Which of these events to stop at.")] = 1,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Play a session's journal again and compare every command and fingerprint with what was written.
+
+    The exit code is 1 when anything differs.
+    """
+    from lanner.cli.output import print_json
+    from lanner.cli.render.replay import print_replay
+    from lanner.cli.replaying import Breaker
+    from lanner.cli.trading import session_folder
+    from lanner.live.build import state_of
+    from lanner.live.replaying import replay_session
+    from lanner.storage.export import parse_time
+
+    breaker = Breaker(break_on, count)
+    until = parse_time(at, "--at")
+    lines: list[tuple[int, str, str]] = []
+    plan, engine, found = replay_session(
+        session_folder(session),
+        until_ts=until,
+        log=lambda ts, name, text: lines.append((ts, name, text)),
+        on_step=breaker.step,
+    )
+    report = {
+        "session": session,
+        "faithful": found.faithful,
+        "inputs": found.inputs,
+        "commands": found.commands,
+        "checkpoints": found.checkpoints,
+        "differences": found.differences,
+        "stopped_at": breaker.stopped_at,
+        "strategies": breaker.states or breaker.look(engine),
+        **state_of(engine),
+    }
+    if json:
+        print_json(report)
+    else:
+        print_replay(report, lines, quiet=quiet)
+    del plan
+    return 0 if found.faithful else 1

@@ -1,0 +1,152 @@
+"""What the commands for sessions share: settings from options, the session's folder, running it, showing it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lanner.live.build import Plan
+    from lanner.live.config import SessionConfig
+    from lanner.live.session import Session
+
+
+def session_config(
+    strategy: str,
+    mode: str,
+    instruments: list[str] | None,
+    timeframe: str | None,
+    param: list[str] | None,
+    cash: str | None,
+    settings: list[str] | None,
+    url: list[str] | None,
+    testnet: bool,
+    ca_file: str,
+) -> SessionConfig:
+    """Read a settings file or a strategy, and put the options over it; every mistake is told with its place."""
+    from lanner.backtest.config_file import SUFFIXES, merge, read_yaml
+    from lanner.backtest.mistakes import validate
+    from lanner.cli.backtest_options import Options, absolute_strategy
+    from lanner.live.config import SessionConfig
+    from lanner.live.connect import parse_urls
+
+    options = Options()
+    options.put("instruments", "--instrument", instruments)
+    options.put("timeframe", "--timeframe", timeframe)
+    options.put("cash", "--cash", cash)
+    options.put("testnet", "--testnet", testnet or None)
+    options.put("ca_file", "--ca-file", ca_file or None)
+    options.put("url", "--url", parse_urls(url) if url else None)
+    options.add_params(param or [])
+    options.add_settings(settings or [])
+    values: dict[str, Any] = {}
+    lines: dict[Any, int] = {}
+    source = ""
+    if strategy.endswith(SUFFIXES):
+        path = Path(strategy)
+        values, lines = read_yaml(path)
+        source = path.name
+    else:
+        options.put("strategy", "STRATEGY", absolute_strategy(strategy))
+    merged = merge(values, {**options.values, "mode": mode})
+    config: SessionConfig = validate(SessionConfig, merged, source=source, lines=lines, names=options.names)
+    return config
+
+
+def new_session_id(now_ns: int) -> str:
+    """Return an id that sorts by time and is short enough to stand in every venue's client order id."""
+    stamp = datetime.fromtimestamp(now_ns / 1e9, UTC)
+    return f"{stamp:%y%m%d%H%M%S}{now_ns // 1_000_000 % 1000:03d}"
+
+
+def session_folder(session: str) -> Path:
+    """Return where a session's journal is."""
+    from lanner.storage.environment import default_home
+
+    return default_home() / "sessions" / session
+
+
+def trade(config: SessionConfig, session: str | None, seconds: float, *, json: bool, quiet: bool) -> int:
+    """Run a session to its end and print what came of it."""
+    from lanner.cli.output import print_json
+    from lanner.cli.render.session import print_state
+    from lanner.cli.venue_options import run
+    from lanner.net.wallclock import wall_ns
+
+    name = session or new_session_id(wall_ns())
+    state = run(_trade(config, name, seconds, quiet=quiet or json))
+    if json:
+        print_json(state)
+    else:
+        print_state(state)
+    return 0
+
+
+async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: bool) -> dict[str, Any]:
+    from lanner.cli.commands.data_record import stop_event
+    from lanner.cli.output import note
+    from lanner.live.connect import Where
+    from lanner.live.session import Session
+
+    stop = stop_event(0)
+    where = Where(config.url, config.testnet, config.ca_file)
+    plan = await plan_for(config, where)
+    session = Session(plan, name, session_folder(name), where, keys=_keys(config))
+    loop = asyncio.get_running_loop()
+
+    def ready() -> None:
+        note(f"session {name} runs ({config.mode}); Ctrl-C ends it", quiet=quiet)
+        if seconds > 0:
+            loop.call_later(seconds, stop.set)
+
+    async def watch_stop() -> None:
+        await stop.wait()
+        session.stop()
+
+    watcher = asyncio.create_task(watch_stop())
+    try:
+        await session.run(on_ready=ready)
+    finally:
+        watcher.cancel()
+    return summary(session)
+
+
+async def plan_for(config: SessionConfig, where: Any) -> Plan:
+    """Ask the venues for the instruments and make the plan."""
+    from lanner.live.build import make_plan, products_of_session
+    from lanner.live.connect import connect, load_instruments, unknown_instrument
+    from lanner.venues.registry import product_of
+
+    known: dict[str, Any] = {}
+    for product in products_of_session(config):
+        async with connect(product, where) as link:
+            traded = await load_instruments(link)
+        for name in config.instruments:
+            if product_of(name) == product and name not in traded:
+                raise unknown_instrument(name, product, traded)
+        known.update(traded)
+    return make_plan(config, known)
+
+
+def _keys(config: SessionConfig) -> Any:
+    from lanner.venues.keys import load_keys
+
+    return lambda product: load_keys(product, config.key)
+
+
+def summary(session: Session) -> dict[str, Any]:
+    """Return what a session did."""
+    counts = session.counts
+    return {
+        **session.state(),
+        "folder": session.folder,
+        "data": counts.data,
+        "reports": counts.reports,
+        "gaps": counts.gaps,
+        "malformed": counts.malformed,
+        "reconnects": counts.reconnects,
+        "inputs": session.heart.inputs,
+        "commands": session.heart.commands,
+    }
