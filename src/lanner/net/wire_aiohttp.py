@@ -106,7 +106,7 @@ class _AiohttpWire:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._socket.close()
-        await self._session.close()
+        await self._release()
 
     def _take(self, message: _Message, ts_recv: int) -> bool:
         kind = message.type
@@ -138,6 +138,10 @@ class _AiohttpWire:
     async def _end(self) -> None:
         self._writer.cancel()
         await asyncio.gather(self._reader, self._writer, return_exceptions=True)
+        await self._release()
+
+    async def _release(self) -> None:
+        self._socket._response.close()
         await self._session.close()
 
 

@@ -68,6 +68,7 @@ class _PicowsWire(WSListener):
         """Begin to live; frames that came with the handshake follow at once."""
         self._transport = transport
         self._live = True
+        self._end = asyncio.get_running_loop().create_task(_see_off(transport))
         self._sink.on_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -240,6 +241,12 @@ def _failure(error: Exception) -> WireFailed:
     if isinstance(error, TimeoutError):
         return WireFailed("no connection within the time limit")
     return WireFailed(str(error) or type(error).__name__)
+
+
+async def _see_off(transport: WSTransport) -> None:
+    """Take the error with which picows ends a connection, so that nobody reports it as never looked at."""
+    with contextlib.suppress(WSError, OSError):
+        await transport.wait_disconnected()
 
 
 async def _connected_socket(host: str, port: int) -> socket.socket:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
+import hashlib
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -140,3 +142,52 @@ def make_certificates(folder: Path, host: str = "127.0.0.1") -> Certificates:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "leaf.pem", folder / "key.pem")
     return Certificates(context, str(folder / "ca.pem"))
+
+
+async def accept_socket(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *headers: str, more: bytes = b""
+) -> bytes:
+    """Answer a WebSocket handshake, with `more` in the same packet, and return the request."""
+    request = await read_request(reader)
+    key = next(
+        line.partition(b":")[2].strip()
+        for line in request.split(b"\r\n")
+        if line.lower().startswith(b"sec-websocket-key:")
+    )
+    proof = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {proof.decode()}",
+        *headers,
+    ]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + more)
+    await writer.drain()
+    return request
+
+
+def frame(payload: bytes, opcode: int = 1, *, last: bool = True, packed: bool = False) -> bytes:
+    """Write a server's frame."""
+    first = opcode | (0x80 if last else 0) | (0x40 if packed else 0)
+    size = len(payload)
+    if size < 126:
+        head = bytes([first, size])
+    elif size < 65536:
+        head = bytes([first, 126]) + size.to_bytes(2, "big")
+    else:
+        head = bytes([first, 127]) + size.to_bytes(8, "big")
+    return head + payload
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read a client's frame: its opcode and its payload, unmasked."""
+    first, second = await reader.readexactly(2)
+    size = second & 0x7F
+    if size == 126:
+        size = int.from_bytes(await reader.readexactly(2), "big")
+    elif size == 127:
+        size = int.from_bytes(await reader.readexactly(8), "big")
+    mask = await reader.readexactly(4)
+    data = await reader.readexactly(size)
+    return first & 0x0F, bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
