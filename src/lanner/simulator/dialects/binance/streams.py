@@ -160,6 +160,8 @@ class Control:
         self._feeds = feeds
         self._usdm = usdm
         self._joined = joined
+        self.serves_all = False
+        """USD-M: whether the old root path serves every stream."""
         self.private: Callable[[Listener, str, bool], bool] | None = None
         """USD-M: subscribe or unsubscribe a listen key; ``False`` if the name is none."""
 
@@ -269,4 +271,6 @@ class Control:
         listener.users.clear()
 
     def _is_served(self, listener: Listener, stream: Stream) -> bool:
-        return not self._usdm or stream.comes_from(listener.route or Route.PUBLIC)
+        if not self._usdm or (listener.route is None and self.serves_all):
+            return True
+        return stream.comes_from(listener.route or Route.PUBLIC)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lanner.model.enums import Side
-from lanner.simulator.candles import DAY, MINUTE, Candle, candle_end, candle_start, interval_ns
+from lanner.simulator.candles import DAY, MINUTE, Candle, Candles, candle_end, candle_start, interval_ns
 from lanner.simulator.dialect import Kind
 from lanner.simulator.dialects.binance import errors
 from lanner.simulator.dialects.binance.calls import Call, Operation
@@ -169,7 +169,7 @@ class SpotMarketData:
         since, until = call.from_time("startTime"), call.from_time("endTime")
         limit = params.limit(500, 1000)
         params.allow("timeZone")
-        found = read_candles(market, interval, since, until, limit, call.now_ns)
+        found = read_candles(market.candles, interval, since, until, limit, call.now_ns)
         return [self.kline_row(market, one, interval, call) for one in found]
 
     def kline_row(self, market: Market, one: Candle, interval: str, call: Call) -> list[Any]:
@@ -327,7 +327,7 @@ def need_interval(params: Params) -> str:
 
 
 def read_candles(
-    market: Market, interval: str, since: int | None, until: int | None, limit: int, now_ns: int
+    source: Candles, interval: str, since: int | None, until: int | None, limit: int, now_ns: int
 ) -> list[Candle]:
     """Return candles without holes: from a time on the oldest first, else the latest."""
     last = min(until, now_ns) if until is not None else now_ns
@@ -337,8 +337,8 @@ def read_candles(
         start = candle_start(since, interval)
         if start < since:
             start = candle_end(start, interval)
-    before = market.candles.read(interval, 0, start - 1, 1)
-    found = filled(before + market.candles.read(interval, start, last), interval, last)
+    before = source.read(interval, 0, start - 1, 1)
+    found = filled(before + source.read(interval, start, last), interval, last)
     rows = [one for one in found if start <= one.start_ns <= last]
     return rows[-limit:] if since is None else rows[:limit]
 
