@@ -122,7 +122,7 @@ class Link:
         if fault is not None:
             raise fault
         try:
-            return call.parse(answer.body, answer.ts_recv)
+            told = call.parse(answer.body, answer.ts_recv)
         except VenueError:
             raise
         except Exception as error:
@@ -130,6 +130,7 @@ class Link:
                 ErrorKind.MALFORMED,
                 f"{name}: the answer cannot be understood ({type(error).__name__}: {error}): {_start(answer.body)}",
             ) from error
+        return told if call.then is None else told + await self.ask(call.then)  # type: ignore[operator]
 
     async def send_order(self, call: OrderCall) -> Sequence[OrderReport]:
         """Send a command over HTTP and return what is known of it then. Never raises, never sends twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -93,20 +94,18 @@ class HyperliquidCodec:
     # -- reference data ----------------------------------------------------------------------------------
 
     def instruments_call(self) -> Call[list[Instrument]]:
-        """Ask for the perpetuals; ``spot_instruments_call`` asks for the spot pairs."""
-        return self._learned(self._ask.perps())
+        """Ask for the perpetuals, then for the spot pairs."""
+        return self._learned(self._ask.perps(), self._learned(self._ask.spots()))
 
-    def spot_instruments_call(self) -> Call[list[Instrument]]:
-        """Ask for the spot pairs."""
-        return self._learned(self._ask.spots())
-
-    def _learned(self, call: Call[list[Instrument]]) -> Call[list[Instrument]]:
+    def _learned(
+        self, call: Call[list[Instrument]], then: Call[list[Instrument]] | None = None
+    ) -> Call[list[Instrument]]:
         def parse(body: bytes, ts_recv: int) -> list[Instrument]:
             found = call.parse(body, ts_recv)
             self._market.renamed()
             return found
 
-        return Call(call.name, call.build, parse, call.costs)
+        return replace(call, parse=parse, then=then)
 
     def use(self, instruments: Iterable[Instrument]) -> None:
         """Learn instruments; a grid that the venue cannot have is a ``ConfigError``."""

@@ -43,8 +43,10 @@ SPOT_META = {
 def make_codec(keys: Keys | None = None, **more: Any) -> HyperliquidCodec:
     """Build a codec that has read the small universe."""
     codec = HyperliquidCodec(HYPERLIQUID.testnet, keys, **more)
-    codec.instruments_call().parse(json.dumps(META).encode(), 0)
-    codec.spot_instruments_call().parse(json.dumps(SPOT_META).encode(), 0)
+    perps = codec.instruments_call()
+    assert perps.then is not None
+    perps.parse(json.dumps(META).encode(), 0)
+    perps.then.parse(json.dumps(SPOT_META).encode(), 0)
     return codec
 
 

@@ -186,8 +186,8 @@ def test_the_rest_of_an_ioc_order_expires_after_its_fills(codec: HyperliquidCode
     (call,) = codec.order(submit(tif=TimeInForce.IOC))
     told = call.answer(200, ok({"filled": {"oid": 77, "totalSz": "0.2", "avgPx": "2000.1"}}), 10)
     assert kinds(told) == ["OrderAccepted"]
-    told = codec.decode(fills(fill(77, "0.2", 5)), 11)
-    assert kinds(told) == ["OrderFilled", "OrderExpired"]
+    later = codec.decode(fills(fill(77, "0.2", 5)), 11)
+    assert kinds(later) == ["OrderFilled", "OrderExpired"]
     assert list(codec.decode(update(codec, 77, "canceled", "0.3"), 12)) == []
 
 
