@@ -207,7 +207,7 @@ def _make_trade(instrument: Instrument) -> Made:
 
     def make(event: object, ts_recv: int) -> Sequence[MarketData]:
         assert isinstance(event, TradeEvent)
-        if not event.q:  # the venue reports block and test trades so; nothing changed hands
+        if not event.p or not event.q:  # futures tell of some internal bookings as trades of nothing
             return ()
         side = -1 if event.m else 1
         return (Trade(name, to_ns(event.T), ts_recv, event.p, event.q, side, str(event.t)),)

@@ -37,7 +37,7 @@ class BookTicker(Struct, gc=False):
 class TradeEvent(Struct, gc=False):
     """A single trade (``t``) or trades of one taker order at one price (``a``)."""
 
-    p: Px
+    p: Zeroable
     q: Qty
     T: Stamp
     m: bool

@@ -25,7 +25,7 @@ from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, 
 from lanner.model.reports import OrderCanceled, OrderFilled
 from lanner.venues.codec import Answer, Notice, NoticeKind, Page
 
-from .material import FINE, Codec, Sample, fixture_codec, samples
+from tests.unit.venues.binance.material import FINE, Codec, Sample, fixture_codec, samples
 
 PRODUCTS = ("binance_spot", "binance_usdm")
 FOREVER = 4_000_000_000_000_000_000
@@ -175,7 +175,8 @@ def test_no_frame_of_a_socket_is_malformed(product: str, messages: list[Sample])
         told = codec.decode(sample.raw, 7)
         assert all(one is not None for one in told)
         if {"id", "status"} <= body.keys() and isinstance(body["id"], str):
-            assert isinstance(told[0], Answer) and told[0].request_id == body["id"]
+            assert isinstance(told[0], Answer)
+            assert told[0].request_id == body["id"]
         count += 1
     assert count > 40
 
@@ -186,7 +187,8 @@ def test_a_mark_price_brings_the_predicted_funding_rate(shared_data: Path) -> No
     codec = fixture_codec("binance_usdm", messages)
     for sample in messages:
         rate = next(one for one in codec.decode(sample.raw, 7) if isinstance(one, FundingRate))
-        assert rate.predicted and rate.rate == float(event_of(sample.body)["r"])
+        assert rate.predicted
+        assert rate.rate == float(event_of(sample.body)["r"])
 
 
 # -- answers over HTTP ---------------------------------------------------------------------------------
@@ -210,7 +212,8 @@ def told_fills(rows: Any, page: Page[VenueFill]) -> None:
         assert (fill.report.px_ticks, fill.report.lots) == (lots(row["price"]), lots(row["qty"]))
         assert fill.report.ts_event == row["time"] * 1_000_000
         if fill.fee_currency:
-            assert fill.fee_currency == row["commissionAsset"] and fill.report.fee == 0
+            assert fill.fee_currency == row["commissionAsset"]
+            assert fill.report.fee == 0
 
 
 def told_bars(rows: Any, page: Page[Bar]) -> None:
@@ -389,7 +392,8 @@ def test_documented_answers_to_cancels_become_reports(product: str, messages: li
         instrument = codec.symbols.by_symbol[sample.body["symbol"]]
         (call,) = codec.order(CancelOrder("mine", instrument.id, 0, 1))
         (report,) = call.answer(200, sample.raw, 7)
-        assert isinstance(report, OrderCanceled) and report.order_id == "mine"
+        assert isinstance(report, OrderCanceled)
+        assert report.order_id == "mine"
         count += 1
     assert count
 
@@ -400,7 +404,9 @@ def test_a_logon_that_is_refused_says_why(shared_data: Path) -> None:
     (told,) = codec.decode(
         b'{"id":null,"status":401,"error":{"code":-2015,"msg":"Invalid API-key, IP, or permissions."}}', 1
     )
-    assert isinstance(told, Notice) and told.kind is NoticeKind.REFUSED and "-2015" in told.text
+    assert isinstance(told, Notice)
+    assert told.kind is NoticeKind.REFUSED
+    assert "-2015" in told.text
 
 
 def test_positions_of_an_account_event_have_their_sides(shared_data: Path) -> None:
