@@ -150,3 +150,31 @@ def summary(session: Session) -> dict[str, Any]:
         "inputs": session.heart.inputs,
         "commands": session.heart.commands,
     }
+
+
+def ask_confirmation(config: SessionConfig, live: bool, confirm: str) -> None:
+    """Refuse to send real orders without ``--live`` and the typed phrase; raise ``RiskRefusedError``."""
+    import sys
+
+    from lanner.core.errors import RiskRefusedError
+    from lanner.live.build import products_of_session
+
+    if not live:
+        raise RiskRefusedError(
+            "real orders are sent only with --live",
+            fix="Use `lanner paper` to try a strategy, or add --live when you mean it.",
+        )
+    phrase = f"trade {' and '.join(products_of_session(config))}"
+    where = ", ".join(config.url.values()) or ("the test network" if config.testnet else "real money")
+    typed = confirm
+    if not typed and sys.stdin.isatty():
+        print(f"This sends orders for {', '.join(config.instruments)} ({where}).", file=sys.stderr)
+        print(f"Type `{phrase}` to go on: ", end="", file=sys.stderr, flush=True)
+        typed = sys.stdin.readline().strip()
+    if typed != phrase:
+        raise RiskRefusedError(
+            "the confirmation was not given",
+            expected=repr(phrase),
+            found=repr(typed) if typed else "nothing",
+            fix="Type it when asked, or give it with --confirm.",
+        )

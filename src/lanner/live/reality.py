@@ -213,20 +213,27 @@ class RealVenues:
 
     async def _fills(self, product: str, link: Link) -> list[VenueFill]:
         """Fetch the fills since the last comparison, and feed those of orders that we thought finished."""
-        since: int | None = self._fills_from.get(product) or self._first_order_ns(product)
+        start = self._fills_from.get(product) or self._first_order_ns(product)
         fills: list[VenueFill] = []
-        newest = since or 0
-        while since is not None:
-            page = await link.ask(link.codec.fills(since))
-            fills += page.rows
-            newest = max([newest, *(fill.report.ts_event for fill in page.rows)])
-            since = page.next_ns if page.next_ns is not None and page.next_ns > since else None
+        for name in self.plan.instruments:
+            if product_of(name) == product:
+                fills += await self._fills_of(link, name, start)
+        newest = max([start, *(fill.report.ts_event for fill in fills)])
         self._fills_from[product] = max(0, newest - FILLS_OVERLAP_NS)
         orders = self._engine.execution.orders
         for fill in fills:
             order = orders.get(fill.report.order_id)
             if order is not None and order.is_final and fill.report.trade_id not in order.trade_ids:
                 self._report(fill.report)
+        return fills
+
+    async def _fills_of(self, link: Link, instrument_id: str, start: int) -> list[VenueFill]:
+        fills: list[VenueFill] = []
+        since: int | None = start
+        while since is not None:
+            page = await link.ask(link.codec.fills(since, instrument_id))
+            fills += page.rows
+            since = page.next_ns if page.next_ns is not None and page.next_ns > since else None
         return fills
 
     def _first_order_ns(self, product: str) -> int:
@@ -307,14 +314,12 @@ class RealVenues:
             told = await link.ask(
                 link.codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
             )
-            page = await link.ask(
-                link.codec.fills(max(0, order.ts_init - FILLS_OVERLAP_NS), order.instrument_id)
-            )
+            fills = await self._fills_of(link, order.instrument_id, max(0, order.ts_init - FILLS_OVERLAP_NS))
         except VenueError as error:
             if error.kind is ErrorKind.AUTH:
                 self._fail(error)
             return
-        self._settle(order, told, list(page.rows), absence_ns)
+        self._settle(order, told, fills, absence_ns)
 
 
 def _merged(state: AccountState, part: AccountState) -> AccountState:

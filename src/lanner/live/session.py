@@ -432,6 +432,8 @@ class Session:
             "mode": self.plan.config.mode,
             "paused": self.engine.paused,
             "trading": self.engine.execution.gate.state.name,
+            "reason": self.engine.execution.gate.reason,
+            "differences": self.venues.differences if isinstance(self.venues, RealVenues) else [],
             "quarantined": list(self.engine.execution.gate.quarantined),
             "unknown": sum(order.status.name == "UNKNOWN" for order in self.engine.execution.orders.values()),
             **state_of(self.engine),

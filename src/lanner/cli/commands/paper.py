@@ -76,3 +76,41 @@ def paper(
 
     config = session_config(strategy, "paper", instrument, timeframe, param, cash, set, url, testnet, ca_file)
     return trade(config, session, seconds, json=json, quiet=quiet)
+
+
+def live(
+    strategy: Strategy,
+    /,
+    *,
+    live: Annotated[
+        bool, Parameter(name="--live", negative="", group=_HOW, help="Yes, send real orders.")
+    ] = False,
+    confirm: Annotated[
+        str, Parameter(group=_HOW, help="The phrase that is asked for, where nobody can type it.")
+    ] = "",
+    key: Annotated[str | None, Parameter(group=_HOW, help="Name of the key to trade with.")] = None,
+    instrument: Instruments = None,
+    timeframe: Timeframe = None,
+    param: Param = None,
+    cash: Cash = None,
+    set: Set = None,
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    seconds: Seconds = 0.0,
+    session: SessionName = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run a strategy with real orders. It needs --live, a typed confirmation, and a key that may not withdraw.
+
+    Everything is kept in a journal before it is done. A session that is named again is continued: its engine is rebuilt
+    from the journal, then compared with the venue.
+    """
+    from lanner.cli.trading import ask_confirmation, session_config, trade
+
+    config = session_config(strategy, "live", instrument, timeframe, param, cash, set, url, testnet, ca_file)
+    if key is not None:
+        config = config.model_copy(update={"key": key})
+    ask_confirmation(config, live, confirm)
+    return trade(config, session, seconds, json=json, quiet=quiet)

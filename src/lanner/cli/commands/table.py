@@ -97,6 +97,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "live",
+        "lanner.cli.commands.paper:live",
+        "Run a strategy with real orders.",
+        "Venues",
+    ),
+    Command(
         "sessions",
         "lanner.cli.commands.sessions:sessions",
         "List paper and live sessions.",

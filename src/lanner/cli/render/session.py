@@ -25,7 +25,10 @@ def print_state(state: dict[str, Any]) -> None:
     )
     trouble = [f"{state[name]} {name}" for name in ("gaps", "malformed", "reconnects") if state[name]]
     table.add_row("trouble", ", ".join(trouble) or "none")
-    table.add_row("trading", state["trading"] + (" (paused)" if state["paused"] else ""))
+    told = f": {state['reason']}" if state["reason"] and state["trading"] != "ACTIVE" else ""
+    table.add_row("trading", state["trading"] + (" (paused)" if state["paused"] else "") + told)
+    if state["differences"]:
+        table.add_row("last comparison", "; ".join(state["differences"]))
     table.add_row("fingerprint", state["state_hash"])
     table.add_row("journal", str(state["folder"]))
     console().print(table)
