@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import requests
 from eth_account import Account as Wallet
 from eth_account.signers.local import LocalAccount
-from hyperliquid.utils import signing
+from hyperliquid.utils import signing  # type: ignore[import-untyped]
 
 from lanner.model.enums import Side
 from lanner.simulator.accounts import Account
@@ -99,13 +99,13 @@ class LocalVenue:
     def lay_out(self) -> None:
         """Put five levels on each side of every book, and the marks in the middle."""
         now = self.exchange.now_ns
-        for symbol in MIDS:
+        for symbol, middle in MIDS.items():
             for at in range(1, LEVELS + 1):
                 self._level(symbol, Side.BUY, -at, SIZE[symbol], now)
                 self._level(symbol, Side.SELL, at, SIZE[symbol], now)
             market = self.exchange.markets[symbol]
             if not market.is_spot:
-                mid = self.ticks(symbol, MIDS[symbol])
+                mid = self.ticks(symbol, middle)
                 self.exchange.set_mark(symbol, mid, mid, now)
 
     def _level(self, symbol: str, side: Side, steps: int, size: float, now: int) -> None:
@@ -169,9 +169,7 @@ class LocalVenue:
     ) -> dict[str, Any]:
         """Return a signed body."""
         moment = self.nonce() if nonce is None else nonce
-        signature = signing.sign_l1_action(
-            wallet or self.wallets[0], action, vault, moment, expires, mainnet
-        )
+        signature = signing.sign_l1_action(wallet or self.wallets[0], action, vault, moment, expires, mainnet)
         return {
             "action": action,
             "nonce": moment,

@@ -37,6 +37,7 @@ from lanner.simulator.orders import (
     StpMode,
     TriggerBy,
 )
+from lanner.simulator.triggers import fires_above, watched_px
 
 Status = dict[str, Any] | str
 MARKET_TPSL_BPS = 1_000
@@ -159,6 +160,8 @@ class Desk:
             if coin.market.notional(new.lots, price) < spec.MIN_NOTIONAL_USD * SCALE:
                 words = spec.MIN_TRADE_SPOT_NTL.format(quote=coin.market.quote)
                 return (words if coin.spot else spec.MIN_TRADE_NTL), "minTradeNtlRejected"
+        if _wakes_now(coin, new):
+            return spec.BAD_TRIGGER_PX, "badTriggerPxRejected"
         held = len(user.perp.open_orders) + len(user.spot.open_orders)
         allowed = min(spec.OPEN_ORDERS + user.volume_usd // spec.VOLUME_PER_ORDER, spec.OPEN_ORDERS_CAP)
         if held >= allowed or (held >= spec.OPEN_ORDERS and (new.reduce_only or new.trigger_ticks)):
@@ -211,10 +214,10 @@ class Desk:
             orders.append(new)
         coin = made[0][0]
         main = orders[0]
-        if grouping == "normalTpsl":
-            fault = self._judge(user, coin, main)
+        for one in [main] if grouping == "normalTpsl" else orders:
+            fault = self._judge(user, coin, one)
             if fault is not None:
-                return [self._refuse(user, coin, main, *fault) for _ in made]
+                return [self._refuse(user, coin, one, *fault) for _ in made]
         kind = ListKind.NORMAL_TPSL if grouping == "normalTpsl" else ListKind.POSITION_TPSL
         new_list = NewList(account=main.account, market=main.market, kind=kind, orders=orders)
         answer = self._venue.exchange.submit_list(new_list, self._venue.now_ns)
@@ -373,6 +376,15 @@ def _as_trigger(coin: Coin, new: NewOrder, trigger: TriggerType) -> None:
     if trigger.is_market:
         new.protect_bps = MARKET_TPSL_BPS
         new.tag.limit_ticks, new.ticks = new.ticks, 0
+
+
+def _wakes_now(coin: Coin, new: NewOrder) -> bool:
+    """Tell whether a trigger has been passed already: then it is on the wrong side of the price."""
+    if not new.trigger_ticks:
+        return False
+    px = watched_px(coin.market, new.trigger_by)
+    above = fires_above(SimOrder(new, 0, 0))
+    return bool(px) and (px >= new.trigger_ticks if above else px <= new.trigger_ticks)
 
 
 def _end_words(order: SimOrder, new: NewOrder) -> str:

@@ -34,19 +34,18 @@ class Sockets:
         self._clients: dict[int, Client] = {}
 
     def opened(self, session: WsSession, path: str) -> bool:
-        """Greet a connection."""
+        """Greet a connection; ``False`` where the path is not ours or the address has too many."""
         if path.rstrip("/") != "/ws":
             return False
         visitor = self._visitors.of(session.remote)
+        if self._visitors.on and (
+            visitor.connections >= spec.MAX_CONNECTIONS or not visitor.connects.take(1, self._venue.now_ns)
+        ):
+            return False
         client = Client(session, visitor, self._venue.now_ns)
         session.state = client
         self._clients[session.session_id] = client
         visitor.connections += 1
-        if self._visitors.on and (
-            visitor.connections > spec.MAX_CONNECTIONS or not visitor.connects.take(1, self._venue.now_ns)
-        ):
-            session.close(1008, "too many connections")
-            return True
         client.send(spec.GREETING.encode(), Kind.CONTROL, self._venue.now_ns)
         return True
 

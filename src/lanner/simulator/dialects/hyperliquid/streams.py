@@ -68,10 +68,14 @@ class Streams:
     def subscribe(self, client: Client, topic: Topic, wish: Any) -> None:
         """Let a client listen; what has been so far is sent at once."""
         client.topics[topic] = wish
+        alone = topic not in self._clients
         self._clients.setdefault(topic, []).append(client)
         now = self._venue.now_ns
         for channel, data in self._first(topic):
-            client.send(frame(channel, data), topic.kind, now)
+            payload = frame(channel, data)
+            client.send(payload, topic.kind, now)
+            if alone:
+                self._last[topic] = frame("bbo", data["bbo"]) if topic.type == "bbo" else payload
         if topic.period_ns:
             self._due.setdefault(topic, now + topic.period_ns)
 
