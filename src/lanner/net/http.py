@@ -53,16 +53,17 @@ class _Broken(Exception):  # noqa: N818 - never leaves this module
 class _Attempt:
     """One sending: remembers when a connection was at hand, from where on bytes may have left."""
 
-    __slots__ = ("answer_s", "sent_ns", "timeout")
+    __slots__ = ("answer_s", "ends", "sent_ns", "timeout")
 
-    def __init__(self, timeout: asyncio.Timeout, answer_s: float) -> None:
+    def __init__(self, timeout: asyncio.Timeout, answer_s: float, ends: float) -> None:
         self.timeout = timeout
         self.answer_s = answer_s
+        self.ends = ends
         self.sent_ns = 0
 
     def leaves(self) -> None:
         """Note that the request is being written from now on, and give the answer its own time."""
-        self.timeout.reschedule(asyncio.get_running_loop().time() + self.answer_s)
+        self.timeout.reschedule(min(asyncio.get_running_loop().time() + self.answer_s, self.ends))
         self.sent_ns = wall_ns()
 
 
@@ -130,7 +131,8 @@ class HttpClient:
         are, within ``deadline_s`` and the retry policy: all requests that found no connection; idempotent ones
         also after silence, after 429, and after the policy's statuses.
 
-        Raises ``ConnectFailed`` (nothing was sent), ``Unanswered`` (it may have been) and ``RateLimited``.
+        Raises ``ConnectFailed`` (nothing was sent), ``Unanswered`` (it may have been) and ``RateLimited``. Who cancels
+        the task that waits here knows as little as after ``Unanswered``.
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + (self.timeouts.deadline_s if deadline_s is None else deadline_s)
@@ -145,7 +147,7 @@ class HttpClient:
                 if last is None:
                     raise
                 break
-            last = await self._outcome(build())
+            last = await self._outcome(build(), ends)
             if isinstance(last, Unanswered):
                 silence = last
             if self._closed or not self._worth_another(last, idempotent):
@@ -181,7 +183,7 @@ class HttpClient:
             and (outcome.status == 429 or outcome.status in self.retries.statuses)
         )
 
-    async def _outcome(self, parts: Outgoing) -> HttpAnswer | NetError:
+    async def _outcome(self, parts: Outgoing, ends: float) -> HttpAnswer | NetError:
         """Send once. Errors are returned, since they may be followed by another attempt."""
         where = f"{parts.method} {safe_url(self.base_url + parts.path)}"
         session = self._open_session()
@@ -190,8 +192,9 @@ class HttpClient:
         attempt: _Attempt | None = None
         status: int | None = None
         try:
-            async with asyncio.timeout(times.connect_s) as timeout:
-                attempt = _Attempt(timeout, times.answer_s)
+            now = asyncio.get_running_loop().time()
+            async with asyncio.timeout_at(min(now + times.connect_s, ends)) as timeout:
+                attempt = _Attempt(timeout, times.answer_s, ends)
                 async with session.request(
                     parts.method,
                     self._url(parts),
@@ -247,7 +250,10 @@ class HttpClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=self._tls.context(), limit=self._connections, keepalive_timeout=60.0
+                    ssl=self._tls.context(),
+                    limit=self._connections,
+                    keepalive_timeout=self.timeouts.keep_s,
+                    ttl_dns_cache=300,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,

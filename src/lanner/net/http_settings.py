@@ -12,11 +12,12 @@ import msgspec
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """``connect_s`` until a connection stands, ``answer_s`` from sending to the whole answer, ``deadline_s`` for
-    everything together: waiting for a turn, connecting, attempts."""
+    everything together: waiting for a turn, connecting, attempts. Idle connections are kept for ``keep_s``."""
 
     connect_s: float = 5.0
     answer_s: float = 10.0
     deadline_s: float = 30.0
+    keep_s: float = 45.0
 
 
 @dataclass(frozen=True, slots=True)

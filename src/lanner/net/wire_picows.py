@@ -186,6 +186,8 @@ class _PicowsWire(WSListener):
         reason = frame.get_close_reason() or ""
         transport.send_close(code if number else WSCloseCode.OK)
         transport.disconnect()
+        # A peer that does not read would keep the socket for as long as TCP is patient.
+        asyncio.get_running_loop().call_later(1.0, transport.disconnect, False)
         self._lose(f"closed by the server: {number or 'no code'} {reason[:120]}".rstrip())
 
     def _lose(self, reason: str) -> None:

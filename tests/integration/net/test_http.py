@@ -158,6 +158,21 @@ async def test_an_answer_that_trickles_is_unanswered_after_its_time() -> None:
         assert time.monotonic() - began < 2
 
 
+async def test_the_deadline_cuts_an_attempt_short_and_what_was_sent_stays_unanswered() -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(30)
+
+    class Parts:
+        method, path, query, body, headers = "GET", "/", "", b"", dict[str, str]()
+
+    async with raw_server(swallow) as server, client(server.http, timeouts=Timeouts()) as http:
+        began = time.monotonic()
+        with pytest.raises(Unanswered):
+            await http.send(Parts, idempotent=True, deadline_s=0.3)
+        assert time.monotonic() - began < 1.5
+
+
 async def test_a_garbled_answer_is_unanswered() -> None:
     async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
