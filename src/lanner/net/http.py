@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from lanner.core.errors import ConfigError
 from lanner.net.backoff import Backoff
 from lanner.net.errors import ConnectFailed, NetError, RateLimited, Unanswered
 from lanner.net.http_settings import HttpAnswer, HttpStats, RetryPolicy, Timeouts, retry_after_s
@@ -207,7 +208,8 @@ class HttpClient:
                     status = response.status
                     body = await _whole_body(response)
         except aiohttp.InvalidURL:
-            raise
+            # aiohttp's own error would show the whole address, signature and all.
+            raise ConfigError(f"{where}: this address cannot be used", expected="http(s)://host/…") from None
         except (aiohttp.ClientError, _Broken, OSError, EOFError) as error:
             return self._silence(where, error, attempt is not None and attempt.sent_ns > 0, status)
         answer = HttpAnswer(
@@ -307,6 +309,8 @@ def _in_words(error: BaseException) -> str:
         return "silence until the time-out"
     if isinstance(error, aiohttp.ClientConnectorError):
         return str(error.os_error) or type(error.os_error).__name__
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"not HTTP: {error.message}"[:200]  # its own text would show the address with the signature
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed the connection"
     return str(error) or type(error).__name__

@@ -236,7 +236,7 @@ class WebSocket:
         except Exception as error:  # noqa: BLE001 - the keeper's end must be seen, whatever brought it
             self._let_go()
             self._fault(error, b"", wall_ns())
-            self._become(LinkState.FAILED, f"{type(error).__name__}: {error}")
+            self._become(LinkState.FAILED, f"{type(error).__name__} while connecting")
 
     async def _keep(self) -> None:
         while True:
@@ -262,7 +262,7 @@ class WebSocket:
             if self._wire is not None:  # the time limit struck just after the opening
                 self._let_go()
             self._not_before_s = failed.retry_after_s
-            self._reason = str(failed)
+            self._reason = str(failed).replace(self._url, safe_url(self._url))
             return False
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from lanner.core.errors import ConfigError
 from lanner.net.errors import ConnectFailed, RateLimited, Unanswered
 from lanner.net.http import HttpClient
 from lanner.net.http_settings import RetryPolicy, Timeouts
 from lanner.net.ratelimit import Priority, RateLimiter
 from lanner.net.tls import TlsSettings
 from lanner.net.wallclock import wall_ns
-from tests.integration.net.servers import answer, make_certificates, raw_server, read_request
+from tests.integration.net.servers import Serve, answer, make_certificates, raw_server, read_request
 
 QUICK = Timeouts(connect_s=0.5, answer_s=0.3, deadline_s=5.0)
 SOON = RetryPolicy(attempts=2, base_s=0.01, cap_s=0.02)
@@ -380,9 +382,46 @@ async def test_tls_refuses_a_certificate_for_another_host(tmp_path: Path) -> Non
             await http.request("GET", "/", idempotent=False)
 
 
-async def test_errors_do_not_tell_the_query(closed_port: int) -> None:
-    async with client(f"http://127.0.0.1:{closed_port}") as http:
-        with pytest.raises(ConnectFailed) as caught:
-            await http.request("GET", "/order", query="signature=abcdef", idempotent=False)
-    assert "abcdef" not in str(caught.value)
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.transport.abort()
+
+
+async def _garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 999999 what\r\nno colon here\r\n\r\n")
+    await writer.drain()
+
+
+async def _break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    await writer.drain()
+
+
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+    await asyncio.sleep(10)
+
+
+@pytest.mark.parametrize("serve", [_refuse, _garble, _break_off, _say_nothing])
+async def test_neither_errors_nor_logs_tell_query_or_headers(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    async with raw_server(serve) as server, client(server.http) as http:
+        with pytest.raises(Unanswered) as caught:
+            await http.request(
+                "POST", "/order", query="signature=abcdef", headers={"X-Key": "uvwxyz"}, idempotent=False
+            )
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "abcdef" not in told.replace('query="signature=abcdef"', "")
+    assert "uvwxyz" not in told.replace('headers={"X-Key": "uvwxyz"}', "")
     assert "/order" in str(caught.value)
+
+
+async def test_an_address_that_cannot_be_used_is_a_mistake_in_the_settings() -> None:
+    async with client("http://") as http:
+        with pytest.raises(ConfigError, match="cannot be used") as caught:
+            await http.request("GET", "/order", query="signature=abcdef", idempotent=True)
+        assert "abcdef" not in str(caught.value)

@@ -664,6 +664,38 @@ async def test_what_still_waited_when_the_connection_broke_is_counted_as_dropped
         assert it.socket.status().dropped == 3
 
 
+# -- secrets -------------------------------------------------------------------------------------------
+
+
+async def test_neither_records_nor_logs_tell_keys_in_address_or_headers(
+    wire: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    key = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"
+    attempts = 0
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        elif attempts == 2:
+            await read_request(reader)
+            writer.write(b"garbage\r\n\r\n")
+        else:
+            await accept_socket(reader, writer)
+            await hold(reader)
+
+    settings: dict[str, Any] = {"headers": {"X-MBX-APIKEY": "uvwxyz"}}
+    async with raw_server(serve) as server, client(f"{server.ws}/ws/{key}?k={key}", wire, **settings) as it:
+        await it.until("self.opened == 1")
+        told = caplog.text + repr(it.records) + repr(it.socket.status())
+    assert key not in told
+    assert "uvwxyz" not in told
+    assert len(it.records) >= 4
+
+
 # -- TLS -----------------------------------------------------------------------------------------------
 
 
