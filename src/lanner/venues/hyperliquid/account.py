@@ -138,8 +138,12 @@ def with_children(found: Iterable[wire.Order]) -> Iterator[wire.Order]:
 
 
 def trade_id_of(fill: wire.Fill) -> str:
-    """Return the name that makes a fill unique: its number is so only together with time and coin."""
-    return f"{fill.time}-{fill.coin}-{fill.tid}"
+    """Return the name that makes a fill unique: its number is so only together with time and coin.
+
+    Fills of old have no number; the order and the position before it stand in.
+    """
+    number = f"{fill.oid}@{fill.startPosition}" if fill.tid is None else fill.tid
+    return f"{fill.time}-{fill.coin}-{number}"
 
 
 def is_trade(instrument: Instrument, fill: wire.Fill) -> bool:
@@ -151,7 +155,7 @@ def order_filled(instrument: Instrument, order_id: str, fill: wire.Fill, ts_recv
     """Make a report of a fill; a fee that was taken in the base currency is told at the fill's price."""
     ticks = text.ticks_of(instrument, fill.px)
     if ticks <= 0:
-        raise wire.malformed(ValueError(f"fill {fill.tid} has no price"))
+        raise wire.malformed(ValueError(f"a fill of order {fill.oid} has no price"))
     fee = wire.exact(fill.fee)
     if instrument.is_spot and fill.feeToken.strip().upper() == instrument.base:
         fee *= wire.exact(fill.px)
@@ -175,7 +179,7 @@ def venue_fills(
 ) -> list[VenueFill]:
     """Make fill records, oldest first; fills of unknown instruments and conversions of dust are left out."""
     out = []
-    for fill in sorted(rows, key=lambda row: (row.time, row.tid)):
+    for fill in sorted(rows, key=lambda row: (row.time, row.tid or 0)):
         instrument = symbols.of_coin(fill.coin)
         if instrument is None or not is_trade(instrument, fill):
             continue

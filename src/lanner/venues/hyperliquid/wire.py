@@ -164,7 +164,8 @@ class Fill(Struct):
     oid: Count
     crossed: bool
     fee: Exact
-    tid: Count = 0
+    tid: Count | None = None
+    startPosition: str = ""  # noqa: N815
     hash: str = ""
     dir: str = ""
     feeToken: str = "USDC"  # noqa: N815
