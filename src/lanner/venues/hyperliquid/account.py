@@ -140,9 +140,9 @@ def with_children(found: Iterable[wire.Order]) -> Iterator[wire.Order]:
 def trade_id_of(fill: wire.Fill) -> str:
     """Return the name that makes a fill unique: its number is so only together with time and coin.
 
-    Fills of old have no number; the order and the position before it stand in.
+    Fills of old have no number; what they say of themselves stands in.
     """
-    number = f"{fill.oid}@{fill.startPosition}" if fill.tid is None else fill.tid
+    number = f"{fill.oid}@{fill.startPosition}/{fill.px}x{fill.sz}" if fill.tid is None else fill.tid
     return f"{fill.time}-{fill.coin}-{number}"
 
 

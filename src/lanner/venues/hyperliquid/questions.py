@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from lanner.core.errors import NotFoundError
+from lanner.core.errors import ConfigError
 from lanner.model.accounts import AccountState, FeeRates, KeyRights, VenueFill, VenueOrder
 from lanner.model.enums import OrderStatus
 from lanner.model.instruments import Instrument
@@ -39,9 +39,9 @@ def question(
     def parse(answer: bytes, ts_recv: int) -> T:
         try:
             told = decode(answer)
-        except msgspec.DecodeError as error:
+            return read(told, ts_recv)
+        except (msgspec.DecodeError, ConfigError) as error:
             raise wire.malformed(error) from None
-        return read(told, ts_recv)
 
     topic = str(what["type"])
     extra = rows // (60 if topic == "candleSnapshot" else 20)
@@ -215,9 +215,7 @@ class Questions:
                 self._symbols, self._orders, update.order, update.status, update.statusTimestamp
             )
             if made is None:
-                raise NotFoundError(
-                    f"hyperliquid tells of an order in {update.order.coin}, which is not known"
-                )
+                raise wire.malformed(ValueError(f"an order in {update.order.coin}, which is not known"))
             return made
 
         what: dict[str, object] = {"type": "orderStatus", "user": self.user, "oid": oid}
