@@ -30,6 +30,7 @@ class ApiSession:
         "next_subscription",
         "opened_ns",
         "session",
+        "session_users",
         "show_limits",
         "users",
     )
@@ -44,18 +45,28 @@ class ApiSession:
         self.authorized_ns = 0
         self.users: dict[int, str] = {}
         """Account ids by subscription id."""
+        self.session_users: set[int] = set()
         self.next_subscription = 0
 
     def logon(self, account: Account | None, key: ApiKey | None, now_ns: int) -> None:
         """Remember (or with ``None`` forget) who logged on."""
         self.account, self.key, self.authorized_ns = account, key, now_ns
 
-    def subscribe(self, account_id: str) -> int:
-        """Hear an account's events; return the subscription's id."""
+    def subscribe(self, account_id: str, *, by_session: bool = False) -> int:
+        """Hear an account's events; return the subscription's id. One by the session ends with its logon."""
         number = self.next_subscription
         self.next_subscription += 1
         self.users[number] = account_id
+        if by_session:
+            self.session_users.add(number)
         return number
+
+    def logout(self) -> None:
+        """Forget who logged on, and what was subscribed by that."""
+        self.logon(None, None, 0)
+        for number in self.session_users:
+            self.users.pop(number, None)
+        self.session_users.clear()
 
 
 class WebSocketApi:
@@ -132,7 +143,7 @@ class WebSocketApi:
         params = request.get("params")
         if params is not None and not isinstance(params, dict):
             raise ApiError(-1135, "Invalid 'params' in JSON request; expected an object.")
-        return request_id, method.removeprefix("v3/"), params or {}
+        return request_id, method.removeprefix("v3/").removeprefix("v1/"), params or {}
 
     def _call(self, state: ApiSession, operation: Operation, raw: dict[str, Any], now_ns: int) -> Call:
         venue = self._venue
@@ -177,7 +188,7 @@ class WebSocketApi:
             self._venue.admit(call, operation, state.key.key)
         except ApiError:
             if state.key.revoked:
-                state.logon(None, None, 0)
+                state.logout()
                 lost = {"id": None, "status": 401, "error": errors.bad_key().body()}
                 state.session.send(encode(lost), Kind.CONTROL)
             raise
@@ -213,7 +224,7 @@ class WebSocketApi:
 
     # -- sessions as operations ---------------------------------------------------------------------
 
-    def session_operations(self, prefix: str = "") -> list[Operation]:
+    def session_operations(self) -> list[Operation]:
         """Return the operations about the connection itself."""
         return [
             Operation(
@@ -235,7 +246,7 @@ class WebSocketApi:
 
     def _logout(self, call: Call) -> dict[str, Any]:
         state: ApiSession = call.session
-        state.logon(None, None, 0)
+        state.logout()
         return self._about(state, call)
 
     def _about(self, state: ApiSession, call: Call) -> dict[str, Any]:

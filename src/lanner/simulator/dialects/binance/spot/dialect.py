@@ -127,7 +127,7 @@ class SpotDialect(Desk):
         state: ApiSession = call.session
         if state.account is None or "apiKey" in call.params:
             raise errors.bad_key()
-        return {"subscriptionId": state.subscribe(state.account.account_id)}
+        return {"subscriptionId": state.subscribe(state.account.account_id, by_session=True)}
 
     def _subscribe_signed(self, call: Call) -> dict[str, Any]:
         state: ApiSession = call.session

@@ -16,8 +16,10 @@ from lanner.simulator.dialects.binance.params import USDM_CLIENT_ID, split_pairs
 from lanner.simulator.dialects.binance.streams import Listener
 from lanner.simulator.dialects.binance.usdm.account import UsdmAccount
 from lanner.simulator.dialects.binance.usdm.algo import Algo
+from lanner.simulator.dialects.binance.usdm.choices import Choices
 from lanner.simulator.dialects.binance.usdm.frames import UsdmFrames
 from lanner.simulator.dialects.binance.usdm.market import MarkHistory, UsdmMarketData
+from lanner.simulator.dialects.binance.usdm.positions import Positions
 from lanner.simulator.dialects.binance.usdm.rows import Rows
 from lanner.simulator.dialects.binance.usdm.trade import Trade
 from lanner.simulator.dialects.binance.usdm.users import ListenKeys, UsdmUsers
@@ -91,7 +93,10 @@ class UsdmDialect(Desk):
         rows = Rows(exchange, texts)
         trade = Trade(venue, rows)
         market = UsdmMarketData(venue, texts, self.publisher.aggregates, self.publisher.stale, self._marks)
-        for part in (market, trade, Algo(venue, rows, trade), UsdmAccount(venue, texts)):
+        positions = Positions(venue, texts)
+        choices = Choices(venue, positions)
+        account = UsdmAccount(venue, positions, choices)
+        for part in (market, trade, Algo(venue, rows, trade), positions, choices, account):
             venue.operations.add(part.operations())
         venue.operations.add(self.api.session_operations())
         venue.operations.add(self._key_operations())

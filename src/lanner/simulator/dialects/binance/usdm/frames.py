@@ -7,7 +7,6 @@ from lanner.simulator.candles import Candle, candle_end
 from lanner.simulator.dialects.binance.streams import Feed
 from lanner.simulator.dialects.binance.tape import AggTrade, Stats
 from lanner.simulator.dialects.binance.texts import SIDES, percent
-from lanner.simulator.dialects.binance.usdm.account import bracket_rows
 from lanner.simulator.dialects.binance.usdm.market import (
     FOREVER_MS,
     ONBOARD_MS,
@@ -15,6 +14,7 @@ from lanner.simulator.dialects.binance.usdm.market import (
     mark_text,
     weighted_text,
 )
+from lanner.simulator.dialects.binance.usdm.positions import bracket_rows
 from lanner.simulator.dialects.binance.usdm.words import Row, UsdmTexts
 from lanner.simulator.dialects.binance.venue import encode
 from lanner.simulator.events import Liquidated, PublicTrade

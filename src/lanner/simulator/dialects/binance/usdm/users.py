@@ -9,8 +9,8 @@ from lanner.simulator.accounts import Account, PositionView
 from lanner.simulator.dialect import Kind
 from lanner.simulator.dialects.binance.streams import Listener
 from lanner.simulator.dialects.binance.texts import SIDES, STP_TEXT
-from lanner.simulator.dialects.binance.usdm.account import trimmed
 from lanner.simulator.dialects.binance.usdm.algo import REFUSED, algo_status
+from lanner.simulator.dialects.binance.usdm.positions import trimmed
 from lanner.simulator.dialects.binance.usdm.rows import live_type
 from lanner.simulator.dialects.binance.usdm.words import (
     SIDE_TEXT,
