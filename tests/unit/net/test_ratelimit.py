@@ -113,7 +113,7 @@ async def test_a_heavy_waiter_is_not_starved_by_light_ones_of_its_kind() -> None
 
 
 async def test_a_waiter_that_gives_up_lets_the_next_one_through() -> None:
-    limiter = RateLimiter({"weight": (10, 0.2)})
+    limiter = RateLimiter({"weight": (10, 30.0)})
     limiter.try_acquire({"weight": 5})
     heavy = asyncio.create_task(limiter.acquire({"weight": 10}, Priority.READ))
     await asyncio.sleep(0)
@@ -123,7 +123,7 @@ async def test_a_waiter_that_gives_up_lets_the_next_one_through() -> None:
     heavy.cancel()
     began = time.monotonic()
     await light
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 5
     assert limiter.status().buckets[0].used == 10
 
 
@@ -156,7 +156,7 @@ async def test_real_time_never_sees_more_than_the_limit_in_any_window() -> None:
     await asyncio.gather(*(one() for _ in range(40)))
     times.sort()
     assert min(later - now for now, later in zip(times, times[10:], strict=False)) > 0.19
-    assert times[-1] - times[0] < 1.5
+    assert times[-1] - times[0] < 3
 
 
 def test_taking_a_turn_costs_microseconds() -> None:
