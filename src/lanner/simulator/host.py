@@ -258,7 +258,8 @@ class DialectHost:
             self.note(f"session {connection.session_id}: {error!r}")
         finally:
             self._handling = False
-        self._finish()
+        # not flushed here: the connection does so once for all frames that came together
+        self._settle()
 
     def ws_pong(self, connection: Connection, payload: bytes) -> None:
         """Tell the dialect of a pong."""
@@ -320,24 +321,28 @@ class DialectHost:
         elif act.name == "half-open":
             connection.go_deaf()
         else:
+            connection.flush()
             connection.mute_until = asyncio.get_running_loop().time() + float(act.params["for"])
 
     def _release(self) -> None:
+        if not self._held:
+            return
         held, self._held = self._held, []
         for connection, payload in held:
             self._forward(connection, payload, Kind.USER)
-        if held:
-            self.flush()
 
     def _finish(self) -> None:
         """After a call: private events, then what faults do to orders, then everything out."""
+        self._settle()
+        if self.unsent:
+            self.flush()
+
+    def _settle(self) -> None:
         self._release()
         while self._asides:
             asides, self._asides = self._asides, []
             for aside in asides:
                 aside()
-        if self.unsent:
-            self.flush()
 
     def flush(self) -> None:
         """Hand all queued frames to the sockets."""

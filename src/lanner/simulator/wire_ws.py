@@ -79,8 +79,10 @@ class FrameReader:
         buffer += data
         found: list[tuple[int, bytes]] = []
         at, size = 0, len(buffer)
-        while size - at >= 6:
+        while size - at >= 2:
             first, second = buffer[at], buffer[at + 1]
+            if not second & 0x80 or first & 0x70:
+                raise ProtocolError(1002)
             length = second & 0x7F
             start = at + 2
             if length == 126:
@@ -89,10 +91,10 @@ class FrameReader:
             elif length == 127:
                 length = int.from_bytes(buffer[start : start + 8], "big")
                 start += 8
+            if start > size:
+                break
             if length > MAX_MESSAGE:
                 raise ProtocolError(1009)
-            if not second & 0x80 or first & 0x70:
-                raise ProtocolError(1002)
             end = start + 4 + length
             if end > size:
                 break

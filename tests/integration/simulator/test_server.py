@@ -128,6 +128,15 @@ def test_pings_large_frames_and_closing_follow_the_protocol() -> None:
             await client.send({**booth.order(), "pad": "x" * size})
             assert (await client.all())[0]["book"]
         assert booth.dialect.pongs == [b"beat"]
+
+    run(booth, scene)
+
+
+def test_a_close_is_answered_with_its_own_code() -> None:
+    booth = Booth()
+
+    async def scene(client: Client) -> None:
+        socket = await client.connect()
         await socket.close(code=1000)
         assert socket.close_code == 1000
         await asyncio.sleep(0.05)
