@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from lanner.model.accounts import Balance, MarginMode, VenuePosition
 from lanner.model.instruments import Instrument
 from lanner.model.reports import FundingPaid
-from lanner.venues.binance.names import Symbols, to_ns
+from lanner.venues.binance.names import Symbols, exact, to_ns
 from lanner.venues.binance.told import NAN, average
 from lanner.venues.binance.user_usdm import hedge_side, number, signed_lots
 from lanner.venues.binance.wire_rights import IncomeRow, PositionRow, WalletRow
@@ -16,10 +15,8 @@ from lanner.venues.binance.wire_rights import IncomeRow, PositionRow, WalletRow
 
 def wallet_told(row: WalletRow) -> Balance:
     """Make a balance of a wallet: what margins hold is locked."""
-    total, free = row.walletBalance, row.availableBalance
-    if not (total.is_finite() and free.is_finite()):
-        raise ValueError(f"{total} and {free} are no balance")
-    available = min(total, free)
+    total = exact(row.walletBalance)
+    available = min(total, exact(row.availableBalance))
     return Balance(row.asset, total, available, total - available)
 
 
@@ -52,14 +49,8 @@ def _leverage(row: PositionRow) -> float:
 def funding_paid(rows: Sequence[IncomeRow], symbols: Symbols, ts_recv: int) -> list[FundingPaid]:
     """Make funding payments of bookings; those of instruments that are not known are left out."""
     return [
-        FundingPaid(instrument.id, to_ns(row.time), ts_recv, _finite(row.income), NAN)
+        FundingPaid(instrument.id, to_ns(row.time), ts_recv, exact(row.income), NAN)
         for row in rows
         if row.incomeType in ("", "FUNDING_FEE")
         and (instrument := symbols.by_symbol.get(row.symbol)) is not None
     ]
-
-
-def _finite(amount: Decimal) -> Decimal:
-    if not amount.is_finite():
-        raise ValueError(f"{amount} is no amount")
-    return amount

@@ -13,6 +13,8 @@ from lanner.model.instruments import Instrument
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}").fullmatch
 _LAST_MS = 9_000_000_000_000
 _LAST_US = 9_000_000_000_000_000
+_MOST = Decimal(10) ** 18
+_MOST_STEPS = 2**62
 
 
 class Symbols:
@@ -75,11 +77,19 @@ def ms_up(ns: int) -> int:
     return -(-ns // 1_000_000)
 
 
+def exact(amount: Decimal) -> Decimal:
+    """Return an amount that a venue can mean: finite, and not beyond a quintillion."""
+    if not amount.is_finite() or abs(amount) > _MOST:
+        raise ValueError(f"{amount} is no amount")
+    return amount
+
+
 def price_ticks(instrument: Instrument, px: Decimal) -> int:
     """Turn a price of the venue into ticks; one between two ticks goes to the nearer."""
-    if not px.is_finite() or px <= 0:
-        raise ValueError(f"{px} is no price")
-    return round(px / instrument.tick)
+    ticks = _steps(px, instrument.tick)
+    if ticks <= 0:
+        raise ValueError(f"{px} is no price of {instrument.id}")
+    return ticks
 
 
 def some_ticks(instrument: Instrument, px: Decimal | None) -> int | None:
@@ -89,6 +99,14 @@ def some_ticks(instrument: Instrument, px: Decimal | None) -> int | None:
 
 def quantity_lots(instrument: Instrument, qty: Decimal) -> int:
     """Turn a quantity of the venue into lots; less than a lot, as dust may be, goes to the nearer."""
-    if not qty.is_finite() or qty < 0:
-        raise ValueError(f"{qty} is no quantity")
-    return round(qty / instrument.lot)
+    lots = _steps(qty, instrument.lot)
+    if lots < 0:
+        raise ValueError(f"{qty} is no quantity of {instrument.id}")
+    return lots
+
+
+def _steps(amount: Decimal, step: Decimal) -> int:
+    steps = round(exact(amount) / step)
+    if abs(steps) > _MOST_STEPS:
+        raise ValueError(f"{amount} is too much")
+    return steps

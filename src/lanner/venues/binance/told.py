@@ -17,7 +17,7 @@ from lanner.model.enums import Liquidity, OrderStatus, OrderType, Side, TimeInFo
 from lanner.model.instruments import Instrument
 from lanner.model.reports import OrderFilled
 from lanner.venues.binance.memory import Known
-from lanner.venues.binance.names import price_ticks, quantity_lots, some_ticks, to_ns
+from lanner.venues.binance.names import exact, price_ticks, quantity_lots, some_ticks, to_ns
 from lanner.venues.binance.wire_orders import AlgoBody, Amount, OrderBody
 from lanner.venues.binance.words import (
     ALGO_STATES,
@@ -54,9 +54,7 @@ def fee_in_settle(
     instrument: Instrument, px: Decimal, fee: Decimal, currency: str, prices: Prices
 ) -> tuple[Decimal, str]:
     """Return the fee in the settle currency, and the currency in which it could not be converted (else empty)."""
-    if not fee.is_finite():
-        raise ValueError(f"{fee} is no fee")
-    if not fee or currency in ("", instrument.settle):
+    if not exact(fee) or currency in ("", instrument.settle):
         return fee, ""
     if currency == instrument.base and instrument.is_spot:
         return fee * px, ""
@@ -99,9 +97,9 @@ def average(amount: Amount, quote: Amount = None, qty: Amount = None) -> float:
 
 
 def _positive(number: Decimal) -> float:
-    if not number.is_finite() or number < 0:
+    if exact(number) < 0:
         raise ValueError(f"{number} is no price")
-    return float(number)
+    return float(number) or NAN
 
 
 def order_told(

@@ -33,7 +33,7 @@ from lanner.venues.binance.calls import BinanceOrderCall, Order
 from lanner.venues.binance.codec import BinanceCodec
 from lanner.venues.binance.history import reader
 from lanner.venues.binance.memory import TRIGGERED, Known
-from lanner.venues.binance.names import client_id
+from lanner.venues.binance.names import client_id, exact
 from lanner.venues.binance.orders import (
     Wire,
     again,
@@ -208,8 +208,8 @@ class BinanceUsdmCodec(BinanceCodec):
                 VENUE,
                 ts_recv,
                 tuple(one for one in balances if one.total or one.available or one.locked),
-                equity=told.totalMarginBalance,
-                margin_used=told.totalInitialMargin,
+                equity=None if told.totalMarginBalance is None else exact(told.totalMarginBalance),
+                margin_used=None if told.totalInitialMargin is None else exact(told.totalInitialMargin),
             )
 
         def positions(body: bytes, ts_recv: int) -> AccountState:

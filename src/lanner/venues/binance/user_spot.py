@@ -19,7 +19,7 @@ from lanner.model.reports import (
     OrderTriggered,
 )
 from lanner.venues.binance.memory import TRIGGERED, Known, OrderMemory
-from lanner.venues.binance.names import Symbols, quantity_lots, some_ticks, to_ns
+from lanner.venues.binance.names import Symbols, exact, quantity_lots, some_ticks, to_ns
 from lanner.venues.binance.spec import VENUE
 from lanner.venues.binance.told import ZERO, Execution, Prices, average, filled
 from lanner.venues.binance.wire_orders import AccountPosition, ExecutionReport
@@ -174,7 +174,7 @@ def _expired(report: ExecutionReport, name: tuple[str, str, int, int]) -> Sequen
 
 def spot_balance(currency: str, free: Decimal, locked: Decimal) -> Balance:
     """Make a balance of its two parts."""
-    if not (free.is_finite() and locked.is_finite()) or free < 0 or locked < 0:
+    if exact(free) < 0 or exact(locked) < 0:
         raise ValueError(f"{free} and {locked} are no balance")
     return Balance(currency, free + locked, free, locked)
 

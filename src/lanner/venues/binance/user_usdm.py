@@ -27,7 +27,7 @@ from lanner.model.reports import (
     OrderTriggered,
 )
 from lanner.venues.binance.memory import Known, OrderMemory
-from lanner.venues.binance.names import Symbols, quantity_lots, some_ticks, to_ns
+from lanner.venues.binance.names import Symbols, exact, quantity_lots, some_ticks, to_ns
 from lanner.venues.binance.spec import VENUE
 from lanner.venues.binance.told import (
     NAN,
@@ -304,7 +304,7 @@ class UsdmUserReader:
                 name for name, instrument in self._open.items() if instrument.settle == one.a
             ]
             if len(set(places)) == 1:
-                told.append(FundingPaid(places[0], ts, ts_recv, one.bc, NAN))
+                told.append(FundingPaid(places[0], ts, ts_recv, exact(one.bc), NAN))
             else:
                 text = f"funding of {one.bc:f} {one.a} was settled for one of several positions"
                 told.append(Notice(NoticeKind.OTHER, text, ts_recv))
@@ -338,9 +338,7 @@ class UsdmUserReader:
 
 def wallet(currency: str, total: Decimal, cross: Decimal) -> Balance:
     """Make a balance of a wallet: what isolated positions hold is locked."""
-    if not (total.is_finite() and cross.is_finite()):
-        raise ValueError(f"{total} and {cross} are no balance")
-    available = min(total, cross)
+    available = min(exact(total), exact(cross))
     return Balance(currency, total, available, total - available)
 
 
@@ -352,11 +350,7 @@ def signed_lots(instrument: Instrument, amount: Decimal) -> int:
 
 def number(value: Decimal | None) -> float:
     """Return a told number as a float; NaN where none was told."""
-    if value is None:
-        return NAN
-    if not value.is_finite():
-        raise ValueError(f"{value} is no number")
-    return float(value)
+    return NAN if value is None else float(exact(value))
 
 
 def _position(instrument: Instrument, one: FuturesPosition) -> VenuePosition:

@@ -24,7 +24,6 @@ from lanner.model.enums import OrderType, Side
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
 from lanner.model.reports import OrderCanceled, OrderFilled
 from lanner.venues.codec import Answer, Notice, NoticeKind, Page
-
 from tests.unit.venues.binance.material import FINE, Codec, Sample, fixture_codec, samples
 
 PRODUCTS = ("binance_spot", "binance_usdm")
