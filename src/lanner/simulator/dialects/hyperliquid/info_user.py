@@ -301,7 +301,7 @@ class UserInfo:
 
     def _between(self, body: Json, name: str) -> list[Json]:
         user = self._user(body)
-        start, end = window(body, self._venue.now_ms)
+        start, end = window({"startTime": 0, **body}, self._venue.now_ms)
         if user is None:
             return []
         return [one for one in getattr(user, name) if start <= one["time"] <= end][: spec.PAGE_RESULTS]

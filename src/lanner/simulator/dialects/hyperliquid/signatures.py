@@ -8,6 +8,7 @@ appears as a stranger: *User or API Wallet 0x… does not exist.*
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -157,6 +158,11 @@ def recover(digest: bytes, r: int, s: int, v: int) -> str:
             key = recovery.recover(digest, _word(r) + _word(s), parity, compressed=False)
         except ValueError as error:
             raise BadSignatureError("no key belongs to this signature") from error
+    return _address(key)
+
+
+@lru_cache(maxsize=4_096)
+def _address(key: bytes) -> str:
     return "0x" + keccak(key[1:])[12:].hex()
 
 

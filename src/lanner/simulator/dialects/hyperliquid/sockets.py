@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +18,26 @@ from lanner.simulator.dialects.hyperliquid.venue import Venue, dumps
 Json = dict[str, Any]
 PONG = b'{"channel":"pong"}'
 Answer = Callable[[str, bytes], HttpResponse]
+
+
+class Message(msgspec.Struct):
+    """What a client says."""
+
+    method: str | None = None
+    id: int | None = None
+    subscription: Any = None
+    request: msgspec.Raw = msgspec.Raw()
+
+
+class Post(msgspec.Struct):
+    """A request that could have been sent over HTTP."""
+
+    type: Literal["info", "action"]
+    payload: msgspec.Raw
+
+
+_MESSAGE = msgspec.json.Decoder(Message)
+_POST = msgspec.json.Decoder(Post)
 
 
 class Sockets:
@@ -75,19 +95,18 @@ class Sockets:
         if self._visitors.on and not client.visitor.messages.take(1, now):
             self._error(client, spec.TOO_MANY_MESSAGES)
             return
-        try:
-            message = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            message = None
-        method = message.get("method") if isinstance(message, dict) else None
-        if method == "ping":
-            client.send(PONG, Kind.CONTROL, now)
-            return
         understood = False
-        if method == "post":
-            understood = self._post(client, message)
-        elif method in ("subscribe", "unsubscribe"):
-            understood = self._wish(client, method, message)
+        try:
+            message = _MESSAGE.decode(payload)
+            if message.method == "ping":
+                client.send(PONG, Kind.CONTROL, now)
+                return
+            if message.method == "post":
+                understood = self._post(client, message)
+            elif message.method in ("subscribe", "unsubscribe"):
+                understood = self._wish(client, message)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
         if not understood:
             shown = payload.decode("utf-8", "replace")
             self._error(client, spec.BAD_FRAME.format(text=shown))
@@ -97,9 +116,9 @@ class Sockets:
 
     # -- subscriptions --------------------------------------------------------------------------------------
 
-    def _wish(self, client: Client, method: str, message: Json) -> bool:
+    def _wish(self, client: Client, message: Message) -> bool:
         """Obey a wish to listen or not to; ``False`` where it cannot be read."""
-        wish = message.get("subscription")
+        wish = message.subscription
         shown = dumps(wish).decode()
         try:
             topic = read_topic(wish, self._market)
@@ -108,7 +127,7 @@ class Sockets:
             return True
         if topic is None:
             return False
-        if method == "subscribe":
+        if message.method == "subscribe":
             self._subscribe(client, topic, message, shown)
         elif topic not in client.topics:
             self._error(client, spec.ALREADY_UNSUBSCRIBED.format(subscription=shown))
@@ -117,7 +136,7 @@ class Sockets:
             self._confirm(client, message)
         return True
 
-    def _subscribe(self, client: Client, topic: Topic, message: Json, shown: str) -> None:
+    def _subscribe(self, client: Client, topic: Topic, message: Message, shown: str) -> None:
         visitor = client.visitor
         if topic in client.topics:
             self._error(client, spec.ALREADY_SUBSCRIBED.format(subscription=shown))
@@ -130,7 +149,7 @@ class Sockets:
             return
         visitor.subscriptions += 1
         self._confirm(client, message)
-        self._streams.subscribe(client, topic, message["subscription"])
+        self._streams.subscribe(client, topic, message.subscription)
 
     def _drop(self, client: Client, topic: Topic) -> None:
         self._streams.unsubscribe(client, topic)
@@ -138,8 +157,8 @@ class Sockets:
         if topic.user:
             client.visitor.unwatch(topic.user)
 
-    def _confirm(self, client: Client, message: Json) -> None:
-        data = {"method": message["method"], "subscription": message["subscription"]}
+    def _confirm(self, client: Client, message: Message) -> None:
+        data = {"method": message.method, "subscription": message.subscription}
         client.send(frame("subscriptionResponse", data), Kind.CONTROL, self._venue.now_ns)
 
     def refuse(self, session: WsSession, payload: bytes, refusal: HttpResponse) -> None:
@@ -149,11 +168,10 @@ class Sockets:
             return
         words = f"{refusal.status}: {refusal.body.decode()}"
         try:
-            message = msgspec.json.decode(payload)
+            number = _MESSAGE.decode(payload).id
         except (msgspec.DecodeError, UnicodeDecodeError):
-            message = None
-        number = message.get("id") if isinstance(message, dict) else None
-        if isinstance(number, int):
+            number = None
+        if number is not None:
             data = {"id": number, "response": {"type": "error", "payload": words}}
             client.send(frame("post", data), refusal.kind, self._venue.now_ns)
         else:
@@ -161,23 +179,22 @@ class Sockets:
 
     # -- posts ----------------------------------------------------------------------------------------------
 
-    def _post(self, client: Client, message: Json) -> bool:
+    def _post(self, client: Client, message: Message) -> bool:
         """Answer a post; ``False`` where it cannot be read."""
-        request, number = message.get("request"), message.get("id")
-        if not isinstance(number, int) or isinstance(number, bool) or not isinstance(request, dict):
+        number = message.id
+        if number is None or not bytes(message.request):
             return False
-        kind, payload = request.get("type"), request.get("payload")
-        if kind not in ("info", "action") or not isinstance(payload, dict):
-            return False
-        path = "/info" if kind == "info" else "/exchange"
-        found = self._answer(path, dumps(payload))
+        request = _POST.decode(message.request)
+        kind = request.type
+        found = self._answer("/info" if kind == "info" else "/exchange", bytes(request.payload))
         if found.status != 200:
             words = found.body.decode("utf-8", "replace")
             answer: Json = {"type": "error", "payload": f"{found.status}: {words}"}
         else:
             body: Any = msgspec.Raw(found.body)
             if kind == "info":
-                body = {"type": payload.get("type"), "data": body}
+                asked = msgspec.json.decode(request.payload, type=dict[str, Any])
+                body = {"type": asked.get("type"), "data": body}
             answer = {"type": kind, "payload": body}
         client.send(frame("post", {"id": number, "response": answer}), found.kind, self._venue.now_ns)
         return True
