@@ -399,6 +399,7 @@ _KEYS = {
     "builder": ("b", "f"),
     "cancel": ("type", "cancels", "f"),
     "cancelByCloid": ("type", "cancels", "f"),
+    "cancels": ("a", "o", "asset", "cloid"),
     "modify": ("type", "oid", "order", "a"),
     "batchModify": ("type", "modifies", "a"),
     "modifies": ("oid", "order"),
