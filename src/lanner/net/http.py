@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from random import Random
-from types import SimpleNamespace
 from typing import Protocol
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
+from aiohttp.connector import Connection
 from yarl import URL
 
 from lanner.core.errors import ConfigError
@@ -51,21 +52,69 @@ class _Broken(Exception):  # noqa: N818 - never leaves this module
     """Stands for aiohttp's broken-connection errors, which aiohttp itself would answer by sending again."""
 
 
+class _Connections:
+    """Count the connections that requests have gone over; aiohttp's pool does not tell."""
+
+    __slots__ = ("_known", "_stats")
+
+    def __init__(self, stats: HttpStats) -> None:
+        self._stats = stats
+        self._known: WeakSet[object] = WeakSet()
+
+    def add(self, protocol: object) -> None:
+        """Count a connection at its first use."""
+        if protocol not in self._known:
+            self._known.add(protocol)
+            self._stats.connections += 1
+
+
 class _Attempt:
     """One sending: remembers when a connection was at hand, from where on bytes may have left."""
 
-    __slots__ = ("answer_s", "ends", "sent_ns", "timeout")
+    __slots__ = ("answer_s", "connections", "ends", "sent_ns", "timeout")
 
-    def __init__(self, timeout: asyncio.Timeout, answer_s: float, ends: float) -> None:
+    def __init__(
+        self, timeout: asyncio.Timeout, answer_s: float, ends: float, connections: _Connections
+    ) -> None:
         self.timeout = timeout
         self.answer_s = answer_s
         self.ends = ends
+        self.connections = connections
         self.sent_ns = 0
 
-    def leaves(self) -> None:
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Be the request's middleware: hear of the moment of sending, and keep aiohttp from sending twice.
+
+        On its own aiohttp repeats PUT and DELETE when a kept connection turns out to be dead.
+        """
+        assert isinstance(request, _Request)
+        request.attempt = self
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _Broken(_in_words(error)) from error
+
+    def leaves(self, connection: Connection) -> None:
         """Note that the request is being written from now on, and give the answer its own time."""
+        self.connections.add(connection.protocol)
         self.timeout.reschedule(min(asyncio.get_running_loop().time() + self.answer_s, self.ends))
         self.sent_ns = wall_ns()
+
+
+class _Request(aiohttp.ClientRequest):
+    """aiohttp's request, which tells its attempt when it is about to be written."""
+
+    attempt: _Attempt | None = None
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write the request to a connection that stands."""
+        if self.attempt is not None:
+            self.attempt.leaves(conn)
+        return await super().send(conn)
 
 
 class HttpClient:
@@ -93,6 +142,7 @@ class HttpClient:
         self.retries = retries or RetryPolicy()
         self.limiter = limiter or RateLimiter({})
         self.stats = HttpStats()
+        self._used = _Connections(self.stats)
         self._tls = tls or TlsSettings()
         self._headers = {"User-Agent": "lanner", **(headers or {})}
         self._usage = {name.lower(): bucket for name, bucket in (usage_headers or {}).items()}
@@ -195,14 +245,14 @@ class HttpClient:
         try:
             now = asyncio.get_running_loop().time()
             async with asyncio.timeout_at(min(now + times.connect_s, ends)) as timeout:
-                attempt = _Attempt(timeout, times.answer_s, ends)
+                attempt = _Attempt(timeout, times.answer_s, ends, self._used)
                 async with session.request(
                     parts.method,
                     self._url(parts),
                     data=parts.body or None,
                     headers=parts.headers,
                     allow_redirects=False,
-                    trace_request_ctx=attempt,
+                    middlewares=(attempt,),
                 ) as response:
                     ts_recv = wall_ns()
                     status = response.status
@@ -260,34 +310,9 @@ class HttpClient:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(),
-                trace_configs=[self._trace()],
-                middlewares=[_once],
+                request_class=_Request,
             )
         return self._session
-
-    def _trace(self) -> aiohttp.TraceConfig:
-        trace = aiohttp.TraceConfig()
-
-        async def made(_session: object, context: SimpleNamespace, _params: object) -> None:
-            self.stats.connections += 1
-            context.trace_request_ctx.leaves()
-
-        async def reused(_session: object, context: SimpleNamespace, _params: object) -> None:
-            context.trace_request_ctx.leaves()
-
-        trace.on_connection_create_end.append(made)
-        trace.on_connection_reuseconn.append(reused)
-        return trace
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating PUT and DELETE on its own when a kept connection turns out to be dead."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Broken(_in_words(error)) from error
 
 
 async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
