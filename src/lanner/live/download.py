@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FLUSH_ROWS = 50_000
 """After so many rows the catalog is written, so that what was fetched is kept whatever happens later."""
 
+_FORMAT = "venue history"
 _FEEDS = {"trades": Feed.TRADES, "funding": Feed.FUNDING}
 _KINDS = {Feed.BARS: "bars", Feed.TRADES: "trades", Feed.FUNDING: "funding"}
 
@@ -89,7 +90,7 @@ async def download(
     catalog.save_instrument(instrument)
     since, resumed = wish.since_ns, None
     stored = None if afresh else catalog.passport(*wish.key)
-    if stored is not None and stored.start_ns - _reach(wish) <= since < stored.end_ns:
+    if stored is not None and _covers(stored, since) and since < stored.end_ns:
         since = resumed = stored.end_ns - (TIMEFRAMES_NS.get(wish.what, 0) if wish.feed is Feed.BARS else 0)
     waiting: list[MarketData] = []
     total = 0
@@ -109,9 +110,14 @@ async def download(
     return Fetched(total, resumed, info or _known(catalog, wish))
 
 
-def _reach(wish: Wish) -> int:
-    """Return how far before the stored start a wish may begin and still count as covered by it."""
-    return TIMEFRAMES_NS.get(wish.what, 0) * 2 if wish.feed is Feed.BARS else 0
+_FROM = "fetched from "
+
+
+def _covers(stored: Passport, since: int) -> bool:
+    """Tell whether what is stored was asked for from that time on; where it begins later, there is nothing before."""
+    notes = [note for source in stored.sources if source.format == _FORMAT for note in source.notes]
+    asked = [int(note.removeprefix(_FROM)) for note in notes if note.startswith(_FROM)]
+    return min([stored.start_ns, *asked]) <= since
 
 
 def _known(catalog: Catalog, wish: Wish) -> DatasetInfo | None:

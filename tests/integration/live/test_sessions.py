@@ -1,0 +1,120 @@
+"""Paper and live sessions against a venue simulator over real sockets, replayed, killed and continued."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.live.conftest import Lanner, Venue
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def trade(venue: Venue, strategy: str, *more: str) -> list[str]:
+    return [strategy, "-i", "BTC-USDT@binance", "--url", venue.url, *more]
+
+
+def live(venue: Venue, strategy: str, *more: str) -> list[str]:
+    return ["live", *trade(venue, strategy, "--live", "--confirm", "trade binance-spot", *more)]
+
+
+def test_a_paper_session_trades_and_its_replay_is_the_same(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    assert told["mode"] == "paper"
+    assert told["fills"] > 0
+    assert told["gaps"] == told["malformed"] == 0
+    again = lanner.json("replay", told["session"])
+    assert again["faithful"]
+    assert again["state_hash"] == told["state_hash"]
+    assert again["equity"] == told["equity"]
+    assert again["commands"] == told["commands"] > 0
+
+
+def test_a_live_session_trades_at_the_venue_and_its_replay_is_the_same(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    told = lanner.json(*live(venue, strategy, "--for", "4"))
+    assert told["mode"] == "live"
+    assert told["fills"] > 0
+    assert told["reports"] >= told["fills"]
+    assert told["trading"] == "ACTIVE"
+    assert told["unknown"] == 0
+    again = lanner.json("replay", told["session"])
+    assert again["faithful"]
+    assert again["state_hash"] == told["state_hash"]
+
+
+def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    process = lanner.start(*live(venue, strategy, "--session", "killed"))
+    journal = lanner.home / "sessions" / "killed" / "journal" / "000001.journal"
+    deadline = time.monotonic() + 30
+    while not (journal.exists() and journal.stat().st_size > 20_000):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = lanner.json("replay", "killed")
+    assert before["faithful"]
+    assert before["orders"] > 0
+    told = lanner.json(*live(venue, strategy, "--session", "killed", "--for", "3"))
+    assert told["orders"] >= before["orders"]
+    assert told["fills"] >= before["fills"]
+    assert told["trading"] == "ACTIVE"
+    again = lanner.json("replay", "killed")
+    assert again["faithful"]
+    assert again["state_hash"] == told["state_hash"]
+
+
+def test_a_replay_stops_at_a_fill_and_shows_the_strategy(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    found = lanner.json("replay", told["session"], "--break", "on_fill", "--count", "2")
+    assert "OrderFilled" in found["stopped_at"]["event"]
+    assert int(found["strategies"]["Flip"]["n"]) > 0
+    assert found["inputs"] < told["inputs"]
+
+
+def test_live_needs_the_flag_the_phrase_and_a_key(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    assert "only with --live" in lanner.run("live", *trade(venue, strategy), code=6)
+    assert "confirmation" in lanner.run("live", *trade(venue, strategy, "--live"), code=6)
+    wrong = ["--live", "--confirm", "yes"]
+    assert "trade binance-spot" in lanner.run("live", *trade(venue, strategy, *wrong), code=6)
+    nobody = Lanner(lanner.home, {})
+    assert "lanner keys add" in nobody.run(*live(venue, strategy), code=2)
+
+
+def test_a_strategy_that_now_decides_otherwise_is_not_continued(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "3", "--session", "changed"))
+    assert told["commands"] > 0
+    path = Path(strategy)
+    path.write_text(path.read_text().replace("0.5 if", "0.25 if"))
+    found = lanner.json("replay", "changed", code=1)
+    assert not found["faithful"]
+    assert "was sent" in found["differences"][0]
+    refused = lanner.run("paper", *trade(venue, strategy, "--session", "changed"), code=4)
+    assert "cannot be continued" in refused
+
+
+def test_sessions_are_listed(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    lanner.run("paper", *trade(venue, strategy, "--for", "1", "--session", "first"))
+    [told] = lanner.json("sessions")["sessions"]
+    assert told["session"] == "first"
+    assert told["instruments"] == ["BTC-USDT.BINANCE"]
+
+
+def test_an_unknown_instrument_and_a_wrong_setting_are_told_before_anything_starts(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    text = lanner.run("paper", strategy, "-i", "BTC-USTD@binance", "--url", venue.url, code=2)
+    assert "BTC-USDT.BINANCE" in text
+    text = lanner.run("paper", *trade(venue, strategy, "--set", "journal.synk=all"), code=4)
+    assert "synk" in text
