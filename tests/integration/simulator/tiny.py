@@ -93,7 +93,8 @@ class TinyDialect:
 
     def on_event(self, event: ExchangeEvent) -> None:
         if isinstance(event, BookChanged):
-            frame, kind = {"book": event.seq}, Kind.BOOK
+            frame: Json = {"book": event.seq}
+            kind = Kind.BOOK
         elif isinstance(event, PublicTrade):
             frame, kind = {"trade": event.trade_id}, Kind.TRADE
         elif isinstance(event, OrderUpdate) and event.account == "a":

@@ -61,6 +61,7 @@ def serve(
     json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print one JSON line when ready.")
     ] = False,
+    quiet: Annotated[bool, Parameter(negative="", help="Print nothing but the addresses.")] = False,
 ) -> None:
     """Serve a toy venue that speaks real venues' protocols; Ctrl-C ends it. Its keys open nothing else."""
     from lanner.simulator.config import make_config, read_config
@@ -86,7 +87,7 @@ def serve(
     data["faults"] = [*data.get("faults", []), *(fault or [])]
     data["accounts"] = [*data.get("accounts", []), *({"name": name} for name in account or [])]
     _add_options(data, option or [])
-    _serve(make_config(data), json=json)
+    _serve(make_config(data), json=json, quiet=quiet)
 
 
 def _add_options(data: dict[str, Any], texts: list[str]) -> None:
@@ -102,16 +103,17 @@ def _add_options(data: dict[str, Any], texts: list[str]) -> None:
     data["options"] = options
 
 
-def _serve(config: ServeConfig, *, json: bool) -> None:
+def _serve(config: ServeConfig, *, json: bool, quiet: bool) -> None:
     import asyncio
     import signal
+    from functools import partial
 
     from lanner.cli.output import note, print_json
     from lanner.net.loop import run
     from lanner.simulator.server import VenueServer
 
     async def main() -> None:
-        venue = VenueServer(config, note=note)
+        venue = VenueServer(config, note=partial(note, quiet=quiet))
         over = asyncio.Event()
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGINT, signal.SIGTERM):
@@ -121,7 +123,7 @@ def _serve(config: ServeConfig, *, json: bool) -> None:
             if json:
                 print_json(ready)
             else:
-                _print_ready(ready)
+                _print_ready(ready, quiet=quiet)
             _flush()
             await over.wait()
         finally:
@@ -136,12 +138,14 @@ def _flush() -> None:
     sys.stdout.flush()
 
 
-def _print_ready(ready: dict[str, Any]) -> None:
+def _print_ready(ready: dict[str, Any], *, quiet: bool) -> None:
     for name, where in ready["dialects"].items():
         print(f"{name:14} {where['http']}   {where['ws']}")
     print(f"{'control':14} {ready['control']}")
     if "ca_file" in ready:
         print(f"{'trust':14} {ready['ca_file']}")
+    if quiet:
+        return
     print("\nTest accounts; the keys come from the seed and open nothing but this venue:")
     for one in ready["accounts"]:
         print(f"  {one['dialect']} · {one['account']}")
@@ -160,6 +164,7 @@ def faults(
     clear: Annotated[bool, Parameter(negative="", help="Take all faults back first.")] = False,
     log: Annotated[bool, Parameter(negative="", help="Show what faults did so far.")] = False,
     json: AsJson = False,
+    quiet: Annotated[bool, Parameter(negative="", help="Print nothing when faults were ordered.")] = False,
 ) -> None:
     """Order faults from a running venue, take them back, or show what they did."""
     from lanner.cli.output import print_json
@@ -179,7 +184,7 @@ def faults(
             print(
                 f"{line['t_ns'] / 1e9:10.3f}s  {line['fault']:18} {line['dialect']} {line['target']} {drawn}"
             )
-    else:
+    elif not quiet:
         _print_faults(found)
 
 
