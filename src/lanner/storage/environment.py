@@ -15,6 +15,8 @@ from pathlib import Path
 from lanner.core.errors import ConfigError
 
 DEFAULT_CACHE_SIZE = "2GB"
+KEYS_PREFIX = "LANNER_KEYS__"
+"""Variables that begin so tell the keys of venues; their names hold the product's."""
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -100,7 +102,9 @@ def unknown(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     names = sorted(
         name
         for name in environment
-        if name.startswith("LANNER_") and name not in VARIABLES.keys() | _FOR_TESTS
+        if name.startswith("LANNER_")
+        and not name.startswith(KEYS_PREFIX)
+        and name not in VARIABLES.keys() | _FOR_TESTS
     )
     return [(name, "".join(get_close_matches(name, VARIABLES, n=1, cutoff=0.7))) for name in names]
 
@@ -119,6 +123,11 @@ def _folder(name: str) -> Path | None:
 def _folder_fault(text: str) -> str:
     path = Path(text).expanduser()
     return f"{path} is not a folder" if path.exists() and not path.is_dir() else ""
+
+
+def _file_fault(text: str) -> str:
+    path = Path(text).expanduser()
+    return "" if path.is_file() else f"{path} is no file"
 
 
 def _size_fault(text: str) -> str:
@@ -146,6 +155,8 @@ VARIABLES = {
         Variable(
             "LANNER_PROGRESS", "auto", "progress bars: auto (on terminals) or never", _one_of(_PROGRESS)
         ),
+        Variable("LANNER_KEYS_PASSPHRASE", "asked for", "the passphrase of the key file", lambda _text: ""),
+        Variable("LANNER_KEYS_PASSPHRASE_FILE", "none", "a file that holds this passphrase", _file_fault),
         Variable("LANNER_DEBUG", "0", "1 for Python's traceback when something breaks", _one_of(_SWITCH)),
     )
 }

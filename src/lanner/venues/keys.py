@@ -12,7 +12,7 @@ have their name between product and field (``LANNER_KEYS__BINANCE_SPOT__SECOND__
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from lanner.core.errors import ConfigError, NotFoundError
@@ -120,13 +120,22 @@ def check_address(text: str) -> str:
     return address
 
 
-def load_keys(product: str, name: str = "default", environment: Mapping[str, str] | None = None) -> Keys:
-    """Return the keys of a product, or raise ``NotFoundError`` that says where they were looked for."""
+def load_keys(
+    product: str,
+    name: str = "default",
+    environment: Mapping[str, str] | None = None,
+    *,
+    ask: Callable[[bool], str] | None = None,
+) -> Keys:
+    """Return the keys of a product, or raise ``NotFoundError`` that says where they were looked for.
+
+    ``ask`` is called for the passphrase of the key file where the environment does not tell it.
+    """
     source = os.environ if environment is None else environment
-    found = _from_environment(product, name, source)
+    found = environment_keys(product, name, source)
     if found is not None:
         return found
-    stored = KeyStore(environment=source)
+    stored = KeyStore(ask=ask, environment=source)
     if stored.entry(product, name) is not None:
         return stored_keys(stored, product, name)
     raise NotFoundError(
@@ -145,7 +154,11 @@ def stored_keys(store: KeyStore, product: str, name: str = "default") -> Keys:
     return Keys(entry.kind, store.secret(entry), **facts)
 
 
-def _from_environment(product: str, name: str, source: Mapping[str, str]) -> Keys | None:
+def environment_keys(
+    product: str, name: str = "default", environment: Mapping[str, str] | None = None
+) -> Keys | None:
+    """Return the keys that the environment tells, None where it tells no secret."""
+    source = os.environ if environment is None else environment
     values = {field: read_variable(source, _prefix(product, name) + field) for field in FIELDS}
     if not values["SECRET"]:
         return None

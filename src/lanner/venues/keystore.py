@@ -130,6 +130,8 @@ class KeyStore:
             ring = _keyring()
             if ring.get_password(_SERVICE, place) is not None:
                 ring.delete_password(_SERVICE, place)
+        elif not any(other.store == "file" for other in self._others(entry)):
+            self._file.unlink(missing_ok=True)
         elif self._file.exists():
             passphrase = self._passphrase(new=False)
             secrets = self._open(passphrase)

@@ -91,6 +91,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "keys",
+        "lanner.cli.commands.keys:app",
+        "Store, list, remove and check the keys of venues.",
+        "Venues",
+    ),
+    Command(
         "paper",
         "lanner.cli.commands.paper:paper",
         "Run a strategy on live markets with simulated orders.",
