@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lanner.core.errors import ConfigError
 from lanner.model.timeframes import TIMEFRAMES_NS
 from lanner.storage.catalog import Catalog, DatasetInfo
-from lanner.storage.passport import Passport, SourceRecord
+from lanner.storage.passport import Passport
 from lanner.storage.schema import SCHEMAS, DatasetKey
+from lanner.storage.spool import grown_source
 from lanner.venues.codec import Feed
 from lanner.venues.history import pages
 
@@ -125,10 +126,12 @@ def _known(catalog: Catalog, wish: Wish) -> DatasetInfo | None:
 
 
 def _store(catalog: Catalog, wish: Wish, link: Link, rows: Sequence[MarketData]) -> DatasetInfo:
-    source = SourceRecord(
+    source = grown_source(
+        catalog.passport(*wish.key),
         file=f"{link.codec.endpoints.rest} ({link.codec.spec.product})",
-        format="venue history",
+        format=_FORMAT,
         rows=len(rows),
+        notes=[f"{_FROM}{wish.since_ns}"],
     )
     passport = Passport(
         kind=wish.key.kind, instrument_id=wish.instrument_id, spec=wish.key.spec, sources=[source]

@@ -48,7 +48,7 @@ def replay_session(
 
 def sessions_in(root: Path) -> list[dict[str, Any]]:
     """Return what can be read of all sessions in a folder, newest first."""
-    told = []
+    told: list[dict[str, Any]] = []
     for folder in sorted(root.glob("*/journal"), reverse=True):
         try:
             head = read_head(folder.parent)

@@ -283,10 +283,11 @@ class Session:
     def _event(self, event: StreamEvent) -> None:
         if isinstance(event, StreamGap):
             self.counts.gaps += 1
-        elif isinstance(event, StreamHealed) and event.feed == "bars":
+            self.bus.publish("data_engine.gap", event)
+            return
+        if event.feed == "bars":
             self._spawn(self._backfill(event))
-        topic = "gap" if isinstance(event, StreamGap) else "healed"
-        self.bus.publish(f"data_engine.{topic}", event)
+        self.bus.publish("data_engine.healed", event)
 
     async def _backfill(self, event: StreamHealed) -> None:
         """Fetch the bars that closed while the stream was down."""

@@ -6,6 +6,7 @@ dead recording left behind is committed by the next one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -128,10 +129,22 @@ def commit_folder(folder: Path, catalog: Catalog, source: str) -> list[DatasetKe
         key = DatasetKey(place.parent.parent.name, instrument_id, spec)
         frames = [pl.read_parquet(file) for file in files]
         rows = sum(frame.height for frame in frames)
-        record = SourceRecord(file=source, format="recording", rows=rows)
+        record = grown_source(catalog.passport(*key), file=source, format="recording", rows=rows)
         passport = Passport(kind=key.kind, instrument_id=instrument_id, spec=spec, sources=[record])
         catalog.write(*key, frames, passport)
         for file in files:
             file.unlink()
         grown.append(key)
     return grown
+
+
+def grown_source(
+    before: Passport | None, *, file: str, format: str, rows: int, notes: Sequence[str] = ()
+) -> SourceRecord:
+    """Return the record of a source that grows: one for all its additions, however many there are."""
+    name = hashlib.sha256(f"{format} {file}".encode()).hexdigest()
+    old = next((source for source in before.sources if source.sha256 == name), None) if before else None
+    told = dict.fromkeys([*(old.notes if old else ()), *notes])
+    return SourceRecord(
+        file=file, sha256=name, format=format, rows=rows + (old.rows if old else 0), notes=list(told)
+    )

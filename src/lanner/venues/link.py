@@ -75,9 +75,10 @@ class Link:
 
     async def open(self, *, follow: bool = False) -> None:
         """Compare clocks; with ``follow`` go on doing so every minute."""
-        await self.clock.measure()
         if follow:
             await self.clock.start()
+        else:
+            await self.clock.measure()
 
     async def close(self) -> None:
         """Close all connections."""
