@@ -41,6 +41,8 @@ from lanner.venues.hyperliquid.user import Decoder, UserDecoder
 from lanner.venues.keys import Keys
 
 _HEAD = b'{"channel":"'
+_GREETING = b"Websocket connection established."
+"""The first frame of every connection; the only one that is no JSON."""
 _CHANNELS = {Feed.QUOTES: "bbo", Feed.TRADES: "trades", Feed.BOOK: "l2Book", Feed.BARS: "candle"}
 
 
@@ -167,6 +169,8 @@ class HyperliquidCodec:
         """Read a frame; ``VenueError`` MALFORMED for one that cannot be understood."""
         if frame.startswith(_HEAD):
             name = frame[12 : frame.find(b'"', 12)]
+        elif frame == _GREETING:
+            return (Notice(NoticeKind.OTHER, "connected", ts_recv),)
         else:
             try:
                 name = self._envelope(frame).channel.encode()

@@ -161,6 +161,7 @@ def test_an_assets_context_tells_mark_index_and_the_rate_to_come(codec: Hyperliq
     ("data", "kind"),
     [
         (b'{"channel":"pong"}', NoticeKind.PONG),
+        (b"Websocket connection established.", NoticeKind.OTHER),
         (b'{ "channel" : "pong" }', NoticeKind.PONG),
         (
             b'{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"bbo"}}}',
