@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def usdm_codec() -> BinanceUsdmCodec:
     return codec
 
 
-CAPTURES = {
+CAPTURES: dict[str, tuple[Callable[[], BinanceSpotCodec | BinanceUsdmCodec], str]] = {
     "spot_btcusdt_20240808": (spot_codec, "BTC-USDT.BINANCE"),
     "usdm_btcusdt_20240808": (usdm_codec, "BTCUSDT-PERP.BINANCE"),
 }

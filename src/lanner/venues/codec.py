@@ -146,7 +146,8 @@ class Call(Generic[T]):
 
     ``build`` is called at the last moment, so that time and nonce are fresh; ``costs`` are the weights in the
     product's rate-limit buckets; an ``idempotent`` call may be sent again when no answer came. Where a venue needs two
-    questions for one answer, ``then`` is the second one: its list is added to the first one's.
+    questions for one answer, ``then`` is the second one: its list is added to the first one's, or it is asked where the
+    first one knew nothing (None).
     """
 
     name: str

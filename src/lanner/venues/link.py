@@ -131,7 +131,10 @@ class Link:
                 ErrorKind.MALFORMED,
                 f"{name}: the answer cannot be understood ({type(error).__name__}: {error}): {_start(answer.body)}",
             ) from error
-        return told if call.then is None else told + await self.ask(call.then)  # type: ignore[operator]
+        if call.then is None or (told is not None and not isinstance(told, list)):
+            return told
+        more = await self.ask(call.then)
+        return more if told is None else told + more  # type: ignore[call-overload]
 
     async def send_order(self, call: OrderCall) -> Sequence[OrderReport]:
         """Send a command over HTTP and return what is known of it then. Never raises, never sends twice."""

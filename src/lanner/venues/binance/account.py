@@ -62,6 +62,7 @@ class AccountDesk:
         method: str = "GET",
         priority: Priority = Priority.READ,
         idempotent: bool = True,
+        then: Call[T] | None = None,
     ) -> Call[T]:
         """Return a signed question; without a key it is refused at once."""
         signer = self.signer
@@ -73,12 +74,18 @@ class AccountDesk:
             {"weight": weight},
             priority,
             idempotent,
+            then,
         )
 
     # -- orders --------------------------------------------------------------------------------------------
 
     def open_orders(
-        self, path: str, instrument_id: str | None, weight: int, weight_all: int
+        self,
+        path: str,
+        instrument_id: str | None,
+        weight: int,
+        weight_all: int,
+        then: Call[list[VenueOrder]] | None = None,
     ) -> Call[list[VenueOrder]]:
         """Ask for working orders; those of instruments that are not known are left out."""
 
@@ -91,6 +98,7 @@ class AccountDesk:
             self._symbol(instrument_id),
             parse,
             weight_all if instrument_id is None else weight,
+            then=then,
         )
 
     def open_algos(self, path: str, instrument_id: str | None) -> Call[list[VenueOrder]]:
@@ -108,7 +116,13 @@ class AccountDesk:
         )
 
     def find(
-        self, path: str, instrument_id: str, order_id: str, venue_order_id: str, weight: int
+        self,
+        path: str,
+        instrument_id: str,
+        order_id: str,
+        venue_order_id: str,
+        weight: int,
+        then: Call[VenueOrder | None] | None = None,
     ) -> Call[VenueOrder | None]:
         """Ask for one order; None says that the venue has never heard of it."""
 
@@ -120,7 +134,7 @@ class AccountDesk:
             params["origClientOrderId"] = client_id(order_id)
         else:
             params["orderId"] = venue_order_id
-        return self.ask("order", path, params, parse, weight)
+        return self.ask("order", path, params, parse, weight, then=then)
 
     def find_algo(self, path: str, order_id: str, venue_order_id: str = "") -> Call[VenueOrder | None]:
         """Ask for one conditional order (futures)."""
@@ -162,10 +176,25 @@ class AccountDesk:
         known = self._memory.find(instrument.id, str(body.algoId or ""), body.clientAlgoId)
         if known is not None:
             self._memory.named(known, instrument.id, str(body.actualOrderId or ""))
+        if not body.actualOrderId:
+            self._memory.waits(instrument.id, str(body.algoId or ""))
         return algo_told(instrument, known, body, ts_recv)
 
     def _symbol(self, instrument_id: str | None) -> dict[str, str]:
         return {} if instrument_id is None else {"symbol": self._symbols.symbol(instrument_id)}
+
+    def cancel(self, path: str, params: Mapping[str, str]) -> Call[None]:
+        """Take one order back by the venue's number."""
+        return self.ask(
+            "cancel",
+            path,
+            params,
+            lambda _body, _ts: None,
+            1,
+            method="DELETE",
+            priority=Priority.CANCEL,
+            idempotent=False,
+        )
 
     # -- fills ---------------------------------------------------------------------------------------------
 

@@ -45,11 +45,10 @@ class BinanceOrderCall:
     signer: Signer
     read: Read
     read_error: ReadError | None = None
+    order_ids: tuple[str, ...] = ()
 
-    @property
-    def order_ids(self) -> tuple[str, ...]:
-        """Return the orders that this is about."""
-        return tuple(command.order_id for command in self.commands)
+    def __post_init__(self) -> None:
+        self.order_ids = tuple(command.order_id for command in self.commands)
 
     def frame(self, ts_ms: int, nonce: int) -> bytes:
         """Write the command for the order socket; ``VenueError`` where the venue takes it over HTTP only."""

@@ -24,7 +24,15 @@ from lanner.venues.binance.orders import Wire
 from lanner.venues.binance.reference import Bounds
 from lanner.venues.binance.told import Prices
 from lanner.venues.binance.wire import Framed
-from lanner.venues.codec import Answer, Endpoints, Inbound, Notice, NoticeKind, ProductSpec
+from lanner.venues.codec import (
+    Answer,
+    Endpoints,
+    Inbound,
+    Notice,
+    NoticeKind,
+    OrderCall,
+    ProductSpec,
+)
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.keys import Keys
 
@@ -182,7 +190,7 @@ class BinanceCodec(ABC):
 
     # -- orders --------------------------------------------------------------------------------------------
 
-    def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[BinanceOrderCall]:
+    def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[OrderCall]:
         """Write a command; a batch may need several calls. ``VenueError`` REJECTED for what the venue cannot do."""
         _ = self.signer.keys
         if isinstance(command, Batch):
@@ -203,7 +211,7 @@ class BinanceCodec(ABC):
     def _amend(self, command: AmendOrder) -> BinanceOrderCall: ...
 
     @abstractmethod
-    def _batch(self, batch: Batch) -> list[BinanceOrderCall]: ...
+    def _batch(self, batch: Batch) -> list[OrderCall]: ...
 
     def _call(
         self,

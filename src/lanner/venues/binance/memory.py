@@ -60,9 +60,10 @@ class Known:
 class OrderMemory:
     """Orders of ours by the venue's names for them."""
 
-    __slots__ = ("_by_client", "_by_venue")
+    __slots__ = ("_by_client", "_by_venue", "_waiting")
 
     def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], None] = {}
         self._by_client: dict[str, Known] = {}
         self._by_venue: dict[tuple[str, str], Known] = {}
 
@@ -119,3 +120,13 @@ class OrderMemory:
             known.instrument_id = instrument_id
             known.venue_order_id = venue_order_id
             self._by_venue[instrument_id, venue_order_id] = known
+
+    def waits(self, instrument_id: str, venue_order_id: str) -> None:
+        """Note that an order of this number, ours or not, waits for its trigger at the venue's algo service."""
+        self._waiting[instrument_id, venue_order_id] = None
+        while len(self._waiting) > MAX_KEPT:
+            del self._waiting[next(iter(self._waiting))]
+
+    def is_waiting(self, instrument_id: str, venue_order_id: str) -> bool:
+        """Tell whether this is the number of an order that was last seen waiting for its trigger."""
+        return (instrument_id, venue_order_id) in self._waiting

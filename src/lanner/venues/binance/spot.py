@@ -52,7 +52,7 @@ from lanner.venues.binance.told import ZERO
 from lanner.venues.binance.user_spot import REPLACE_MARK, SpotUserReader, spot_balance
 from lanner.venues.binance.wire_rights import SpotAccount, SpotCommission
 from lanner.venues.binance.words import SPOT_TYPES
-from lanner.venues.codec import Call, Endpoints, Heartbeat, Page, Route, Subscription, UserRoute
+from lanner.venues.codec import Call, Endpoints, Heartbeat, OrderCall, Page, Route, Subscription, UserRoute
 from lanner.venues.keys import Keys
 
 API = "/api/v3"
@@ -265,7 +265,7 @@ class BinanceSpotCodec(BinanceCodec):
         read, failed = self.answers.replaced(command, known, instrument)
         return self._call("replace", wire, (command,), read, _NEW, failed)
 
-    def _batch(self, batch: Batch) -> list[BinanceOrderCall]:
+    def _batch(self, batch: Batch) -> list[OrderCall]:
         """Write each command by itself, and a target with its stop as an OCO list: both lock the money once."""
         groups: dict[str, list[SubmitOrder]] = {}
         for command in batch.commands:
@@ -276,7 +276,8 @@ class BinanceSpotCodec(BinanceCodec):
             if grouped and command.group_id:  # type: ignore[union-attr]
                 groups.setdefault(command.group_id, []).append(command)  # type: ignore[union-attr, arg-type]
         pairs = {name: pair for name, orders in groups.items() if (pair := oco_pair(orders))}
-        calls, done = [], set()
+        calls: list[OrderCall] = []
+        done: set[str] = set()
         for command in batch.commands:
             pair = pairs.get(command.group_id) if isinstance(command, SubmitOrder) else None
             if pair is None:
@@ -293,6 +294,11 @@ class BinanceSpotCodec(BinanceCodec):
             self.memory.submitted(leg, conditional=False)
         read = self.answers.placed_list((target, stop), instrument)
         return self._call("place list", wire, (target, stop), read, _LIST)
+
+    def cancel_order(self, instrument_id: str, venue_order_id: str) -> Call[None]:
+        """Take one order back by the venue's id, also one that is not ours."""
+        params = {"symbol": self.symbols.symbol(instrument_id), "orderId": venue_order_id}
+        return self.desk.cancel(f"{API}/order", params)
 
     def cancel_all(self, instrument_ids: Sequence[str]) -> list[Call[int]]:
         """Take all orders of these instruments back; the venue does so for one symbol at a time."""

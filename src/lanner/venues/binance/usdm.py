@@ -69,6 +69,7 @@ from lanner.venues.codec import (
     Endpoints,
     Feed,
     Heartbeat,
+    OrderCall,
     Page,
     Route,
     Subscription,
@@ -226,8 +227,10 @@ class BinanceUsdmCodec(BinanceCodec):
         ]
 
     def open_orders(self, instrument_id: str | None = None) -> Call[list[VenueOrder]]:
-        """Ask for working orders; those that wait for a trigger are ``open_conditional_orders``."""
-        return self.desk.open_orders(f"{API}/openOrders", instrument_id, 1, 40)
+        """Ask for working orders, conditional ones included (by a second question)."""
+        return self.desk.open_orders(
+            f"{API}/openOrders", instrument_id, 1, 40, self.open_conditional_orders(instrument_id)
+        )
 
     def open_conditional_orders(self, instrument_id: str | None = None) -> Call[list[VenueOrder]]:
         """Ask for orders that wait for their trigger."""
@@ -242,12 +245,15 @@ class BinanceUsdmCodec(BinanceCodec):
     ) -> Call[VenueOrder | None]:
         """Ask for one order by our id (or the venue's); None says that the venue has never heard of it.
 
-        An order that is known to be conditional is asked for at the algo service.
+        An order that is known to be conditional is asked for at the algo service, and one of which nothing is known
+        there, too.
         """
         known = self.memory.of_order(order_id) if order_id else None
+        conditional = self.find_conditional_order(instrument_id, order_id, venue_order_id)
         if known is not None and known.conditional:
-            return self.find_conditional_order(instrument_id, order_id, venue_order_id)
-        return self.desk.find(f"{API}/order", instrument_id, order_id, venue_order_id, 1)
+            return conditional
+        then = conditional if known is None or known.type is None else None
+        return self.desk.find(f"{API}/order", instrument_id, order_id, venue_order_id, 1, then)
 
     def find_conditional_order(
         self, instrument_id: str, order_id: str, venue_order_id: str = ""
@@ -369,11 +375,11 @@ class BinanceUsdmCodec(BinanceCodec):
             "price": instrument.px_text(new.px_ticks),
         }
 
-    def _batch(self, batch: Batch) -> list[BinanceOrderCall]:
+    def _batch(self, batch: Batch) -> list[OrderCall]:
         """Write each command by itself, or over HTTP up to five at once."""
         if not self.batch_over_http:
             return [call for command in batch.commands for call in self.order(command)]
-        calls: list[BinanceOrderCall] = []
+        calls: list[OrderCall] = []
         places: list[SubmitOrder] = []
         amends: list[AmendOrder] = []
         for command in batch.commands:
@@ -405,6 +411,13 @@ class BinanceUsdmCodec(BinanceCodec):
         read = self.answers.batch(commands, self.symbols.by_id)
         costs = {"weight": 5, "orders_10s": len(commands), "orders_1m": len(commands)}
         return self._call("batch", wire, tuple(commands), read, costs)
+
+    def cancel_order(self, instrument_id: str, venue_order_id: str) -> Call[None]:
+        """Take one order back by the venue's id, also one that is not ours or that waits for its trigger."""
+        if self.memory.is_waiting(instrument_id, venue_order_id):
+            return self.desk.cancel(f"{API}/algoOrder", {"algoId": venue_order_id})
+        params = {"symbol": self.symbols.symbol(instrument_id), "orderId": venue_order_id}
+        return self.desk.cancel(f"{API}/order", params)
 
     def cancel_all(self, instrument_ids: Sequence[str]) -> list[Call[int]]:
         """Take all orders of these instruments back, conditional ones too; the venue tells no number (-1)."""

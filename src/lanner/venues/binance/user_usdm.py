@@ -216,6 +216,8 @@ class UsdmUserReader:
         instrument = self._symbols.by_symbol.get(order.s)
         if instrument is None:
             return None
+        if not order.ai:
+            self._memory.waits(instrument.id, str(order.aid))
         known = self._memory.find(instrument.id, str(order.aid), order.caid)
         if known is None:
             return (_algo_stranger(instrument, update),)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from lanner.model.accounts import MarginMode
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.net.ratelimit import Priority
@@ -22,8 +24,8 @@ T = OrderType
 AUTH = {"apiKey": "keyA" * 16, "recvWindow": 5000, "timestamp": 1_700}
 
 
-def order(instrument_id: str = SPOT_ID, **more: object) -> SubmitOrder:
-    given = {
+def order(instrument_id: str = SPOT_ID, **more: Any) -> SubmitOrder:
+    given: dict[str, Any] = {
         "order_id": "run-o1",
         "instrument_id": instrument_id,
         "ts": 0,
@@ -32,7 +34,7 @@ def order(instrument_id: str = SPOT_ID, **more: object) -> SubmitOrder:
         "lots": 123,
         "px_ticks": 6_425_010,
     }
-    return SubmitOrder(**{**given, **more})  # type: ignore[arg-type]
+    return SubmitOrder(**{**given, **more})
 
 
 def told(call: BinanceOrderCall) -> tuple[str, dict[str, object]]:
@@ -53,8 +55,13 @@ def asked(call: BinanceOrderCall) -> str:
     return f"{request.method} {request.path}?{query.removesuffix('&recvWindow=5000&timestamp=1700')}"
 
 
-def one(codec: BinanceSpotCodec | BinanceUsdmCodec, command: object) -> BinanceOrderCall:
-    (call,) = codec.order(command)  # type: ignore[arg-type]
+def calls(codec: BinanceSpotCodec | BinanceUsdmCodec, command: Any) -> list[BinanceOrderCall]:
+    return [call for call in codec.order(command) if isinstance(call, BinanceOrderCall)]
+
+
+def one(codec: BinanceSpotCodec | BinanceUsdmCodec, command: Any) -> BinanceOrderCall:
+    (call,) = codec.order(command)
+    assert isinstance(call, BinanceOrderCall)
     return call
 
 
@@ -235,11 +242,11 @@ def test_any_other_change_of_a_spot_order_is_a_replace_under_the_same_id() -> No
     ("side", "target", "stop"), [(Side.SELL, "above", "below"), (Side.BUY, "below", "above")]
 )
 def test_a_target_and_its_stop_in_one_batch_are_an_oco_list(side: Side, target: str, stop: str) -> None:
-    group = {"side": side, "group_id": "g7", "group_kind": GroupKind.OCO}
+    group: dict[str, Any] = {"side": side, "group_id": "g7", "group_kind": GroupKind.OCO}
     take = order(order_id="a", px_ticks=7_000_000, **group)
     guard = order(order_id="b", type=T.STOP_MARKET, px_ticks=None, stop_ticks=6_000_000, **group)
     alone = order(order_id="c")
-    first, second = spot().order(Batch((take, guard, alone), 0))
+    first, second = calls(spot(), Batch((take, guard, alone), 0))
     method, params = told(first)
     assert method == "orderList.place.oco"
     assert params == {
@@ -261,7 +268,7 @@ def test_a_target_and_its_stop_in_one_batch_are_an_oco_list(side: Side, target: 
 
 
 def test_orders_of_a_group_that_is_no_pair_leave_one_by_one() -> None:
-    group = {"group_id": "g7", "group_kind": GroupKind.OCO}
+    group: dict[str, Any] = {"group_id": "g7", "group_kind": GroupKind.OCO}
     orders = tuple(order(order_id=name, **group) for name in "ab")
     assert [call.name for call in spot().order(Batch(orders, 0))] == ["place", "place"]
 
@@ -271,7 +278,7 @@ def test_a_futures_batch_leaves_one_by_one_or_in_fives_over_http() -> None:
     assert len(usdm().order(Batch(orders, 0))) == 6
     codec = usdm()
     codec.batch_over_http = True
-    first, second = codec.order(Batch(orders, 0))
+    first, second = calls(codec, Batch(orders, 0))
     assert (len(first.order_ids), second.order_ids) == (5, ("o5",))
     request = second.request(1_700, 0)
     assert (request.method, request.path) == ("POST", "/fapi/v1/batchOrders")
@@ -295,6 +302,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_venue_cannot_do_is_refused_before_it_leaves(name: str) -> None:
+    make: Any
+    command: Any
     make, command = REFUSED[name]
     with pytest.raises(VenueError) as refused:
         make().order(command)
@@ -340,9 +349,40 @@ def test_the_same_commands_give_the_same_bytes() -> None:
     assert first.request(1_700, 0) == second.request(1_700, 0)
 
 
+def test_an_order_is_cancelled_by_its_number_where_it_waits() -> None:
+    codec = usdm()
+    plain = codec.cancel_order(PERP_ID, "7").build(1, 0)
+    assert (plain.method, plain.path) == ("DELETE", "/fapi/v1/order")
+    assert plain.query.startswith("symbol=BTCUSDT&orderId=7&")
+    row = b'[{"algoId":7,"clientAlgoId":"web","orderType":"STOP_MARKET","symbol":"BTCUSDT","side":"SELL",'
+    row += b'"quantity":"0.1","algoStatus":"NEW","triggerPrice":"50000","createTime":1,"updateTime":1}]'
+    codec.open_conditional_orders().parse(row, 1)
+    algo = codec.cancel_order(PERP_ID, "7").build(1, 0)
+    assert (algo.path, algo.query[:9]) == ("/fapi/v1/algoOrder", "algoId=7&")
+    assert spot().cancel_order(SPOT_ID, "7").build(1, 0).path == "/api/v3/order"
+
+
+def test_open_orders_and_orders_of_unknown_kind_are_asked_for_in_both_places() -> None:
+    codec = usdm()
+    then = codec.open_orders(PERP_ID).then
+    assert then is not None
+    assert then.build(1, 0).path == "/fapi/v1/openAlgoOrders"
+    codec.remember(["before-restart"])
+    unknown = codec.find_order(PERP_ID, "before-restart")
+    assert unknown.then is not None
+    assert (unknown.build(1, 0).path, unknown.then.build(1, 0).path) == (
+        "/fapi/v1/order",
+        "/fapi/v1/algoOrder",
+    )
+    one(codec, order(PERP_ID))
+    assert codec.find_order(PERP_ID, "run-o1").then is None
+    one(codec, ALGO_ORDERS["stop"][0])
+    assert codec.find_order(PERP_ID, "run-o1").build(1, 0).path == "/fapi/v1/algoOrder"
+
+
 def test_account_commands_are_written_as_documented() -> None:
     codec = usdm()
-    mode, leverage = codec.set_leverage(PERP_ID, 7, mode=1)  # type: ignore[arg-type]
+    mode, leverage = codec.set_leverage(PERP_ID, 7, MarginMode.CROSS)
     assert mode.build(1, 0).query.startswith("symbol=BTCUSDT&marginType=CROSSED&")
     assert leverage.build(1, 0).query.startswith("symbol=BTCUSDT&leverage=7&")
     (armed,) = codec.dead_man(30, [PERP_ID])

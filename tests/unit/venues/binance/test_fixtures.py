@@ -33,7 +33,7 @@ UNIT = Decimal(FINE)
 
 @pytest.fixture(params=PRODUCTS)
 def product(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def check_balances(body: dict[str, Any], report: BalancesReport) -> None:
 
 
 def check_order(body: dict[str, Any], order: VenueOrder) -> None:
-    told = body.get("o") if isinstance(body.get("o"), dict) else body
+    told: dict[str, Any] = body["o"] if isinstance(body.get("o"), dict) else body
     assert order.order_id == ""
     assert order.client_id == (told.get("C") or told.get("c") or told.get("caid", ""))
     assert order.side is (Side.BUY if told["S"] == "BUY" else Side.SELL)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
@@ -23,7 +25,7 @@ from lanner.model.reports import (
     OrderUnanswered,
 )
 from lanner.venues.binance.calls import BinanceOrderCall
-from lanner.venues.codec import Inbound, Notice, NoticeKind
+from lanner.venues.codec import Notice, NoticeKind
 from lanner.venues.errors import Reason
 from tests.unit.venues.binance.material import BTC, PERP, Codec, spot, usdm
 
@@ -31,8 +33,8 @@ T0 = 1_700_000_000_000
 NS = T0 * 1_000_000
 
 
-def order(instrument_id: str, **more: object) -> SubmitOrder:
-    given = {
+def order(instrument_id: str, **more: Any) -> SubmitOrder:
+    given: dict[str, Any] = {
         "order_id": "o1",
         "instrument_id": instrument_id,
         "ts": 0,
@@ -41,11 +43,12 @@ def order(instrument_id: str, **more: object) -> SubmitOrder:
         "lots": 100,
         "px_ticks": 6_000_000,
     }
-    return SubmitOrder(**{**given, **more})  # type: ignore[arg-type]
+    return SubmitOrder(**{**given, **more})
 
 
-def one(codec: Codec, command: object) -> BinanceOrderCall:
-    (call,) = codec.order(command)  # type: ignore[arg-type]
+def one(codec: Codec, command: Any) -> BinanceOrderCall:
+    (call,) = codec.order(command)
+    assert isinstance(call, BinanceOrderCall)
     return call
 
 
@@ -135,7 +138,7 @@ def algo(state: str, **more: object) -> bytes:
     return json.dumps({"e": "ALGO_UPDATE", "E": T0, "T": T0, "o": {**told, **more}}).encode()
 
 
-def names(told: list[Inbound] | tuple[Inbound, ...]) -> list[str]:
+def names(told: Sequence[object]) -> list[str]:
     return [type(message).__name__ for message in told]
 
 
@@ -382,7 +385,7 @@ def test_a_replace_that_fails_wholly_leaves_the_order_and_one_that_fails_by_half
         "newOrderResponse": None,
     }
     answer = call.answer(0, refused(-2022, "Order cancel-replace failed.", 400, data), 9)
-    assert names(answer) == ["AmendRejected"]  # type: ignore[arg-type]
+    assert names(answer) == ["AmendRejected"]
     _, call = replacing()
     poor = {"code": -2010, "msg": "Account has insufficient balance for requested action."}
     data = {
@@ -393,12 +396,12 @@ def test_a_replace_that_fails_wholly_leaves_the_order_and_one_that_fails_by_half
     }
     body = {"code": -2021, "msg": "Order cancel-replace partially failed.", "data": data}
     answer = call.answer(409, json.dumps(body).encode(), 9)
-    assert names(answer) == ["AmendRejected", "OrderCanceled"]  # type: ignore[arg-type]
+    assert names(answer) == ["AmendRejected", "OrderCanceled"]
 
 
 def test_a_list_of_orders_is_answered_order_by_order() -> None:
     codec = spot()
-    group = {"side": Side.SELL, "group_id": "g", "group_kind": GroupKind.OCO}
+    group: dict[str, Any] = {"side": Side.SELL, "group_id": "g", "group_kind": GroupKind.OCO}
     take = order(BTC.id, order_id="a", px_ticks=7_000_000, **group)
     stop = order(BTC.id, order_id="b", type=OrderType.STOP_MARKET, px_ticks=None, stop_ticks=5, **group)
     call = one(codec, Batch((take, stop), 0))
@@ -599,14 +602,14 @@ def test_an_expired_key_and_a_shutdown_are_noticed() -> None:
 
 def test_a_batch_over_http_is_answered_element_by_element() -> None:
     codec = usdm()
-    codec.batch_over_http = True  # type: ignore[union-attr]
+    codec.batch_over_http = True
     call = one(codec, Batch(tuple(order(PERP.id, order_id=name) for name in "abc"), 0))
     body = [
         {"symbol": "BTCUSDT", "orderId": 1, "clientOrderId": "a", "status": "NEW", "updateTime": T0},
         {"code": -2022, "msg": "ReduceOnly Order is rejected."},
     ]
     answer = call.answer(200, json.dumps(body).encode(), 9)
-    assert names(answer) == ["OrderAccepted", "OrderRejected", "OrderUnanswered"]  # type: ignore[arg-type]
+    assert names(answer) == ["OrderAccepted", "OrderRejected", "OrderUnanswered"]
     assert answer[1].code == Reason.REDUCE_ONLY  # type: ignore[union-attr]
 
 
