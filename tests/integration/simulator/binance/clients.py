@@ -10,7 +10,9 @@ import pytest
 from tests.integration.simulator.binance.stage import Stage
 
 
-def python_binance(patch: pytest.MonkeyPatch, *, spot: Stage | None = None, usdm: Stage | None = None) -> None:
+def python_binance(
+    patch: pytest.MonkeyPatch, *, spot: Stage | None = None, usdm: Stage | None = None
+) -> None:
     """Point python-binance's classes at the stages."""
     from binance import BinanceSocketManager
     from binance.base_client import BaseClient

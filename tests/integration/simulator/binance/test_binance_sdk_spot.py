@@ -39,7 +39,9 @@ async def _until(rows: list[Any], wanted: Any) -> Any:
 def test_keys_of_every_kind_are_accepted_and_their_orders_live(spot: Stage, kind: str) -> None:
     rest = official_spot(spot, kind).rest_api
     assert rest.get_account().data().can_trade
-    order = rest.new_order(symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=60000, quantity=0.5).data()
+    order = rest.new_order(
+        symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=60000, quantity=0.5
+    ).data()
     assert order.status == "NEW"
     spot.level(BTC, Side.SELL, 6_000_000, 20_000)
     found = rest.get_order(symbol=BTC, order_id=order.order_id).data()
@@ -100,7 +102,9 @@ def test_a_replaced_order_tells_both_halves(spot: Stage) -> None:
     from binance_common.errors import BadRequestError
 
     rest = official_spot(spot).rest_api
-    order = rest.new_order(symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=59000, quantity=0.5).data()
+    order = rest.new_order(
+        symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=59000, quantity=0.5
+    ).data()
     both = rest.order_cancel_replace(
         symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=58000, quantity=0.5,
         cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=order.order_id,

@@ -96,7 +96,11 @@ def test_spot_refusals_reach_the_client_with_code_and_text(
         ({"quantity": "0.000001", "price": "59000"}, -1013, "Filter failure: LOT_SIZE"),
         ({"quantity": "0.00001", "price": "59000"}, -1013, "Filter failure: NOTIONAL"),
         ({"quantity": "1", "price": "1000"}, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
-        ({"quantity": "100", "price": "59000"}, -2010, "Account has insufficient balance for requested action."),
+        (
+            {"quantity": "100", "price": "59000"},
+            -2010,
+            "Account has insufficient balance for requested action.",
+        ),
         ({"quantity": "1", "price": "59000", "side": "HOLD"}, -1117, "Invalid side."),
         ({"quantity": "1", "price": "59000", "type": "LIMITED"}, -1116, "Invalid orderType."),
         ({"quantity": "1", "price": "59000", "timeInForce": "EVER"}, -1115, "Invalid timeInForce."),
@@ -231,7 +235,12 @@ def test_conditional_orders_of_futures_trigger_and_close_the_position(
     client = blocking(usdm, closing)
     client.futures_create_order(symbol=BTC, side="BUY", type="MARKET", quantity="0.1")
     stop = client.futures_create_order(
-        symbol=BTC, side="SELL", type="STOP_MARKET", triggerPrice="59500", closePosition="true", workingType="MARK_PRICE"
+        symbol=BTC,
+        side="SELL",
+        type="STOP_MARKET",
+        triggerPrice="59500",
+        closePosition="true",
+        workingType="MARK_PRICE",
     )
     assert stop["algoStatus"] == "NEW"
     assert client.futures_get_open_orders(symbol=BTC) == []
@@ -251,7 +260,14 @@ def test_futures_refusals_and_batches_reach_the_client(
 
     python_binance(monkeypatch, usdm=usdm)
     client = blocking(usdm, closing)
-    plain = {"symbol": BTC, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.1", "price": "59000"}
+    plain = {
+        "symbol": BTC,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "quantity": "0.1",
+        "price": "59000",
+    }
     cases: list[tuple[dict[str, str], int]] = [
         ({"price": "59000.05"}, -4014),
         ({"price": "59000.123"}, -1111),
@@ -307,7 +323,9 @@ def test_a_futures_client_hears_its_account_and_the_market_over_routed_sockets(
             placed = await client.ws_futures_create_order(
                 symbol=BTC, side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.1", price="60001"
             )
-            update = await _until(user, lambda one: one["e"] == "ORDER_TRADE_UPDATE" and one["o"]["x"] == "TRADE")
+            update = await _until(
+                user, lambda one: one["e"] == "ORDER_TRADE_UPDATE" and one["o"]["x"] == "TRADE"
+            )
             assert (update["o"]["i"], update["o"]["X"]) == (placed["orderId"], "FILLED")
             account = await _until(user, lambda one: one["e"] == "ACCOUNT_UPDATE")
             assert account["a"]["P"][0]["pa"] == "0.100"
