@@ -332,6 +332,17 @@ class Exchange:
         matching.set_level(state, self.accounts[account], self.markets[market], side, ticks, lots)
         self._settle()
 
+    def set_levels(
+        self, account: str, market: str, levels: Iterable[tuple[Side, int, int]], now_ns: int
+    ) -> None:
+        """Set several (side, ticks, lots) of the house's liquidity in one step of the book."""
+        state = self._state
+        state.now_ns = max(now_ns, state.now_ns)
+        house, held = self.accounts[account], self.markets[market]
+        for side, ticks, lots in levels:
+            matching.set_level(state, house, held, side, ticks, lots)
+        self._settle()
+
     def any_order(self, order_id: int) -> SimOrder | None:
         """Return an order of any account."""
         return self._state.orders.get(order_id)

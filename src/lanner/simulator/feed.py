@@ -82,7 +82,9 @@ class Agents:
             self._grid = max(self._grid, 10 ** max(0, len(str(round(start_price / tick))) - figures))
         least = -(-max(market.min_notional_atoms, 1) // (market.unit * max(1, round(start_price / tick))))
         # an order is typically worth a few hundred times the smallest one that is allowed
-        self._typical = max(1.0, float(market.min_notional_atoms * 300 // (market.unit * round(start_price / tick))))
+        self._typical = max(
+            1.0, float(market.min_notional_atoms * 300 // (market.unit * round(start_price / tick)))
+        )
         self._least = max(market.min_lots, least)
         self._bids: list[int] = []
         self._asks: list[int] = []
@@ -111,10 +113,10 @@ class Agents:
             return False
         self._marks(feed_ns, now_ns)
         chance = self._rng.random()
-        if chance < 0.72:
+        if chance < 0.8:
             side = Side.BUY if self._rng.random() < 0.5 else Side.SELL
             self._quote(side, self._level(), now_ns)
-        elif chance < 0.85:
+        elif chance < 0.88:
             self._withdraw(now_ns)
         else:
             self._take(now_ns)
@@ -136,7 +138,7 @@ class Agents:
 
     def _level(self) -> int:
         """Draw a level: the nearer to the top, the more often."""
-        return min(DEPTH - 1, int(-math.log(1.0 - self._rng.random()) * 6))
+        return min(DEPTH - 1, int(-math.log(1.0 - self._rng.random()) * 10))
 
     def _lots(self, scale: float = 1.0) -> int:
         return max(self._least, int(self._typical * scale * math.exp(self._rng.normal(-0.5, 1.0))))
@@ -177,7 +179,7 @@ class Agents:
             side=Side.BUY if buys else Side.SELL,
             type=OrderType.MARKET,
             tif=TimeInForce.IOC,
-            lots=self._lots(0.6),
+            lots=self._lots(0.25),
         )
         self._exchange.submit(new, now_ns)
 

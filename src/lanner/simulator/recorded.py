@@ -7,6 +7,7 @@ REST snapshots, or Hyperliquid's. Users trade against it by price and time like 
 from __future__ import annotations
 
 import gzip
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,6 +22,7 @@ from lanner.simulator.markets import Market
 from lanner.simulator.orders import NewOrder, Refusal
 
 Frame = dict[str, Any]
+EARLY = 10_000
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -55,8 +57,12 @@ class RecordedFeed:
         self._seen = next(iter(exchange.markets), "")
         """The symbol of the latest depth frame: snapshots by REST do not name theirs."""
         self._snapshot_id: dict[str, int] = {}
+        self._early: dict[str, deque[Frame]] = {}
+        """Deltas that came before their snapshot."""
         self._levels: dict[str, dict[Side, dict[int, int]]] = {}
         self.ended = False
+        self.applied = 0
+        """Frames applied so far."""
         self.skipped = 0
         """Frames of markets or kinds that the venue does not have."""
 
@@ -85,6 +91,7 @@ class RecordedFeed:
         return done
 
     def _apply(self, frame: Frame, now_ns: int) -> None:
+        self.applied += 1
         data = frame.get("data", frame)
         stream = str(frame.get("stream", ""))
         channel = frame.get("channel")
@@ -98,10 +105,14 @@ class RecordedFeed:
             symbol = stream.partition("@")[0].upper() or self._seen
             self._snapshot_id[symbol] = int(data["lastUpdateId"])
             self._book(symbol, data["bids"], data["asks"], now_ns, whole=True)
+            for early in self._early.pop(symbol, ()):
+                self._delta(early, now_ns)
         elif data.get("e") == "depthUpdate":
             self._seen = str(data["s"])
-            if data["u"] > self._snapshot_id.get(self._seen, 0):
-                self._book(self._seen, data["b"], data["a"], now_ns, whole=False)
+            if self._seen in self._levels:
+                self._delta(data, now_ns)
+            else:
+                self._early.setdefault(self._seen, deque(maxlen=EARLY)).append(data)
         elif data.get("e") in ("trade", "aggTrade"):
             if data.get("X", "MARKET") == "MARKET":
                 self._trade(str(data["s"]), data["p"], data["q"], not data["m"], now_ns)
@@ -109,6 +120,10 @@ class RecordedFeed:
             self._mark(data, now_ns)
         else:
             self.skipped += 1
+
+    def _delta(self, data: Frame, now_ns: int) -> None:
+        if data["u"] > self._snapshot_id.get(data["s"], 0):
+            self._book(str(data["s"]), data["b"], data["a"], now_ns, whole=False)
 
     def _market(self, symbol: str) -> Market | None:
         market = self._exchange.markets.get(symbol)
@@ -118,37 +133,25 @@ class RecordedFeed:
 
     def _book(self, symbol: str, bids: Any, asks: Any, now_ns: int, *, whole: bool) -> None:
         market = self._market(symbol)
-        if market is None or (not whole and symbol not in self._levels):
+        if market is None:
             return
         held = self._levels.setdefault(symbol, {Side.BUY: {}, Side.SELL: {}})
+        gone: list[tuple[Side, int, int]] = []
+        here: list[tuple[Side, int, int]] = []
         for side, rows in ((Side.BUY, bids), (Side.SELL, asks)):
             levels = self._read(market, rows)
             mine = held[side]
             if whole:
                 for ticks in [one for one in mine if one not in levels]:
                     levels[ticks] = 0
-            # what goes away goes first, so that a book that moved does not trade with its own past
-            for ticks, lots in sorted(levels.items(), key=lambda level: level[1] > 0):
+            for ticks, lots in levels.items():
                 if lots:
                     mine[ticks] = lots
-                elif mine.pop(ticks, None) is None:
-                    continue
-                self._clear(market, side, ticks, now_ns)
-                self._exchange.set_level(MAKER, symbol, side, ticks, lots, now_ns)
-
-    def _clear(self, market: Market, side: Side, ticks: int, now_ns: int) -> None:
-        """Take back the house's own levels on the other side that a new one would cross."""
-        other = side.opposite
-        mine = self._levels[market.symbol][other]
-        best = market.best_ask if side is Side.BUY else market.best_bid
-        while best is not None and (best[0] <= ticks if side is Side.BUY else best[0] >= ticks):
-            if mine.pop(best[0], None) is None:
-                return
-            self._exchange.set_level(MAKER, market.symbol, other, best[0], 0, now_ns)
-            following = market.best_ask if side is Side.BUY else market.best_bid
-            if following == best:
-                return
-            best = following
+                    here.append((side, ticks, lots))
+                elif mine.pop(ticks, None) is not None:
+                    gone.append((side, ticks, 0))
+        # what goes away goes first, so that a book that moved does not trade with its own past
+        self._exchange.set_levels(MAKER, symbol, gone + here, now_ns)
 
     @staticmethod
     def _read(market: Market, rows: Any) -> dict[int, int]:

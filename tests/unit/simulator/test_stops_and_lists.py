@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -237,7 +238,7 @@ def test_take_profit_and_stop_of_a_position_exclude_each_other_and_go_with_it() 
         venue = Venue(rules=rules)
         venue.exchange.set_mark(PERP, 100, 100, 1)
         venue.sell("b", 50, 100, market=PERP)
-        more: dict[str, object] = {"market": PERP, "reduce_only": True, "trigger_by": TriggerBy.MARK}
+        more: dict[str, Any] = {"market": PERP, "reduce_only": True, "trigger_by": TriggerBy.MARK}
         ack = send_list(
             venue,
             ListKind.NORMAL_TPSL,
