@@ -178,3 +178,24 @@ def ask_confirmation(config: SessionConfig, live: bool, confirm: str) -> None:
             found=repr(typed) if typed else "nothing",
             fix="Type it when asked, or give it with --confirm.",
         )
+
+
+def running_session(name: str) -> Path:
+    """Return the folder of a session by its id; without one, of the only session that runs."""
+    from lanner.core.errors import ConfigError, NotFoundError
+    from lanner.live.remote import is_running
+
+    if name:
+        return session_folder(name)
+    running = [
+        folder.parent for folder in sorted(session_folder("").glob("*/journal")) if is_running(folder.parent)
+    ]
+    if len(running) == 1:
+        return running[0]
+    if not running:
+        raise NotFoundError("no session is running", fix="Start one with `lanner paper` or `lanner live`.")
+    raise ConfigError(
+        "several sessions are running",
+        expected="the id of one",
+        found=", ".join(folder.name for folder in running),
+    )

@@ -107,6 +107,10 @@ class RealVenues:
                 f"the key for {link.codec.spec.product} may not trade", fix="Give it the right to trade."
             )
 
+    def status(self) -> list[LinkStatus]:
+        """Return the state of each connection."""
+        return [status for gateway in self._gateways.values() for status in gateway.status()]
+
     # -- what the session calls ----------------------------------------------------------------------------
 
     def data(self, message: Any) -> None:

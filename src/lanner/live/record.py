@@ -73,10 +73,21 @@ class SeriesState:
 
 
 class Recording:
-    """Record subscriptions of one product until ``stop``; see the module. ``passport`` says how it stands."""
+    """Record subscriptions of one product until ``stop``; see the module. ``passport`` says how it stands.
 
-    def __init__(self, link: Link, catalog: Catalog, options: RecordOptions) -> None:
+    ``on_data`` is shown every message that is recorded, in order.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        catalog: Catalog,
+        options: RecordOptions,
+        *,
+        on_data: Callable[[MarketData], None] | None = None,
+    ) -> None:
         self._link = link
+        self._on_data = on_data
         self._catalog = catalog
         self._options = options
         self._series: dict[DatasetKey, SeriesState] = {}
@@ -205,6 +216,8 @@ class Recording:
         state.latencies.append(message.ts_recv - message.ts_event)
         if self._options.rows:
             self._spool.add(message)
+        if self._on_data is not None:
+            self._on_data(message)
 
     def _event(self, event: StreamEvent) -> None:
         kind = {"quotes": "quotes", "trades": "trades", "book": "book", "mark": "mark", "funding": "funding"}

@@ -19,9 +19,11 @@ from lanner.core.clock import NEVER
 from lanner.core.errors import ConfigError, LannerError
 from lanner.live.build import Plan, build_engine, head_of, state_of, warm_needs, wishes_of
 from lanner.live.connect import Where, connect, load_instruments
+from lanner.live.control import ControlServer
 from lanner.live.heart import Heart, JournalFault, Replayed, replay
 from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
+from lanner.live.rows import order_row, position_row
 from lanner.model.market import Bar, MarketData
 from lanner.model.reports import Report
 from lanner.model.streams import StreamEvent, StreamGap, StreamHealed
@@ -126,6 +128,9 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
+            door = ControlServer(self)
+            await door.start()
+            stack.push_async_callback(door.stop)
             for product in self.plan.products:
                 keys = self._keys(product) if self._keys is not None and self._is_live else None
                 link = await stack.enter_async_context(connect(product, self._where, keys=keys))
@@ -426,8 +431,54 @@ class Session:
             self.heart.journal.close()
         self.bus.publish("system.shutdown", self.health.last_error or "user_request")
 
+    async def reconcile(self, why: str) -> list[str]:
+        """Compare everything with the venues now; return the differences in words."""
+        if not isinstance(self.venues, RealVenues):
+            raise ConfigError("a paper session has no venue to be compared with")
+        return await self.venues.reconcile(why)
+
+    def orders(self, *, only_open: bool) -> list[dict[str, Any]]:
+        """Return orders as plain data, newest first."""
+        return [
+            order_row(order)
+            for order in reversed(self.engine.execution.orders.values())
+            if order.is_open or not only_open
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """Return everything that a status view shows."""
+        now = wall_ns()
+        links = [status for gateway in self._gateways for status in gateway.status()]
+        if isinstance(self.venues, RealVenues):
+            links += self.venues.status()
+        quotes, marks = self.engine.cache.quotes, self.engine.cache.marks
+        return {
+            **self.state(),
+            "strategies": list(self.engine.desks),
+            "uptime_s": (now - self.health.started_ns) / 1e9 if self.health.started_ns else 0.0,
+            "feeds": {
+                name: {
+                    "age_s": (now - ts) / 1e9,
+                    "px": marks.get(name),
+                    "spread": quotes[name].spread if name in quotes else None,
+                }
+                for name, ts in self.health.last_data_ns.items()
+            },
+            "positions_detail": [
+                position_row(key, position, marks.get(key[1], float("nan")))
+                for key, position in self.engine.portfolio.positions.items()
+                if position.lots or position.realised
+            ],
+            "clock_offset_ms": self.health.offset_ms,
+            "links": [
+                {"name": one.name, "state": one.state.name.lower(), "reason": one.reason} for one in links
+            ],
+            "counts": {name: getattr(self.counts, name) for name in self.counts.__slots__},
+            "last_error": self.health.last_error,
+        }
+
     def state(self) -> dict[str, Any]:
-        """Return what a status view shows."""
+        """Return how the session stands, in few words."""
         return {
             "session": self.id,
             "mode": self.plan.config.mode,

@@ -115,6 +115,36 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "status",
+        "lanner.cli.commands.session:status",
+        "Show a running session.",
+        "Venues",
+    ),
+    Command(
+        "pause",
+        "lanner.cli.commands.session:pause",
+        "Let a session's strategies rest.",
+        "Venues",
+    ),
+    Command(
+        "resume",
+        "lanner.cli.commands.session:resume",
+        "Let a paused session's strategies work again.",
+        "Venues",
+    ),
+    Command(
+        "stop",
+        "lanner.cli.commands.session:stop",
+        "End a running session.",
+        "Venues",
+    ),
+    Command(
+        "reconcile",
+        "lanner.cli.commands.session:reconcile",
+        "Compare a live session with its venue now.",
+        "Venues",
+    ),
+    Command(
         "replay",
         "lanner.cli.commands.sessions:replay",
         "Play a session's journal again and compare.",

@@ -1,0 +1,81 @@
+"""``lanner status``, ``pause``, ``resume``, ``stop``, ``reconcile``: a running session, from another terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Name = Annotated[str, Parameter(help="Id of the session; default: the one that runs.")]
+Reason = Annotated[str, Parameter(help="Why; it is written into the journal.")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
+Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
+REFRESH_S = 1.0
+
+
+def status(
+    session: Name = "",
+    /,
+    *,
+    once: Annotated[bool, Parameter(negative="", help="Print once and leave, also on a terminal.")] = False,
+    json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
+) -> int:
+    """Show a session: positions, profit, orders, doubts, age of its data, connections, clock, state."""
+    from lanner.cli.output import console, print_json
+    from lanner.cli.render.status import status_view
+    from lanner.cli.trading import running_session
+    from lanner.live.remote import ask
+
+    folder = running_session(session)
+    told = ask(folder, "status")
+    if json:
+        print_json(told)
+    elif once or not sys.stdout.isatty():
+        console().print(status_view(told))
+    else:
+        from rich.live import Live
+
+        with Live(status_view(told), console=console(), auto_refresh=False) as view:
+            while True:
+                time.sleep(REFRESH_S)
+                view.update(status_view(ask(folder, "status")), refresh=True)
+    return 0
+
+
+def pause(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
+    """Let a session's strategies rest: connections, prices and indicators go on, no handler runs."""
+    return _do(session, "pause", f"paused by hand{f': {reason}' if reason else ''}", json=json, quiet=quiet)
+
+
+def resume(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
+    """Let a paused session's strategies work again."""
+    return _do(session, "resume", reason or "resumed by hand", json=json, quiet=quiet)
+
+
+def stop(session: Name = "", /, *, json: AsJson = False, quiet: Quiet = False) -> int:
+    """End a session; what its strategies leave open stays open."""
+    return _do(session, "stop", "", json=json, quiet=quiet)
+
+
+def reconcile(session: Name = "", /, *, json: AsJson = False, quiet: Quiet = False) -> int:
+    """Compare a live session with its venue now, and mend every difference."""
+    return _do(session, "reconcile", "asked for by hand", json=json, quiet=quiet)
+
+
+def _do(session: str, what: str, reason: str, *, json: bool, quiet: bool) -> int:
+    from lanner.cli.output import note, print_json
+    from lanner.cli.trading import running_session
+    from lanner.live.remote import ask
+
+    told: dict[str, Any] = ask(running_session(session), what, reason=reason)
+    if json:
+        print_json(told)
+        return 0
+    paused = " (paused)" if told["paused"] else ""
+    print(f"{what}: session {told['session']}, {told['trading']}{paused}, equity {told['equity']:,.2f}")
+    for line in told.get("differences", []):
+        note(f"  {line}", quiet=quiet)
+    return 0
