@@ -116,10 +116,21 @@ class AnswerReader:
     # -- cancels and amends --------------------------------------------------------------------------------
 
     def canceled(self, command: CancelOrder) -> Read:
-        """Return the reader of the answer to a cancel."""
+        """Return the reader of the answer to a cancel; that of one order of a list takes the whole list back."""
 
         def read(raw: bytes, ts_recv: int) -> list[OrderReport]:
-            return _canceled(command, _order(raw), ts_recv)
+            told = _list(raw)
+            if not told.orderReports:
+                return _canceled(command, _order(raw), ts_recv)
+            reports: list[OrderReport] = []
+            for body in told.orderReports:
+                known = self._memory.find(
+                    command.instrument_id, str(body.orderId), body.origClientOrderId, body.clientOrderId
+                )
+                if known is not None:
+                    one = CancelOrder(known.order_id, command.instrument_id, command.ts, command.request)
+                    reports += _canceled(one, body, ts_recv)
+            return reports
 
         return read
 

@@ -417,6 +417,26 @@ def test_a_list_of_orders_is_answered_order_by_order() -> None:
     assert [one.code for one in refusals] == [Reason.WOULD_TRIGGER] * 2  # type: ignore[union-attr]
 
 
+def test_the_cancel_of_one_order_of_a_list_takes_the_whole_list_back() -> None:
+    codec = spot()
+    for name in "ab":
+        one(codec, order(BTC.id, order_id=name))
+    cancel = one(codec, CancelOrder("a", BTC.id, 0, 1))
+    reports = [
+        {
+            "symbol": "BTCUSDT",
+            "orderId": n,
+            "origClientOrderId": name,
+            "clientOrderId": "x",
+            "transactTime": T0,
+            "status": "CANCELED",
+        }
+        for n, name in enumerate(("b", "a", "stranger"))
+    ]
+    answer = cancel.answer(0, reply({"orderListId": 2, "contingencyType": "OCO", "orderReports": reports}), 9)
+    assert answer == [OrderCanceled(name, BTC.id, NS, 9) for name in "ba"]
+
+
 def test_an_order_made_elsewhere_is_told_as_a_stranger_and_one_remembered_is_ours() -> None:
     codec = spot()
     (told,) = codec.decode(execution("NEW", "NEW", c="web_1"), 9)
