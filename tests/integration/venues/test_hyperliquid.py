@@ -70,8 +70,8 @@ class Desk:
     async def told(self, kind: type[T], order_id: str, count: int = 1) -> list[T]:
         """Wait until so many reports of a kind have come for an order."""
 
-        def found() -> list[Any]:
-            return [r for r in self.reports if type(r) is kind and r.order_id == order_id]
+        def found() -> list[T]:
+            return [r for r in self.reports if type(r) is kind and getattr(r, "order_id", "") == order_id]
 
         async with asyncio.timeout(10):
             while len(found()) < count:
@@ -96,7 +96,8 @@ async def desk(venue: LocalVenue, *, by_http: bool = False) -> AsyncIterator[Des
     )
     try:
         await link.open()
-        link.codec.use(await link.ask(link.codec.instruments_call()))
+        known = await link.ask(link.codec.instruments_call())
+        link.codec.use(known)
         await gateway.start()
         await gateway.wait_connected(10)
         await asyncio.sleep(0.2)

@@ -350,6 +350,12 @@ class HyperliquidCodec:
         self._requests += 1
         return ActionCall(self._desk, self._requests, str(action["type"]), action, parts)
 
+    def cancel_order(self, instrument_id: str, venue_order_id: str) -> Call[None]:
+        """Take one order back by the venue's id, also one that is not ours."""
+        asset = self._symbols.asset(self._symbols.instrument(instrument_id))
+        action = actions.cancel_oids([(asset, int(venue_order_id))])
+        return self._action("cancel", lambda _ts_ms: action, urgent=True)
+
     def cancel_all(self, instrument_ids: Sequence[str]) -> list[Call[int]]:
         """Take back the orders that are known to work (ask ``open_orders`` first); none named means all of them.
 

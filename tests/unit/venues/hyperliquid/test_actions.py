@@ -307,6 +307,22 @@ def test_cancel_all_takes_back_what_is_known_to_work(codec: HyperliquidCodec, su
     assert eth.parse(b'{"status":"ok","response":{"type":"cancel","data":{"statuses":["success"]}}}', 1) == 1
 
 
+def test_an_order_of_anybody_is_taken_back_by_the_venues_id(codec: HyperliquidCodec) -> None:
+    call = codec.cancel_order("HYPE-USDC.HYPERLIQUID", "77")
+    assert json.loads(call.build(1, 2).body)["action"] == {
+        "type": "cancel",
+        "cancels": [{"a": 10_107, "o": 77}],
+    }
+    assert call.priority is Priority.CANCEL
+    with pytest.raises(VenueError) as caught:
+        call.parse(
+            b'{"status":"ok","response":{"type":"cancel","data":{"statuses":[{"error":'
+            b'"Order was never placed, already canceled, or filled."}]}}}',
+            1,
+        )
+    assert caught.value.reason == Reason.UNKNOWN_ORDER
+
+
 def test_without_keys_no_command_leaves(submit: Submit) -> None:
     with pytest.raises(VenueError) as caught:
         make_codec().order(submit())
