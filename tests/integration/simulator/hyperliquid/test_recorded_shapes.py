@@ -107,6 +107,8 @@ def answer(venue: LocalVenue, kind: str) -> Any:
     if kind == "candleSnapshot":
         now = int(time.time() * 1_000)
         more = {"req": {"coin": "BTC", "interval": "15m", "startTime": now - 10**7, "endTime": now}}
+    if kind == "borrowLendReserveState":
+        more["token"] = 0
     if kind == "tokenDetails":
         more["tokenId"] = "0xc1fb593aeffbeb02f85e0308e9956a90"
     if kind == "userRole agent":
@@ -131,6 +133,7 @@ DOCUMENTED = {
         "vault deposits": "userVaultEquities",
         "staking summary": "delegatorSummary",
         "Query borrow/lend user state": "borrowLendUserState",
+        "Query borrow/lend reserve state": "borrowLendReserveState",
         "Query all borrow/lend reserve states": "allBorrowLendReserveStates",
         "Query approved builders": "approvedBuilders",
     },

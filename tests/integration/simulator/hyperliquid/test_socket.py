@@ -69,9 +69,9 @@ def upgrade_status(venue: LocalVenue, path: str) -> int:
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
     line.request("GET", path, headers=headers)
-    status = line.getresponse().status
-    line.close()
-    return status
+    with line.getresponse() as response:
+        line.close()
+        return response.status
 
 
 def user(venue: LocalVenue) -> str:
@@ -240,9 +240,29 @@ def test_states_are_sent_at_once_and_when_they_change(venue: LocalVenue, line: L
     wait_for(lambda: line.channel(kind) != first)
 
 
+def test_twap_is_told_step_by_step(venue: LocalVenue, line: Line) -> None:
+    line.subscribe(type="userTwapHistory", user=user(venue))
+    assert line.channel("userTwapHistory") == {"isSnapshot": True, "user": user(venue), "history": []}
+    line.subscribe(type="userTwapSliceFills", user=user(venue))
+    assert line.channel("userTwapSliceFills")["twapSliceFills"] == []
+    venue.act({"type": "twapOrder", "twap": {"a": 2, "b": True, "s": "55", "r": False, "m": 5, "t": True}})
+    (step,) = line.channel("userTwapHistory")["history"]
+    assert (step["status"], step["state"]["coin"], step["state"]["minutes"]) == (
+        {"status": "activated"},
+        "SOL",
+        5,
+    )
+    (slice_,) = line.channel("userTwapSliceFills")["twapSliceFills"]
+    assert slice_["twapId"] == step["twapId"]
+
+
 def test_feeds_for_everybody(line: Line) -> None:
     line.subscribe(type="allDexsAssetCtxs")
     assert line.channel("allDexsAssetCtxs")["ctxs"][0][0] == ""
+    line.subscribe(type="assetCtxs")
+    assert len(line.channel("assetCtxs")["ctxs"]) == 4
+    line.subscribe(type="spotAssetCtxs")
+    assert [row["coin"] for row in line.channel("spotAssetCtxs")] == ["PURR/USDC", "@107"]
     line.subscribe(type="fastAssetCtxs")
     packed = base64.b64decode(line.channel("fastAssetCtxs"))
     assert json.loads(zlib.decompress(packed, wbits=-15))["BTC"] == {"markPx": "60000.0"}

@@ -41,7 +41,7 @@ class HyperliquidDialect:
         self._streams = Streams(venue)
         self._records = Records(venue, self._streams)
         self._desk = Desk(venue, self._records.refused)
-        self._twaps = Twaps(venue)
+        self._twaps = Twaps(venue, self._streams.twap_step)
         office = Office(venue, self._records, self._desk)
         self._endpoint = Endpoint(venue, self._desk, office, self._twaps)
         market = MarketInfo(venue, self._records)

@@ -81,7 +81,11 @@ class MarketInfo:
             "validatorSummaries": lambda _: [],
             "allBorrowLendReserveStates": lambda _: [],
             "outcomeMeta": lambda _: {"outcomes": []},
+            "borrowLendReserveState": self._reserve,
+            "liquidatable": lambda _: [],
+            "perpAnnotation": self._annotation,
             "perpCategories": lambda _: [],
+            "perpDexLimits": lambda _: None,
             "perpConciseAnnotations": lambda _: [],
         }
 
@@ -118,6 +122,14 @@ class MarketInfo:
             if key == wanted:
                 return dict(table)
         raise UnknownThingError("marginTable")
+
+    def _annotation(self, body: Json) -> None:
+        self.coin(body.get("coin"))
+
+    def _reserve(self, body: Json) -> Json:
+        need(body, "token", int)
+        names = ("borrowYearlyRate", "supplyYearlyRate", "balance", "utilization", "oraclePx", "ltv")
+        return dict.fromkeys((*names, "totalSupplied", "totalBorrowed"), "0.0")
 
     def _token_details(self, body: Json) -> Json:
         wanted = need(body, "tokenId", str)

@@ -63,6 +63,7 @@ class UserInfo:
             "userVaultEquities": self._nothing,
             "leadingVaults": self._nothing,
             "delegations": self._nothing,
+            "userBorrowLendInterest": self._nothing,
             "delegatorHistory": self._nothing,
             "delegatorRewards": self._nothing,
             "delegatorSummary": self._staking,

@@ -41,6 +41,7 @@ class Pending(msgspec.Struct):
     fundings: list[Json] = []
     ledger: list[Json] = []
     twap_fills: list[Json] = []
+    twap_steps: list[Json] = []
 
 
 class Streams:
@@ -138,6 +139,10 @@ class Streams:
         """Keep a movement of money."""
         self._of(user).ledger.append(entry)
 
+    def twap_step(self, user: User, step: Json) -> None:
+        """Keep a step of a TWAP."""
+        self._of(user).twap_steps.append(step)
+
     def trade(self, coin: Coin, trade: Json) -> None:
         """Keep a public trade."""
         self._trades.setdefault(coin.name, []).append(trade)
@@ -224,6 +229,8 @@ def _news(topic: Topic, pending: Pending) -> list[Any]:
     if name == "userTwapSliceFills" and pending.twap_fills:
         slices = [{"fill": one, "twapId": one["twapId"]} for one in pending.twap_fills]
         return [{**base, "twapSliceFills": slices}]
+    if name == "userTwapHistory" and pending.twap_steps:
+        return [{**base, "history": pending.twap_steps}]
     if name == "notification":
         return [{"notification": _words(one)} for one in pending.events if "liquidation" in one]
     return []

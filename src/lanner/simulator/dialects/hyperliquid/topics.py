@@ -53,12 +53,16 @@ USER_TYPES = frozenset(
         "allDexsClearinghouseState",
     }
 )
-OTHER_TYPES = frozenset({"allMids", "allDexsAssetCtxs", "outcomeMetaUpdates", "fastAssetCtxs"})
+OTHER_TYPES = frozenset(
+    {"allMids", "assetCtxs", "spotAssetCtxs", "allDexsAssetCtxs", "outcomeMetaUpdates", "fastAssetCtxs"}
+)
 PERIODS_NS = {
     "l2Book": spec.SECOND // 2,
     "allMids": spec.SECOND,
     "activeAssetCtx": spec.SECOND,
     "activeAssetData": spec.SECOND,
+    "assetCtxs": spec.SECOND,
+    "spotAssetCtxs": spec.SECOND,
     "allDexsAssetCtxs": spec.SECOND,
     "fastAssetCtxs": spec.SECOND // 2,
     "webData2": 2 * spec.SECOND,
@@ -79,6 +83,8 @@ KINDS = {
     "allMids": Kind.MARKET,
     "candle": Kind.MARKET,
     "activeAssetCtx": Kind.MARKET,
+    "assetCtxs": Kind.MARKET,
+    "spotAssetCtxs": Kind.MARKET,
     "allDexsAssetCtxs": Kind.MARKET,
     "fastAssetCtxs": Kind.MARKET,
     "outcomeMetaUpdates": Kind.MARKET,
@@ -183,8 +189,13 @@ class Contents:
             return name, {"mids": {} if topic.dex else self._market.mids()}
         if name == "activeAssetCtx":
             return self._context(topic)
-        if name == "allDexsAssetCtxs":
-            return name, {"ctxs": [["", [self._market.perp_context(one) for one in venue.universe.perps]]]}
+        if name == "spotAssetCtxs":
+            return name, [self._market.spot_context(one) for one in venue.universe.spots]
+        if name in ("assetCtxs", "allDexsAssetCtxs"):
+            contexts = [self._market.perp_context(one) for one in venue.universe.perps]
+            if name == "allDexsAssetCtxs":
+                return name, {"ctxs": [["", contexts]]}
+            return name, {"dex": topic.dex, "ctxs": [] if topic.dex else contexts}
         if name == "fastAssetCtxs":
             return name, self._fast_contexts()
         return name, self._user_state(topic)

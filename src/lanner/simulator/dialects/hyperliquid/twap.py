@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -59,8 +60,9 @@ class Twap(msgspec.Struct):
 class Twaps:
     """All running TWAPs."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, on_step: Callable[[User, Json], None]) -> None:
         self._venue = venue
+        self._on_step = on_step
         self._running: dict[int, Twap] = {}
         self._last_id = 0
 
@@ -166,14 +168,14 @@ class Twaps:
         one.executed_atoms += sum(fill.quote_atoms for fill in ack.fills)
 
     def _note(self, one: Twap, status: str, description: str) -> None:
-        one.user.twap_history.append(
-            {
-                "time": self._venue.now_ms // 1_000,
-                "state": one.state(),
-                "status": {"status": status, **({"description": description} if description else {})},
-                "twapId": one.twap_id,
-            }
-        )
+        step = {
+            "time": self._venue.now_ms // 1_000,
+            "state": one.state(),
+            "status": {"status": status, **({"description": description} if description else {})},
+            "twapId": one.twap_id,
+        }
+        one.user.twap_history.append(step)
+        self._on_step(one.user, step)
 
 
 def _percent(one: Twap) -> int:
