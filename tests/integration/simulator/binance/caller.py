@@ -60,9 +60,7 @@ class Caller:
         """Ask without a key."""
         return self.raw("GET", f"{path}?{urlencode(params)}" if params else path)
 
-    def signed(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, **params: Any
-    ) -> Answer:
+    def signed(self, method: str, path: str, *, headers: Any = None, **params: Any) -> Answer:
         """Ask with key and signature; ``timestamp`` is put in unless given."""
         params.setdefault("timestamp", self.now_ms())
         query = urlencode(params)

@@ -12,6 +12,7 @@ from lanner.model.enums import Side
 from tests.integration.simulator.binance.clients import official_spot
 from tests.integration.simulator.binance.stage import Stage
 
+errors = pytest.importorskip("binance_common.errors")
 pytest.importorskip("binance_sdk_spot")
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 BTC = "BTCUSDT"
@@ -99,7 +100,6 @@ def test_order_lists_are_placed_told_and_cancelled(spot: Stage) -> None:
 
 
 def test_a_replaced_order_tells_both_halves(spot: Stage) -> None:
-    from binance_common.errors import BadRequestError
 
     rest = official_spot(spot).rest_api
     order = rest.new_order(
@@ -111,7 +111,7 @@ def test_a_replaced_order_tells_both_halves(spot: Stage) -> None:
     ).data()  # fmt: skip
     assert (both.cancel_result, both.new_order_result) == ("SUCCESS", "SUCCESS")
     assert both.cancel_response.order_id == order.order_id
-    with pytest.raises(BadRequestError) as refused:
+    with pytest.raises(errors.BadRequestError) as refused:
         rest.order_cancel_replace(
             symbol=BTC, side="BUY", type="LIMIT", time_in_force="GTC", price=58000, quantity=0.5,
             cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=order.order_id,

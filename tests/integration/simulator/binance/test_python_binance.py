@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,7 +14,7 @@ from lanner.model.enums import Side
 from tests.integration.simulator.binance.clients import blocking, python_binance
 from tests.integration.simulator.binance.stage import Stage
 
-pytest.importorskip("binance")
+binance = pytest.importorskip("binance")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
@@ -87,8 +88,6 @@ def test_spot_market_orders_fill_at_once_by_quantity_and_by_quote(
 def test_spot_refusals_reach_the_client_with_code_and_text(
     spot: Stage, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from binance.exceptions import BinanceAPIException
-
     python_binance(monkeypatch, spot=spot)
     client = blocking(spot, closing)
     cases: list[tuple[dict[str, str], int, str]] = [
@@ -112,16 +111,16 @@ def test_spot_refusals_reach_the_client_with_code_and_text(
     ]
     for changes, code, text in cases:
         params = {"symbol": BTC, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", **changes}
-        with pytest.raises(BinanceAPIException) as refused:
+        with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
             client.create_order(**{name: value for name, value in params.items() if value})
         assert (refused.value.code, refused.value.message) == (code, text), changes
-    with pytest.raises(BinanceAPIException) as refused:
+    with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
         client.cancel_order(symbol=BTC, orderId=42)
     assert (refused.value.code, refused.value.status_code) == (-2011, 400)
-    with pytest.raises(BinanceAPIException) as refused:
+    with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
         client.get_order(symbol=BTC, orderId=42)
     assert refused.value.code == -2013
-    with pytest.raises(BinanceAPIException) as refused:
+    with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
         client.get_ticker(symbol="NOPE")
     assert refused.value.code == -1121
 
@@ -132,10 +131,8 @@ def test_a_spot_client_hears_its_orders_and_the_book_over_sockets(
     python_binance(monkeypatch, spot=spot)
 
     async def scene() -> None:
-        from binance import AsyncClient, BinanceSocketManager
-
-        client = await AsyncClient.create(spot.keys.api_key, spot.keys.api_secret)
-        manager = BinanceSocketManager(client)
+        client = await binance.AsyncClient.create(spot.keys.api_key, spot.keys.api_secret)
+        manager = binance.BinanceSocketManager(client)
         async with (
             manager.user_socket() as user,
             manager.depth_socket(BTC, interval=100) as depth,
@@ -170,10 +167,8 @@ def test_a_threaded_manager_receives_streams(
     spot: Stage, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python_binance(monkeypatch, spot=spot)
-    from binance import ThreadedWebsocketManager
-
     heard: list[Any] = []
-    manager = ThreadedWebsocketManager(api_key=spot.keys.api_key, api_secret=spot.keys.api_secret)
+    manager = binance.ThreadedWebsocketManager(api_key=spot.keys.api_key, api_secret=spot.keys.api_secret)
     manager.start()
     manager.start_trade_socket(callback=heard.append, symbol=BTC)
     deadline = time.monotonic() + 8
@@ -256,8 +251,6 @@ def test_conditional_orders_of_futures_trigger_and_close_the_position(
 def test_futures_refusals_and_batches_reach_the_client(
     usdm: Stage, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from binance.exceptions import BinanceAPIException
-
     python_binance(monkeypatch, usdm=usdm)
     client = blocking(usdm, closing)
     plain = {
@@ -284,17 +277,18 @@ def test_futures_refusals_and_batches_reach_the_client(
         ({"newClientOrderId": "x" * 37}, -4015),
     ]
     for changes, code in cases:
-        with pytest.raises(BinanceAPIException) as refused:
+        with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
             client.futures_create_order(**{**plain, **changes})
         assert refused.value.code == code, changes
-    for call, code in (
+    calls: list[tuple[Callable[[], Any], int]] = [
         (lambda: client.futures_cancel_order(symbol=BTC, orderId=1), -2011),
         (lambda: client.futures_get_order(symbol=BTC, orderId=1), -2013),
         (lambda: client.futures_change_leverage(symbol=BTC, leverage=200), -4028),
         (lambda: client.futures_change_margin_type(symbol=BTC, marginType="CROSSED"), -4046),
         (lambda: client.futures_change_position_mode(dualSidePosition="false"), -4059),
-    ):
-        with pytest.raises(BinanceAPIException) as refused:
+    ]
+    for call, code in calls:
+        with pytest.raises(binance.exceptions.BinanceAPIException) as refused:
             call()
         assert refused.value.code == code
     rows = client.futures_place_batch_order(batchOrders=[plain, {**plain, "price": "1"}])
@@ -310,10 +304,8 @@ def test_a_futures_client_hears_its_account_and_the_market_over_routed_sockets(
     python_binance(monkeypatch, usdm=usdm)
 
     async def scene() -> None:
-        from binance import AsyncClient, BinanceSocketManager
-
-        client = AsyncClient(usdm.keys.api_key, usdm.keys.api_secret)
-        manager = BinanceSocketManager(client)
+        client = binance.AsyncClient(usdm.keys.api_key, usdm.keys.api_secret)
+        manager = binance.BinanceSocketManager(client)
         streams = ["btcusdt@aggTrade", "btcusdt@markPrice@1s"]
         async with (
             manager.futures_user_socket() as user,

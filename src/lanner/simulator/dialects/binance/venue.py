@@ -129,7 +129,7 @@ class Venue:
         if self.maintenance and operation.kind != Kind.OTHER:
             raise ApiError(-1016, "This service is no longer available.", status=503)
         found = operation.handler(call)
-        if self.strict and operation.kind == Kind.READ:
+        if self.strict and operation.kind in (Kind.READ, Kind.SNAPSHOT):
             params.refuse_unread()
         headers = self._weight_headers(request)
         headers.update(call.headers)

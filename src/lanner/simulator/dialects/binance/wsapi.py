@@ -110,7 +110,7 @@ class WebSocketApi:
                 raise ApiError(-1020, "This operation is not supported.")
             call = self._call(state, operation, params, now_ns)
             found = operation.handler(call)
-            if self._venue.strict and operation.kind == Kind.READ:
+            if self._venue.strict and operation.kind in (Kind.READ, Kind.SNAPSHOT):
                 call.params.refuse_unread()
         except ApiError as refusal:
             status, key, found = refusal.status, "error", refusal.body()
