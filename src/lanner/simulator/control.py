@@ -221,7 +221,7 @@ class Control:
     def _log(self, asked: Json) -> Json:
         since = int(asked.get("since", 0))
         lines = self._venue.faults.lines
-        return {"next": len(lines), "lines": lines[since:]}
+        return {"next": len(lines), "lines": lines[since:], "started_ns": self._venue.faults.started_ns}
 
     # -- orders -------------------------------------------------------------------------------------------
 

@@ -78,7 +78,11 @@ def _rsa(seed: int, name: str) -> Any:
     """Make an RSA key from a seed: both primes are the next ones after seeded numbers."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    p, q = (_prime(int.from_bytes(_wide(seed, name, which), "big")) for which in ("p", "q"))
+    steps = _KNOWN_STEPS.get((seed, name), (0, 0))
+    p, q = (
+        _prime(int.from_bytes(_wide(seed, name, which), "big"), step)
+        for which, step in zip(("p", "q"), steps, strict=True)
+    )
     if p < q:
         p, q = q, p
     e = 65537
@@ -95,9 +99,13 @@ def _wide(seed: int, *names: str) -> bytes:
     return bytes([raw[0] | 0xC0]) + raw[1:]
 
 
-def _prime(start: int) -> int:
-    """Return the first probable prime p ≥ start with p − 1 not divisible by 65537."""
-    candidate = start | 1
+_KNOWN_STEPS = {(7, "test"): (417, 1235)}
+"""How far the search for the primes of the usual account goes: where it is known, most of it is saved."""
+
+
+def _prime(start: int, step: int = 0) -> int:
+    """Return the first probable prime p ≥ start + step with p − 1 not divisible by 65537."""
+    candidate = start + step | 1
     small = _product_of_small_primes()
     while True:
         if math.gcd(candidate, small) == 1 and candidate % 65537 != 1 and _is_prime(candidate):

@@ -183,6 +183,11 @@ class FaultPlan:
         """Set the moment that ``at`` counts from."""
         self._start_ns = now_ns
 
+    @property
+    def started_ns(self) -> int:
+        """Return the moment that the log's times count from."""
+        return self._start_ns
+
     def add(self, name: str, params: Mapping[str, str], now_ns: int | None = None) -> Rule:
         """Order a fault; a wrong name or parameter raises ``ConfigError``. ``at`` counts from ``now_ns``."""
         spec = FAULTS.get(name)

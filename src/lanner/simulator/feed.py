@@ -71,6 +71,8 @@ class Agents:
         self._market = market
         self._rng = rng
         self._path = path
+        if path is not None:
+            start_price = path(0) or start_price
         self._log_fair = math.log(start_price)
         self._vol = vol / math.sqrt(YEAR_S)
         tick = float(market.instrument.tick)
@@ -100,8 +102,6 @@ class Agents:
 
     def open(self, now_ns: int) -> None:
         """Quote the whole depth."""
-        if self._path is not None and (first := self._path(0)) is not None:
-            self._log_fair = math.log(first)
         for level in range(DEPTH):
             self._quote(Side.BUY, level, now_ns)
             self._quote(Side.SELL, level, now_ns)

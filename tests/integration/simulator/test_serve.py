@@ -194,10 +194,20 @@ def test_a_port_that_is_taken_is_named() -> None:
     asyncio.run(main())
 
 
-def test_the_keys_come_from_the_seed_and_stay_out_of_representations() -> None:
+def search_for_rsa(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make the usual account's RSA key without knowing where its primes are."""
+    from lanner.simulator import credentials
+
+    monkeypatch.setattr(credentials, "_KNOWN_STEPS", {})
+    credentials._rsa.cache_clear()
+    return make_account("binance-usdm", "test", 7)[1].rsa_private_key
+
+
+def test_the_keys_come_from_the_seed_and_stay_out_of_representations(monkeypatch: pytest.MonkeyPatch) -> None:
     account, first = make_account("binance-spot", "test", 7)
     _, second = make_account("binance-spot", "test", 7)
     _, other = make_account("binance-spot", "test", 8)
     assert first.shown() == second.shown()
     assert not set(first.shown().values()) & (set(other.shown().values()) - {"test", "binance-spot"})
+    assert first.rsa_private_key == search_for_rsa(monkeypatch)
     assert first.api_secret not in repr(first) + repr(account) + repr(list(account.api_keys.values()))
