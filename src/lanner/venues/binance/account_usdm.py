@@ -9,7 +9,7 @@ from lanner.model.instruments import Instrument
 from lanner.model.reports import FundingPaid
 from lanner.venues.binance.names import Symbols, exact, to_ns
 from lanner.venues.binance.told import NAN, average
-from lanner.venues.binance.user_usdm import hedge_side, number, signed_lots
+from lanner.venues.binance.user_purse import hedge_side, number, signed_lots
 from lanner.venues.binance.wire_rights import IncomeRow, PositionRow, WalletRow
 
 

@@ -68,7 +68,7 @@ def _wire(shape: type) -> Callable[[bytes], object]:
 
 
 _quoted, _traded, _aggregated = _wire(_Quoted), _wire(_Traded), _wire(_Aggregated)
-_changed, _partial, _grown, _marked = _wire(_Changed), _wire(_Partial), _wire(_Grown), _wire(_Marked)
+_changed, _grown, _marked = _wire(_Changed), _wire(_Grown), _wire(_Marked)
 
 EVENTS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "bookTicker": (_wire(BookTicker), "quote"),
@@ -79,8 +79,6 @@ EVENTS: dict[str, tuple[Callable[[bytes], object], str]] = {
     "markPriceUpdate": (_wire(MarkEvent), "mark"),
 }
 """Decoder and kind of each market event that is read, by the event's own name."""
-
-_decode_partial = _wire(DepthSnapshot)
 
 
 class MarketReader:
@@ -115,10 +113,6 @@ class MarketReader:
         symbol: str = event.s  # type: ignore[attr-defined]
         instrument = self._symbols.by_symbol.get(symbol)
         return None if instrument is None else _MAKERS[kind](instrument)(event, ts_recv)
-
-    def partial_book(self, raw: bytes, instrument: Instrument, ts_recv: int) -> Sequence[MarketData]:
-        """Read a partial book of spot, which does not name its symbol."""
-        return _MAKERS["partial"](instrument)(_decode_partial(raw), ts_recv)
 
 
 def _reader(kind: str, instrument: Instrument, symbols: Symbols) -> Reader | None:
@@ -241,27 +235,19 @@ def _make_diff(instrument: Instrument, *, whole: bool = False) -> Made:
     return make
 
 
-def _make_partial(instrument: Instrument) -> Made:
-    name = instrument.id
-
-    def make(event: object, ts_recv: int) -> Sequence[MarketData]:
-        assert isinstance(event, DepthSnapshot)
-        seq = event.lastUpdateId
-        ts = to_ns(event.E) if event.E else ts_recv
-        return (BookUpdate(name, ts, ts_recv, event.bids, event.asks, True, seq, seq),)
-
-    return make
-
-
 def _partial_reader(instrument: Instrument, symbols: Symbols) -> Reader:
     """Return the reader of a partial book: spot sends a snapshot, futures a depthUpdate with the best levels."""
-    small = _make_partial(instrument)
+    decode = msgspec.json.Decoder(_Partial, strict=False).decode
     whole = _named(_changed, instrument, symbols, partial(_make_diff, whole=True))
+    name = instrument.id
 
     def read(frame: bytes, ts_recv: int) -> Sequence[MarketData]:
-        if b'"depthUpdate"' in frame[:120]:
+        if frame.find(b'"depthUpdate"', 20, 120) > 0:
             return whole(frame, ts_recv)
-        return small(_partial(frame).data, ts_recv)  # type: ignore[attr-defined]
+        book = decode(frame).data
+        seq = book.lastUpdateId
+        ts = to_ns(book.E) if book.E else ts_recv
+        return (BookUpdate(name, ts, ts_recv, book.bids, book.asks, True, seq, seq),)
 
     return read
 
@@ -319,7 +305,6 @@ _MAKERS: dict[str, Callable[[Instrument], Made]] = {
     "trade": _make_trade,
     "agg": _make_aggregate,
     "diff": _make_diff,
-    "partial": _make_partial,
     "bar": _make_bar,
     "mark": _make_mark,
 }

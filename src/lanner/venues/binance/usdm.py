@@ -55,7 +55,8 @@ from lanner.venues.binance.spec import (
     USDM_SENDS_PER_S,
     VENUE,
 )
-from lanner.venues.binance.user_usdm import UsdmUserReader
+from lanner.venues.binance.user_purse import UsdmPurseReader
+from lanner.venues.binance.user_usdm import UsdmOrderReader
 from lanner.venues.binance.wire_rights import (
     IncomeRow,
     ListenKey,
@@ -105,8 +106,9 @@ class BinanceUsdmCodec(BinanceCodec):
         super().__init__(BINANCE_USDM, endpoints, keys, USDM_TYPES)
         self.batch_over_http = batch_over_http
         self._heartbeat = Heartbeat(USDM_PING_S)
-        self.user = UsdmUserReader(self.symbols, self.memory, self.fee_prices)
-        self._events = self.user.events
+        self.user = UsdmOrderReader(self.symbols, self.memory, self.fee_prices)
+        self.purse = UsdmPurseReader(self.symbols)
+        self._events = {**self.user.events, **self.purse.events}
 
     # -- reference data and market data --------------------------------------------------------------------
 
@@ -218,7 +220,7 @@ class BinanceUsdmCodec(BinanceCodec):
             found = tuple(
                 position_told(known[row.symbol], row) for row in _positions(body) if row.symbol in known
             )
-            self.user.seen(found)
+            self.purse.seen(found)
             return AccountState(VENUE, ts_recv, (), tuple(one for one in found if one.lots))
 
         return [
