@@ -1,1 +1,3 @@
 """The protocols that the simulated venue speaks, one package each."""
+
+__all__: list[str] = []
