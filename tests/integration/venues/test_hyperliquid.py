@@ -245,18 +245,33 @@ async def test_orders_over_http_end_in_the_same_reports(venue: LocalVenue) -> No
 
 async def test_a_new_process_finds_the_orders_of_the_one_before(venue: LocalVenue) -> None:
     async with desk(venue) as before:
-        before.buy("kept", 59_000, 0.1)
+        before.buy("kept", 60_000, 0.5)
         await before.told(OrderAccepted, "kept")
+        await elsewhere(venue.sell_into_bids, "BTC", 60_000, 0.2)
+        await before.told(OrderFilled, "kept")
+        before.send(AmendOrder("kept", BTC, 0, px_ticks=599_980, request=1))
+        await before.told(OrderAmended, "kept")
+        before.buy("gone", 60_000, 0.1)
+        await before.told(OrderAccepted, "gone")
+    await elsewhere(venue.sell_into_bids, "BTC", 60_000, 0.1)
     async with desk(venue) as after:
-        after.codec.remember(["kept"])
+        after.codec.remember(["kept", "gone"])
         (order,) = await after.link.ask(after.codec.open_orders())
-        assert (order.order_id, order.lots) == ("kept", 10_000)
+        assert (order.order_id, order.lots, order.cum_lots) == ("kept", 50_000, 20_000)
+        fills = (await after.link.ask(after.codec.fills(0))).rows
+        assert [(item.report.order_id, item.report.lots) for item in fills] == [
+            ("kept", 20_000),
+            ("gone", 10_000),
+        ]
+        gone = await after.link.ask(after.codec.find_order(BTC, "gone"))
+        assert gone is not None
+        assert (gone.status, gone.cum_lots) == (OrderStatus.FILLED, 10_000)
         assert await after.link.ask(after.codec.find_order(BTC, "never")) is None
-        after.send(AmendOrder("kept", BTC, 0, px_ticks=589_000, request=1))
-        await after.told(OrderAmended, "kept")
-        await elsewhere(venue.sell_into_bids, "BTC", 58_900, 5.1)
-        (fill,) = await after.told(OrderFilled, "kept")
-        assert fill.lots == 10_000
+        after.send(AmendOrder("kept", BTC, 0, lots=60_000, px_ticks=589_000, request=1))
+        (amended,) = await after.told(OrderAmended, "kept")
+        assert amended.lots == 60_000
+        (order,) = await after.link.ask(after.codec.open_orders())
+        assert (order.lots, order.cum_lots) == (60_000, 20_000)
         for call in after.codec.cancel_all(()):
             await after.link.ask(call)
         assert await after.link.ask(after.codec.open_orders()) == []

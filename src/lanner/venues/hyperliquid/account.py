@@ -95,7 +95,7 @@ def venue_order(
     )
 
 
-def learn(symbols: Symbols, orders: OwnOrders, order: wire.Order, *, working: bool) -> Own | None:
+def learn(symbols: Symbols, orders: OwnOrders, order: wire.Order) -> Own | None:
     """Learn an order's terms and ``oid`` where it is ours; its record is made when only its name was known."""
     order_id = orders.order_id(order.cloid, order.oid)
     instrument = symbols.of_coin(order.coin)
@@ -105,11 +105,44 @@ def learn(symbols: Symbols, orders: OwnOrders, order: wire.Order, *, working: bo
         return None
     own = orders.get(order_id)
     if own is None:
-        kind = _TYPES.get(order.orderType, OrderType.LIMIT)
-        side = Side.BUY if order.side == "B" else Side.SELL
-        own = Own(order_id, instrument.id, side, kind, UNKNOWN_LOTS, None, None)
+        own = made_of(symbols, order_id, order)
         orders.add(own)
-    if own.lots == UNKNOWN_LOTS and order.origSz is not None:
+    elif own.lots == UNKNOWN_LOTS:
+        own.learn(made_of(symbols, order_id, order))
+    if own.oid in (0, order.oid):
+        orders.bind(own, order.oid)
+        if not own.here and order.origSz is not None:
+            done = text.lots_of(instrument, order.origSz) - text.lots_of(instrument, order.sz)
+            own.told = max(own.told, own.prior + done)
+    return own
+
+
+def recall(symbols: Symbols, orders: OwnOrders, rows: Iterable[wire.OrderUpdate]) -> None:
+    """Learn from the account's past orders which numbers our orders from before had, and how far each was filled."""
+    numbers: dict[str, dict[int, wire.Order]] = {}
+    for row in rows:
+        order_id = orders.order_id(row.order.cloid, 0)
+        if order_id and symbols.of_coin(row.order.coin) is not None:
+            numbers.setdefault(order_id, {})[row.order.oid] = row.order
+    for order_id, found in numbers.items():
+        told = [found[oid] for oid in sorted(found)]
+        own = orders.get(order_id)
+        if own is None:
+            own = made_of(symbols, order_id, told[-1])
+            orders.add(own)
+        instrument = symbols.instrument(own.instrument_id)
+        sizes = [(o.oid, *(text.lots_of(instrument, t) for t in (o.origSz or o.sz, o.sz))) for o in told]
+        orders.recall(own, [(oid, lots, max(0, lots - left)) for oid, lots, left in sizes])
+
+
+def made_of(symbols: Symbols, order_id: str, order: wire.Order) -> Own:
+    """Return the record of an order of ours of which only the name was known, with its terms where they are told."""
+    instrument = symbols.of_coin(order.coin)
+    assert instrument is not None
+    kind = _TYPES.get(order.orderType, OrderType.LIMIT)
+    side = Side.BUY if order.side == "B" else Side.SELL
+    own = Own(order_id, instrument.id, side, kind, UNKNOWN_LOTS, None, None)
+    if order.origSz is not None:
         own.lots = text.lots_of(instrument, order.origSz)
         own.px_ticks = text.ticks_of(instrument, order.limitPx)
         stop = text.ticks_of(instrument, order.triggerPx) if order.isTrigger and order.triggerPx else 0
@@ -117,8 +150,6 @@ def learn(symbols: Symbols, orders: OwnOrders, order: wire.Order, *, working: bo
         own.reduce_only = bool(order.reduceOnly)
         own.post_only = order.tif == "Alo"
         own.tif = TimeInForce.IOC if order.tif in _IOC else TimeInForce.GTC
-    if working and own.oid in (0, order.oid):
-        orders.bind(own, order.oid)
     return own
 
 

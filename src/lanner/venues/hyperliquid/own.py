@@ -12,7 +12,7 @@ What is told twice (snapshots after a reconnect) is told on once.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -48,7 +48,11 @@ class Change:
 
 @dataclass(slots=True)
 class Own:
-    """One order of ours. ``lots`` are those of the present ``oid``; ``prior`` were filled under earlier ones."""
+    """One order of ours. ``lots`` are those of the present ``oid``; ``prior`` were filled under earlier ones.
+
+    ``filled`` counts the fills that were told here, ``told`` what the venue said was filled when it was asked about an
+    order from before; ``here`` says that this process sent it, ``counted`` are numbers whose fills are in ``prior``.
+    """
 
     order_id: str
     instrument_id: str
@@ -63,6 +67,9 @@ class Own:
     oid: int = 0
     prior: int = 0
     filled: int = 0
+    told: int = 0
+    here: bool = False
+    counted: tuple[int, ...] = ()
     accepted: bool = False
     triggered: bool = False
     ended: bool = False
@@ -77,14 +84,21 @@ class Own:
         """Return the whole quantity, as the engine counts it."""
         return self.lots + self.prior
 
+    def learn(self, terms: Own) -> None:
+        """Take the terms of an order of which only the name was known."""
+        self.side, self.type, self.lots, self.tif = terms.side, terms.type, terms.lots, terms.tif
+        self.px_ticks, self.stop_ticks = terms.px_ticks, terms.stop_ticks
+        self.reduce_only, self.post_only = terms.reduce_only, terms.post_only
+
     def change(self, command: AmendOrder) -> Change:
         """Return the terms of a changed order: the venue takes what is left, the engine tells the whole quantity."""
         asked = self.total if command.lots is None else command.lots
-        left = asked - self.filled
+        filled = max(self.filled, self.told)
+        left = asked - filled
         if left <= 0 or self.lots >= UNKNOWN_LOTS:
             raise VenueError(
                 ErrorKind.REJECTED,
-                f"{self.order_id}: {self.filled} of {asked} lots are filled already"
+                f"{self.order_id}: {filled} of {asked} lots are filled already"
                 if left <= 0
                 else f"{self.order_id}: its terms are not known",
                 reason=Reason.UNKNOWN_ORDER,
@@ -103,7 +117,11 @@ class _Held:
 
 
 class OwnOrders:
-    """All orders of ours that the codec has heard of."""
+    """All orders of ours that the codec has heard of.
+
+    ``heard`` says that the account's stream has spoken, ``unsought`` that there are names from before whose numbers at
+    the venue have not been looked for.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -115,6 +133,7 @@ class OwnOrders:
         self._foreign: dict[int, str] = {}
         self._fresh: list[Own] = []
         self.heard = False
+        self.unsought = False
 
     @property
     def restless(self) -> bool:
@@ -124,7 +143,32 @@ class OwnOrders:
     def remember(self, order_ids: Iterable[str]) -> None:
         """Learn the ids of orders that were made earlier."""
         for order_id in order_ids:
+            cloid = cloid_of(order_id)
+            self.unsought = self.unsought or cloid not in self._names
+            self._names[cloid] = order_id
+
+    def name(self, order_id: str) -> None:
+        """Learn one id that is about to be asked for."""
+        if order_id:
             self._names[cloid_of(order_id)] = order_id
+
+    def recall(self, own: Own, told: Sequence[tuple[int, int, int]]) -> None:
+        """Learn what an order from before went through: (oid, lots, filled lots), oldest first.
+
+        Fills under earlier numbers count towards the whole. What this process has sent it knows better.
+        """
+        if own.here:
+            return
+        own.old_oids = own.counted = tuple(oid for oid, _, _ in told[:-1])
+        own.oid = told[-1][0]
+        for oid, _, _ in told:
+            self._by_oid[oid] = own
+            self._strangers.pop(oid, None)
+            self._foreign.pop(oid, None)
+        self._fresh.append(own)
+        own.lots = told[-1][1]
+        own.prior = sum(filled for _, _, filled in told[:-1])
+        own.told = own.prior + told[-1][2]
 
     def sent(self, command: SubmitOrder) -> Own:
         """Note an order that is about to leave."""
@@ -140,6 +184,7 @@ class OwnOrders:
             command.reduce_only,
             command.post_only,
         )
+        own.here = True
         self.add(own)
         return own
 
@@ -249,9 +294,14 @@ class OwnOrders:
             return False
         own.trades.add(trade_id)
         own.filled += lots
-        if oid in own.old_oids:
+        if self.raced(own, oid):
             own.prior += lots
         return True
+
+    @staticmethod
+    def raced(own: Own, oid: int) -> bool:
+        """Tell whether a fill belongs to an earlier ``oid`` and was not counted when the order was changed."""
+        return oid in own.old_oids and oid not in own.counted
 
     def settled(self, own: Own) -> list[OrderReport]:
         """Report the end that waited for an order's fills, if they are all there; a whole fill is an end by itself."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from lanner.core.errors import ConfigError
 from lanner.model.accounts import AccountState, FeeRates, KeyRights, VenueFill, VenueOrder
-from lanner.model.enums import OrderStatus
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, FundingRate, Quote, Trade
 from lanner.model.timeframes import timeframe_ns
@@ -190,27 +190,26 @@ class Questions:
         def read(told: list[wire.Order], _ts_recv: int) -> list[VenueOrder]:
             out = []
             for order in account.with_children(told):
-                account.learn(self._symbols, self._orders, order, working=True)
+                account.learn(self._symbols, self._orders, order)
                 made = account.venue_order(self._symbols, self._orders, order, "open", order.timestamp)
                 if made is not None and instrument_id in (None, made.instrument_id):
                     out.append(made)
                     self._orders.seen_open(order.oid, made.instrument_id)
             return out
 
-        return question({"type": "frontendOpenOrders", "user": self.user}, list[wire.Order], read)
+        call = question({"type": "frontendOpenOrders", "user": self.user}, list[wire.Order], read)
+        return self._after_past(call)
 
     def find_order(self, instrument_id: str, order_id: str, venue_order_id: str) -> Call[VenueOrder | None]:
         """Ask for one order, by our id where there is one."""
-        self._orders.remember((order_id,) if order_id else ())
+        self._orders.name(order_id)
         oid: object = cloid_of(order_id) if order_id else int(venue_order_id)
 
         def read(told: wire.FoundOrder, _ts_recv: int) -> VenueOrder | None:
             if told.order is None:
                 return None
             update = told.order
-            found, _ = account.status_of(update.status)
-            working = found in (OrderStatus.ACCEPTED, OrderStatus.TRIGGERED)
-            account.learn(self._symbols, self._orders, update.order, working=working)
+            account.learn(self._symbols, self._orders, update.order)
             made = account.venue_order(
                 self._symbols, self._orders, update.order, update.status, update.statusTimestamp
             )
@@ -219,10 +218,32 @@ class Questions:
             return made
 
         what: dict[str, object] = {"type": "orderStatus", "user": self.user, "oid": oid}
-        return question(what, wire.FoundOrder, read)
+        return self._after_past(question(what, wire.FoundOrder, read))
 
     def fills(self, since_ns: int, instrument_id: str | None) -> Call[Page[VenueFill]]:
-        """Ask for fills since a time. A full page ends inside a millisecond, which the next one repeats."""
+        """Ask for fills since a time. A full page ends inside a millisecond, which the next one repeats.
+
+        Fills do not tell our own ids; ``_after_past`` learns them.
+        """
+        return self._after_past(self._fills(since_ns, instrument_id))
+
+    def _after_past(self, call: Call[T]) -> Call[T]:
+        """Put the question about the account's past orders first where there are orders of ours from before.
+
+        It tells which numbers an order had: a changed order has several, and fills name nothing else.
+        """
+        if not self._orders.unsought:
+            return call
+
+        def read(told: list[wire.OrderUpdate], _ts_recv: int) -> None:
+            account.recall(self._symbols, self._orders, told)
+            self._orders.unsought = False
+
+        what: dict[str, object] = {"type": "historicalOrders", "user": self.user}
+        past = question(what, list[wire.OrderUpdate], read, rows=2_000)
+        return cast("Call[T]", replace(past, then=call))  # type: ignore[arg-type]
+
+    def _fills(self, since_ns: int, instrument_id: str | None) -> Call[Page[VenueFill]]:
 
         def read(told: list[wire.Fill], ts_recv: int) -> Page[VenueFill]:
             rows = account.venue_fills(self._symbols, self._orders, told, instrument_id, ts_recv)

@@ -106,11 +106,11 @@ class UserDecoder:
         orders = self._orders
         report = account.order_filled(instrument, own.order_id, fill, ts_recv)
         out = orders.accept(own, fill.oid, fill.time * MS, ts_recv) if fill.oid == own.oid else []
-        replaced = fill.oid in own.old_oids
+        raced = orders.raced(own, fill.oid)
         if not orders.fill(own, fill.oid, report.trade_id, report.lots):
             return out
         out.append(report)
-        if replaced:
+        if raced:
             # it was filled between the change's leaving and its arrival: the changed order is larger by that
             out.append(orders.amended(own, 0, fill.time * MS, ts_recv))
         return out + orders.settled(own)
@@ -142,7 +142,7 @@ class UserDecoder:
 
     def _update(self, row: wire.OrderUpdate, ts_recv: int) -> Sequence[Inbound]:
         order = row.order
-        own = account.learn(self._symbols, self._orders, order, working=True)
+        own = account.learn(self._symbols, self._orders, order)
         if own is None:
             self._early.pop(order.oid, None)
             stranger = account.venue_order(

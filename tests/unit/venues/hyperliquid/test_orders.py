@@ -449,12 +449,51 @@ def test_after_a_restart_open_orders_tell_the_terms_that_a_change_needs(codec: H
         "triggerPx": "0.0",
         "children": [],
     }
-    (order,) = codec.open_orders().parse(json.dumps([row]).encode(), 4)
+    past = codec.open_orders()
+    assert json.loads(past.build(1, 2).body)["type"] == "historicalOrders"
+    assert past.parse(b"[]", 4) is None
+    assert past.then is not None
+    (order,) = past.then.parse(json.dumps([row]).encode(), 4)
     assert (order.order_id, order.lots, order.cum_lots, order.post_only) == ("old-1", 5_000, 2_000, True)
     assert kinds(codec.decode(b'{"channel":"pong"}', 5)) == ["Notice", "OrderAccepted", "OrderFilled"]
     (call,) = codec.order(AmendOrder("old-1", ETH, 0, px_ticks=200_020, request=1))
     sent = json.loads(call.request(1, 2).body)["action"]["modifies"][0]
     assert (sent["oid"], sent["order"]["s"], sent["order"]["t"]) == (5, "0.3", {"limit": {"tif": "Alo"}})
+
+
+def test_after_a_restart_a_changed_orders_numbers_are_recalled(codec: HyperliquidCodec) -> None:
+    codec.remember(["old-1"])
+    codec.decode(fills(fill(5, "0.2", 8), fill(6, "0.1", 9), snapshot=True), 3)
+
+    def past(oid: int, status: str, size: str, left: str) -> dict[str, Any]:
+        order = {
+            "coin": "ETH",
+            "side": "B",
+            "limitPx": "2000.1",
+            "sz": left,
+            "oid": oid,
+            "timestamp": 1,
+            "origSz": size,
+            "cloid": codec.client_id("old-1"),
+            "orderType": "Limit",
+            "tif": "Gtc",
+        }
+        return {"order": order, "status": status, "statusTimestamp": oid}
+
+    rows = [past(6, "open", "0.3", "0.2"), past(5, "canceled", "0.5", "0.3")]
+    question = codec.fills(0)
+    assert question.parse(json.dumps(rows).encode(), 4) is None
+    assert question.then is not None
+    page = question.then.parse(json.dumps([fill(5, "0.2", 8), fill(6, "0.1", 9)]).encode(), 5)
+    assert [item.report.order_id for item in page.rows] == ["old-1", "old-1"]
+    told = codec.decode(b'{"channel":"pong"}', 5)
+    assert [report.lots for report in told if isinstance(report, OrderFilled)] == [2_000, 1_000]
+    assert codec.fills(0).then is None
+    working = codec.open_orders().parse(json.dumps([rows[0]["order"]]).encode(), 6)
+    assert [(order.lots, order.cum_lots) for order in working] == [(5_000, 3_000)]
+    (call,) = codec.order(AmendOrder("old-1", ETH, 0, lots=6_000, request=1))
+    sent = json.loads(call.request(1, 2).body)["action"]["modifies"][0]
+    assert (sent["oid"], sent["order"]["s"]) == (6, "0.3")
 
 
 def test_funding_is_told_once_and_never_what_was_paid_before_listening(codec: HyperliquidCodec) -> None:
