@@ -138,9 +138,11 @@ def _keys(config: SessionConfig) -> Any:
 
 def summary(session: Session) -> dict[str, Any]:
     """Return what a session did."""
+    from lanner.live.status import state_of_session
+
     counts = session.counts
     return {
-        **session.state(),
+        **state_of_session(session),
         "folder": session.folder,
         "data": counts.data,
         "reports": counts.reports,

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import ConfigError, LannerError
+from lanner.live.killswitch import unlock
+from lanner.live.status import orders_of_session, state_of_session, status_of_session
+from lanner.risk.gate import TradingState
 
 if TYPE_CHECKING:
     from lanner.live.session import Session
@@ -110,30 +113,42 @@ def _refuse_second(path: Path) -> None:
 
 
 async def _status(session: Session, _asked: dict[str, Any]) -> dict[str, Any]:
-    return session.status()
+    return status_of_session(session)
 
 
 async def _pause(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     session.pause(_reason(asked))
-    return session.state()
+    return state_of_session(session)
 
 
 async def _resume(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
-    session.resume(_reason(asked))
-    return session.state()
+    unlock(session.folder)
+    if session.engine.execution.gate.state is TradingState.HALTED:
+        session.set_state(TradingState.ACTIVE, _reason(asked))
+    if session.engine.paused:
+        session.resume(_reason(asked))
+    return state_of_session(session)
+
+
+async def _kill(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
+    report = await session.kill(_reason(asked) or "by hand")
+    return {**state_of_session(session), **report.as_dict()}
 
 
 async def _stop(session: Session, _asked: dict[str, Any]) -> dict[str, Any]:
     session.stop()
-    return session.state()
+    return state_of_session(session)
 
 
 async def _orders(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
-    return {"orders": session.orders(only_open=not asked.get("all", False))}
+    return {"orders": orders_of_session(session, only_open=not asked.get("all", False))}
 
 
 async def _reconcile(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
-    return {"differences": await session.reconcile(_reason(asked) or "asked for"), **session.state()}
+    return {
+        "differences": await session.reconcile(_reason(asked) or "asked for"),
+        **state_of_session(session),
+    }
 
 
 def _reason(asked: dict[str, Any]) -> str:
@@ -145,6 +160,7 @@ ACTIONS: dict[str, Action] = {
     "pause": _pause,
     "resume": _resume,
     "stop": _stop,
+    "kill": _kill,
     "orders": _orders,
     "reconcile": _reconcile,
 }

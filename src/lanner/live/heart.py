@@ -16,6 +16,7 @@ from lanner.core.clock import LogicalClock
 from lanner.core.errors import DataError, LannerError
 from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
+from lanner.engine.emergency import flatten, halt
 from lanner.engine.engine import Engine
 from lanner.model.commands import Command
 from lanner.model.market import Bar
@@ -124,7 +125,7 @@ class Heart:
             ) from error
 
 
-CONTROLS = ("start", "stop", "pause", "resume", "state", "recovered")
+CONTROLS = ("start", "stop", "pause", "resume", "state", "halt", "flatten", "recovered")
 
 
 def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
@@ -141,6 +142,10 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
         case "state":
             engine.execution.gate.set(TradingState[control.details["state"]], control.reason)
             return engine.advance(now)
+        case "halt":
+            return halt(engine, control.reason, now)
+        case "flatten":
+            return flatten(engine, now)
         case "recovered":
             return []
     raise DataError(f"unknown control {control.action!r} in a journal", expected=", ".join(CONTROLS))

@@ -182,6 +182,10 @@ class Recording:
             ],
         }
 
+    def synchronised(self, instrument_id: str) -> bool:
+        """Tell whether an instrument's book is whole now."""
+        return self._gateway.stream.synchronised(instrument_id)
+
     # -- what comes: no I/O here ---------------------------------------------------------------------------
 
     def _tap(self, connection: str, frame: bytes, ts_recv: int) -> None:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from lanner.core.bus import MessageBus
 from lanner.core.clock import NEVER
-from lanner.core.errors import ConfigError, LannerError
-from lanner.live.build import Plan, build_engine, head_of, state_of, warm_needs, wishes_of
+from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
+from lanner.live.build import Plan, build_engine, head_of, warm_needs, wishes_of
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.control import ControlServer
 from lanner.live.heart import Heart, JournalFault, Replayed, replay
+from lanner.live.killswitch import KillReport, kill_session, locked
 from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
-from lanner.live.rows import order_row, position_row
 from lanner.model.market import Bar, MarketData
 from lanner.model.reports import Report
 from lanner.model.streams import StreamEvent, StreamGap, StreamHealed
@@ -125,6 +125,12 @@ class Session:
 
     async def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Connect, recover, warm up and trade until ``stop``; raise what ended it otherwise."""
+        reason = locked(self.folder)
+        if reason:
+            raise RiskRefusedError(
+                f"session {self.id} was stopped by its kill switch: {reason}",
+                fix=f"When you know why: `lanner resume {self.id} --reason …`.",
+            )
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
@@ -132,7 +138,7 @@ class Session:
             await door.start()
             stack.push_async_callback(door.stop)
             for product in self.plan.products:
-                keys = self._keys(product) if self._keys is not None and self._is_live else None
+                keys = self._keys(product) if self._keys is not None and self.is_live else None
                 link = await stack.enter_async_context(connect(product, self._where, keys=keys))
                 await load_instruments(link)
                 self.links[product] = link
@@ -144,6 +150,8 @@ class Session:
                 await self._open_streams(wishes)
                 await self._warm_up()
                 await self._enter_venue()
+                if self.engine.execution.gate.state is TradingState.HALTED:
+                    self.set_state(TradingState.ACTIVE, "the kill switch's latch was taken off")
                 self._release()
                 self.health.started_ns = wall_ns()
                 self._start_beats()
@@ -182,13 +190,14 @@ class Session:
         return max(wall_ns(), self.engine.clock.now)
 
     @property
-    def _is_live(self) -> bool:
+    def is_live(self) -> bool:
+        """Tell whether real orders are sent."""
         return self.plan.config.mode == "live"
 
     # -- starting ------------------------------------------------------------------------------------------
 
     def _make_venues(self) -> PaperVenues | RealVenues:
-        if not self._is_live:
+        if not self.is_live:
             return PaperVenues(self.heart, self.plan)
         return RealVenues(
             self.plan, self.heart, self.links, on_report=self.report, spawn=self._spawn, fail=self._fail
@@ -431,65 +440,25 @@ class Session:
             self.heart.journal.close()
         self.bus.publish("system.shutdown", self.health.last_error or "user_request")
 
+    async def kill(self, reason: str) -> KillReport:
+        """Stop all trading: nothing new, everything back, everything closed, confirmed by the venue; latched."""
+        return await kill_session(self, reason)
+
+    @property
+    def fault(self) -> BaseException | None:
+        """Return what ended the session, if anything did."""
+        return self._fault
+
+    def link_statuses(self) -> list[LinkStatus]:
+        """Return the state of each connection."""
+        statuses = [status for gateway in self._gateways for status in gateway.status()]
+        return statuses + (self.venues.status() if isinstance(self.venues, RealVenues) else [])
+
     async def reconcile(self, why: str) -> list[str]:
         """Compare everything with the venues now; return the differences in words."""
         if not isinstance(self.venues, RealVenues):
             raise ConfigError("a paper session has no venue to be compared with")
         return await self.venues.reconcile(why)
-
-    def orders(self, *, only_open: bool) -> list[dict[str, Any]]:
-        """Return orders as plain data, newest first."""
-        return [
-            order_row(order)
-            for order in reversed(self.engine.execution.orders.values())
-            if order.is_open or not only_open
-        ]
-
-    def status(self) -> dict[str, Any]:
-        """Return everything that a status view shows."""
-        now = wall_ns()
-        links = [status for gateway in self._gateways for status in gateway.status()]
-        if isinstance(self.venues, RealVenues):
-            links += self.venues.status()
-        quotes, marks = self.engine.cache.quotes, self.engine.cache.marks
-        return {
-            **self.state(),
-            "strategies": list(self.engine.desks),
-            "uptime_s": (now - self.health.started_ns) / 1e9 if self.health.started_ns else 0.0,
-            "feeds": {
-                name: {
-                    "age_s": (now - ts) / 1e9,
-                    "px": marks.get(name),
-                    "spread": quotes[name].spread if name in quotes else None,
-                }
-                for name, ts in self.health.last_data_ns.items()
-            },
-            "positions_detail": [
-                position_row(key, position, marks.get(key[1], float("nan")))
-                for key, position in self.engine.portfolio.positions.items()
-                if position.lots or position.realised
-            ],
-            "clock_offset_ms": self.health.offset_ms,
-            "links": [
-                {"name": one.name, "state": one.state.name.lower(), "reason": one.reason} for one in links
-            ],
-            "counts": {name: getattr(self.counts, name) for name in self.counts.__slots__},
-            "last_error": self.health.last_error,
-        }
-
-    def state(self) -> dict[str, Any]:
-        """Return how the session stands, in few words."""
-        return {
-            "session": self.id,
-            "mode": self.plan.config.mode,
-            "paused": self.engine.paused,
-            "trading": self.engine.execution.gate.state.name,
-            "reason": self.engine.execution.gate.reason,
-            "differences": self.venues.differences if isinstance(self.venues, RealVenues) else [],
-            "quarantined": list(self.engine.execution.gate.quarantined),
-            "unknown": sum(order.status.name == "UNKNOWN" for order in self.engine.execution.orders.values()),
-            **state_of(self.engine),
-        }
 
 
 def _nothing() -> None:

@@ -118,3 +118,63 @@ def test_an_unknown_instrument_and_a_wrong_setting_are_told_before_anything_star
     assert "BTC-USDT.BINANCE" in text
     text = lanner.run("paper", *trade(venue, strategy, "--set", "journal.synk=all"), code=4)
     assert "synk" in text
+
+
+def test_a_running_session_is_watched_paused_resumed_and_stopped_from_another_terminal(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    process = lanner.start("paper", *trade(venue, strategy, "--session", "door", "--json"))
+    until_trading(lanner, "door")
+    assert "door (paper)" in lanner.run("status", "door", "--once")
+    assert lanner.json("pause", "door", "--reason", "lunch")["paused"]
+    before = lanner.json("status", "door")
+    time.sleep(1.5)
+    after = lanner.json("status", "door")
+    assert after["orders"] == before["orders"]
+    assert after["counts"]["data"] > before["counts"]["data"]
+    assert not lanner.json("resume", "door")["paused"]
+    lanner.run("paper", *trade(venue, strategy, "--session", "door"), code=4)  # it runs already
+    lanner.run("stop", "door")
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "state_hash" in out
+    assert lanner.json("replay", "door")["faithful"]
+    assert "is not running" in lanner.run("status", "door", code=2)
+
+
+def test_the_kill_switch_leaves_the_venue_flat_and_the_session_latched(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    process = lanner.start(*live(venue, strategy, "--session", "killer", "--json"))
+    until_trading(lanner, "killer")
+    told = lanner.json("kill", "killer", "--reason", "drill")
+    assert told["flat"]
+    assert told["errors"] == told["left"] == []
+    assert told["open_orders"] == 0
+    assert told["positions"] == {}
+    fills = told["fills"]
+    time.sleep(1.5)
+    later = lanner.json("status", "killer")
+    assert later["trading"] == "HALTED"
+    assert later["fills"] == fills
+    lanner.run("stop", "killer")
+    process.communicate(timeout=30)
+    assert "drill" in lanner.run(*live(venue, strategy, "--session", "killer"), code=6)
+    assert "--reason" in lanner.run("resume", "killer", code=4)
+    lanner.run("resume", "killer", "--reason", "the drill is over")
+    again = lanner.json(*live(venue, strategy, "--session", "killer", "--for", "3"))
+    assert again["trading"] == "ACTIVE"
+    assert again["fills"] > fills
+    assert lanner.json("replay", "killer")["faithful"]
+
+
+def until_trading(lanner: Lanner, session: str) -> None:
+    """Wait until a session has traded."""
+    deadline = time.monotonic() + 40
+    while True:
+        process = lanner.start("status", session, "--json")
+        out, _ = process.communicate(timeout=60)
+        if process.returncode == 0 and '"fills": 0' not in out:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -51,8 +51,48 @@ def pause(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, q
 
 
 def resume(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
-    """Let a paused session's strategies work again."""
+    """Let a paused session's strategies work again, or take the kill switch's latch off (that needs a reason)."""
+    from lanner.cli.output import note
+    from lanner.cli.trading import session_folder
+    from lanner.core.errors import ConfigError
+    from lanner.live.killswitch import locked, unlock
+    from lanner.live.remote import is_running
+
+    folder = session_folder(session)
+    if session and locked(folder):
+        if not reason:
+            raise ConfigError(
+                f"session {session} was stopped by its kill switch: {locked(folder)}",
+                expected="--reason, why it may trade again",
+            )
+        if not is_running(folder):
+            unlock(folder)
+            note(f"the latch of {session} is off; start the session to go on", quiet=quiet)
+            return 0
     return _do(session, "resume", reason or "resumed by hand", json=json, quiet=quiet)
+
+
+def kill(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
+    """Stop all trading of a session: cancel everything, close everything, confirm it at the venue. It stays stopped.
+
+    The exit code is 1 when the venue did not confirm that nothing is left.
+    """
+    from lanner.cli.output import note, print_json
+    from lanner.cli.trading import running_session
+    from lanner.live.remote import ask
+
+    told = ask(running_session(session), "kill", reason=reason, timeout_s=90.0)
+    if json:
+        print_json(told)
+    else:
+        word = "flat, confirmed" if told["flat"] else "NOT FLAT"
+        print(
+            f"kill switch: {word} after {told['seconds']:.1f} s; "
+            f"{told['orders_cancelled']} orders cancelled, {told['positions_closed']} positions closed"
+        )
+        for line in (*told["left"], *told["errors"]):
+            note(f"  {line}", quiet=quiet)
+    return 0 if told["flat"] else 1
 
 
 def stop(session: Name = "", /, *, json: AsJson = False, quiet: Quiet = False) -> int:

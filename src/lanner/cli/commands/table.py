@@ -139,6 +139,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "kill",
+        "lanner.cli.commands.session:kill",
+        "Stop all trading of a session: cancel, close, confirm.",
+        "Venues",
+    ),
+    Command(
         "reconcile",
         "lanner.cli.commands.session:reconcile",
         "Compare a live session with its venue now.",

@@ -1,0 +1,72 @@
+"""How a session stands: what status views, answers and summaries show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lanner.live.build import state_of
+from lanner.live.reality import RealVenues
+from lanner.live.rows import order_row, position_row
+from lanner.model.enums import OrderStatus
+from lanner.net.wallclock import wall_ns
+
+if TYPE_CHECKING:
+    from lanner.live.session import Session
+
+
+def state_of_session(session: Session) -> dict[str, Any]:
+    """Return how a session stands, in few words."""
+    engine = session.engine
+    gate = engine.execution.gate
+    return {
+        "session": session.id,
+        "mode": session.plan.config.mode,
+        "paused": engine.paused,
+        "trading": gate.state.name,
+        "reason": gate.reason,
+        "differences": session.venues.differences if isinstance(session.venues, RealVenues) else [],
+        "quarantined": list(gate.quarantined),
+        "unknown": sum(order.status is OrderStatus.UNKNOWN for order in engine.execution.orders.values()),
+        **state_of(engine),
+    }
+
+
+def status_of_session(session: Session) -> dict[str, Any]:
+    """Return everything that a status view shows."""
+    now = wall_ns()
+    engine, health = session.engine, session.health
+    quotes, marks = engine.cache.quotes, engine.cache.marks
+    return {
+        **state_of_session(session),
+        "strategies": list(engine.desks),
+        "uptime_s": (now - health.started_ns) / 1e9 if health.started_ns else 0.0,
+        "feeds": {
+            name: {
+                "age_s": (now - ts) / 1e9,
+                "px": marks.get(name),
+                "spread": quotes[name].spread if name in quotes else None,
+            }
+            for name, ts in health.last_data_ns.items()
+        },
+        "positions_detail": [
+            position_row(key, position, marks.get(key[1], float("nan")))
+            for key, position in engine.portfolio.positions.items()
+            if position.lots or position.realised
+        ],
+        "clock_offset_ms": health.offset_ms,
+        "links": [
+            {"name": one.name, "state": one.state.name.lower(), "reason": one.reason}
+            for one in session.link_statuses()
+        ],
+        "counts": {name: getattr(session.counts, name) for name in session.counts.__slots__},
+        "last_error": health.last_error,
+    }
+
+
+def orders_of_session(session: Session, *, only_open: bool) -> list[dict[str, Any]]:
+    """Return orders as plain data, newest first."""
+    return [
+        order_row(order)
+        for order in reversed(session.engine.execution.orders.values())
+        if order.is_open or not only_open
+    ]
