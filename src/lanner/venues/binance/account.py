@@ -11,7 +11,7 @@ from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.net.ratelimit import Priority
 from lanner.venues.binance.auth import Signer
 from lanner.venues.binance.codes import error_of
-from lanner.venues.binance.history import reader
+from lanner.venues.binance.history import guarded, reader
 from lanner.venues.binance.memory import OrderMemory
 from lanner.venues.binance.names import Symbols, client_id, to_ns
 from lanner.venues.binance.told import Execution, Prices, algo_told, fee_in_settle, filled, order_told
@@ -70,7 +70,7 @@ class AccountDesk:
         return Call(
             name,
             lambda ts_ms, _nonce: signer.signed(method, path, params, ts_ms),
-            parse,
+            guarded(parse),
             {"weight": weight},
             priority,
             idempotent,

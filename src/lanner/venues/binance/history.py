@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from lanner.core.errors import ConfigError
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
 from lanner.model.timeframes import series_id
@@ -49,6 +50,18 @@ def reader(shape: type[T] | Any) -> Callable[[bytes], T]:
     return read
 
 
+def guarded(parse: Callable[[bytes, int], T]) -> Callable[[bytes, int], T]:
+    """Return a reader whose every failure is ``VenueError``: numbers that no venue can mean are MALFORMED."""
+
+    def read(body: bytes, ts_recv: int) -> T:
+        try:
+            return parse(body, ts_recv)
+        except (ConfigError, ValueError, ArithmeticError) as error:
+            raise VenueError(ErrorKind.MALFORMED, f"an answer cannot be understood: {error}"[:300]) from None
+
+    return read
+
+
 _time: Callable[[bytes], Time] = reader(Time)
 _depth: Callable[[bytes], DepthSnapshot] = reader(DepthSnapshot)
 _best: Callable[[bytes], BestPrices] = reader(BestPrices)
@@ -66,7 +79,7 @@ def get(
 ) -> Call[T]:
     """Return a public question."""
     request = HttpRequest("GET", path, encoded(params))
-    return Call(name, lambda _ts, _nonce: request, parse, {"weight": weight})
+    return Call(name, lambda _ts, _nonce: request, guarded(parse), {"weight": weight})
 
 
 def server_time(prefix: str) -> Call[int]:

@@ -11,6 +11,7 @@ import msgspec
 from lanner.core.errors import ConfigError
 from lanner.model.enums import InstrumentKind
 from lanner.model.instruments import Instrument, check_instrument_id
+from lanner.venues.binance.names import exact
 from lanner.venues.binance.spec import (
     FUNDING_INTERVAL_NS,
     SPOT_FEES,
@@ -68,7 +69,7 @@ def _made(
     rules = {rule.filterType: rule for rule in info.filters}
     try:
         instrument = make(info, rules)
-    except (ConfigError, KeyError, ArithmeticError):
+    except (ConfigError, KeyError, ValueError, ArithmeticError):
         return
     yield instrument, _bounds(rules)
 
@@ -87,7 +88,7 @@ def _spot(info: SymbolInfo, rules: dict[str, Filter]) -> Instrument:
         lot=lot,
         min_qty=min_qty,
         max_qty=max_qty,
-        min_notional=(least.minNotional if least else None) or Decimal(0),
+        min_notional=exact((least.minNotional if least else None) or Decimal(0)),
         fees=SPOT_FEES,
         symbol=info.symbol,
     )
@@ -107,10 +108,10 @@ def _perp(info: SymbolInfo, rules: dict[str, Filter]) -> Instrument:
         lot=lot,
         min_qty=min_qty,
         max_qty=max_qty,
-        min_notional=(least.notional if least else None) or Decimal(0),
+        min_notional=exact((least.notional if least else None) or Decimal(0)),
         fees=USDM_FEES,
         max_leverage=USDM_MAX_LEVERAGE,
-        maintenance_margin=(info.maintMarginPercent or Decimal(0)) / 100,
+        maintenance_margin=exact(info.maintMarginPercent or Decimal(0)) / 100,
         funding_interval_ns=FUNDING_INTERVAL_NS,
         symbol=info.symbol,
     )
@@ -132,9 +133,7 @@ def _grid(rules: dict[str, Filter]) -> tuple[Decimal, Decimal, Decimal, Decimal 
 
 def _short(number: Decimal) -> Decimal:
     """Drop trailing zeros without going over to exponents: 0.01000000 → 0.01, 100.0 → 100."""
-    if not number.is_finite():
-        raise ArithmeticError("not a finite number")
-    short = number.normalize()
+    short = exact(number).normalize()
     return short.quantize(Decimal(1)) if short == short.to_integral_value() else short
 
 

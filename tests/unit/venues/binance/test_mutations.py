@@ -280,3 +280,89 @@ def test_damaged_answers_to_commands_are_read_without_a_fault() -> None:
                 check_sense(report)
                 seen[type(report).__name__] += 1
     assert {"OrderAccepted", "OrderRejected", "OrderUnanswered", "CancelRejected"} <= seen.keys(), seen
+
+
+ROW = {
+    "symbol": "BTCUSDT", "orderId": 9, "clientOrderId": "o1", "price": "60000.0", "origQty": "0.1",
+    "executedQty": "0.04", "avgPrice": "59999.5", "cummulativeQuoteQty": "2400", "status": "NEW",
+    "timeInForce": "GTC", "type": "LIMIT", "side": "SELL", "stopPrice": "0", "time": 5, "updateTime": 6,
+}  # fmt: skip
+TRADE = {
+    "symbol": "BTCUSDT", "id": 5, "orderId": 28, "price": "60000.0", "qty": "0.1", "commission": "0.1", "time": 7,
+    "commissionAsset": "USDT", "isBuyer": True, "isMaker": True,
+}  # fmt: skip
+ALGO = {
+    "algoId": 7, "clientAlgoId": "o1", "orderType": "STOP_MARKET", "symbol": "BTCUSDT", "side": "BUY",
+    "quantity": "0.1", "algoStatus": "FINISHED", "actualOrderId": "97", "actualPrice": "69067.6", "actualQty": "0.1",
+    "triggerPrice": "69080",
+    "price": "0", "timeInForce": "GTC", "createTime": 1, "updateTime": 2,
+}  # fmt: skip
+POSITION = {
+    "symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "-0.2", "entryPrice": "60000", "markPrice": "61000",
+    "unRealizedProfit": "-200", "liquidationPrice": "0", "notional": "-12200", "positionInitialMargin": "610",
+}  # fmt: skip
+KLINE = [60_000, "1", "2", "0.5", "1.5", "10", 119_999, "15", 3, "4", "6", "0"]
+AGGREGATE = {"a": 1, "p": "1", "q": "2", "T": 5, "m": False}
+DEPTH = {"lastUpdateId": 5, "E": 7, "bids": [["1", "2"]], "asks": [["3", "4"]]}
+BEST = {
+    "symbol": "BTCUSDT",
+    "bidPrice": "4.0",
+    "bidQty": "431.0",
+    "askPrice": "4.1",
+    "askQty": "9.0",
+    "time": 5,
+}
+INFO = {"symbols": [{
+    "symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "contractType": "PERPETUAL",
+    "filters": [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "minQty": "0.1", "maxQty": "9000", "stepSize": "0.1"},
+        {"filterType": "NOTIONAL", "minNotional": "5"},
+    ],
+}]}  # fmt: skip
+
+
+def test_damaged_answers_to_questions_are_understood_or_refused_as_one_fault() -> None:
+    rng = random.Random(7)
+    plain, futures = codecs()
+    wallets, positions = futures.account()
+    account_of_spot = {"balances": [{"asset": "BTC", "free": "1", "locked": "2"}], "updateTime": 3}
+    account_of_futures = {"assets": [{"asset": "USDT", "walletBalance": "5", "availableBalance": "4"}]}
+    commission = {"symbol": "BTCUSDT", "makerCommissionRate": "0.0002", "takerCommissionRate": "0.0004"}
+    rate = {"symbol": "BTCUSDT", "fundingRate": "-0.01", "fundingTime": 5}
+    asked: list[tuple[Any, Any]] = [
+        (plain.bars(BTC.id, "1m", 0, 2**62), [KLINE]),
+        (plain.trades(BTC.id, 0, 2**62), [AGGREGATE]),
+        (plain.book_snapshot(BTC.id), DEPTH),
+        (plain.quote(BTC.id), BEST),
+        (plain.instruments_call(), INFO),
+        (futures.instruments_call(), INFO),
+        (plain.account()[0], account_of_spot),
+        (wallets, account_of_futures),
+        (positions, [POSITION]),
+        (plain.open_orders(), [ROW]),
+        (futures.find_order(PERP.id, "o1"), ROW),
+        (futures.open_orders().then, [ALGO]),
+        (plain.fills(0, BTC.id), [TRADE]),
+        (futures.fees(PERP.id), commission),
+        (futures.funding(PERP.id, 0, 2**62), [rate]),
+        (plain.server_time(), {"serverTime": 1_700_000_000_000}),
+    ]
+    outcome: Counter[str] = Counter()
+    for _ in range(8_000):
+        call, body = rng.choice(asked)
+        damage = rng.choice((bytes_damaged, fields_damaged))
+        try:
+            told = call.parse(damage(json.dumps(body).encode(), rng), 2**62)
+        except VenueError as error:
+            outcome[error.kind.name] += 1
+            continue
+        check_sense(told)
+        for name in ("rows", "balances", "positions"):
+            for part in getattr(told, name, ()):
+                check_sense(part)
+        for part in told if isinstance(told, list) else ():
+            check_sense(part)
+        outcome["understood"] += 1
+    assert outcome.keys() <= {"understood", "MALFORMED"}, outcome
+    assert min(outcome.values()) > 500, outcome
