@@ -56,7 +56,7 @@ class Line:
 def line(venue: LocalVenue) -> Iterator[Line]:
     made = Line(venue)
     yield made
-    made.socket.close()
+    made.socket.shutdown()
 
 
 def upgrade_status(venue: LocalVenue, path: str) -> int:
@@ -295,7 +295,7 @@ def test_ten_users_and_ten_connections_are_enough() -> None:
         assert refused == {"channel": "error", "data": "Cannot track more than 10 total users."}
         assert upgrade_status(venue, "/ws") == 404
         for one in lines:
-            one.socket.close()
+            one.socket.shutdown()
     finally:
         venue.stop()
 
