@@ -163,6 +163,62 @@ def check(
         raise _main_wallet(keys)
 
 
+@app.command
+def agent(
+    product: Annotated[str, Parameter(help="hyperliquid: no other venue has agents.")] = "hyperliquid",
+    /,
+    *,
+    name: Name = "default",
+    agent_name: Annotated[
+        str, Parameter(help="What the venue calls the agent; an older one of that name loses its rights.")
+    ] = "lanner",
+    vault: Annotated[str, Parameter(help="Address of a vault or sub-account to trade for.")] = "",
+    secret_file: Annotated[
+        Path | None, Parameter(help="File that holds the main wallet's key; it is not stored.")
+    ] = None,
+    store: Annotated[str, Parameter(help="file (encrypted, with a passphrase) or keyring.")] = "file",
+    url: Url = None,
+    testnet: Testnet = False,
+    ca_file: CaFile = "",
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make an agent wallet, let the main wallet approve it, and store the agent's key.
+
+    The main wallet's key is asked for once, signs the approval and is forgotten. The agent can trade for the account
+    and can never withdraw.
+    """
+    from secrets import token_hex
+
+    from lanner.cli.output import note, print_json
+    from lanner.cli.venue_options import run, where
+    from lanner.core.errors import ConfigError
+    from lanner.venues.keys import Keys
+    from lanner.venues.keystore import KeyEntry, Secret
+
+    if product != "hyperliquid":
+        raise ConfigError(f"{product} has no agents", expected="hyperliquid")
+    main = Keys("wallet", _secret(secret_file))
+    secret = Secret("0x" + token_hex(32))
+    keys = Keys("wallet", secret, account=main.api_key, vault=vault, name=name)
+    run(_approve(main, keys.api_key, agent_name, where(url, testnet, ca_file)))
+    _store().add(KeyEntry(product, name, keys.kind, keys.api_key, keys.account, keys.vault, store), secret)
+    if json:
+        print_json({"product": product, "name": name, "agent": keys.api_key, "account": keys.account})
+    else:
+        note(f"{keys.api_key} may trade for {keys.account}; its key is stored in the {store}", quiet=quiet)
+
+
+async def _approve(main: Keys, address: str, agent_name: str, network: object) -> None:
+    from lanner.live.connect import Where, connect
+    from lanner.venues.hyperliquid.codec import HyperliquidCodec
+
+    assert isinstance(network, Where)
+    async with connect("hyperliquid", network, keys=main) as link:
+        assert isinstance(link.codec, HyperliquidCodec)
+        await link.ask(link.codec.approve_agent(address, agent_name))
+
+
 _RIGHTS = ("read", "trade", "withdraw", "ip_bound")
 
 
@@ -192,7 +248,7 @@ def _main_wallet(keys: Keys) -> Exception:
     return RiskRefusedError(
         f"the key of {keys.api_key} is a main wallet's: it can withdraw everything",
         expected="the key of an agent (API wallet), which can only trade, with --account ADDRESS of its master",
-        fix="Make one on the venue's API page; --allow-main-wallet takes the risk.",
+        fix="Make one: lanner keys agent hyperliquid. Or take the risk with --allow-main-wallet.",
     )
 
 

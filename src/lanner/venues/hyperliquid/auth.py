@@ -18,49 +18,16 @@ from lanner.venues.signing import keccak
 Field = tuple[str, str]
 """Name and EIP-712 type (string, uint64, bool or address) of a user-signed action's field."""
 
-USER_ACTIONS: Mapping[str, tuple[str, tuple[Field, ...]]] = {
-    "usdSend": (
-        "HyperliquidTransaction:UsdSend",
-        (("hyperliquidChain", "string"), ("destination", "string"), ("amount", "string"), ("time", "uint64")),
+APPROVE_AGENT: tuple[str, tuple[Field, ...]] = (
+    "HyperliquidTransaction:ApproveAgent",
+    (
+        ("hyperliquidChain", "string"),
+        ("agentAddress", "address"),
+        ("agentName", "string"),
+        ("nonce", "uint64"),
     ),
-    "withdraw3": (
-        "HyperliquidTransaction:Withdraw",
-        (("hyperliquidChain", "string"), ("destination", "string"), ("amount", "string"), ("time", "uint64")),
-    ),
-    "usdClassTransfer": (
-        "HyperliquidTransaction:UsdClassTransfer",
-        (("hyperliquidChain", "string"), ("amount", "string"), ("toPerp", "bool"), ("nonce", "uint64")),
-    ),
-    "spotSend": (
-        "HyperliquidTransaction:SpotSend",
-        (
-            ("hyperliquidChain", "string"),
-            ("destination", "string"),
-            ("token", "string"),
-            ("amount", "string"),
-            ("time", "uint64"),
-        ),
-    ),
-    "approveAgent": (
-        "HyperliquidTransaction:ApproveAgent",
-        (
-            ("hyperliquidChain", "string"),
-            ("agentAddress", "address"),
-            ("agentName", "string"),
-            ("nonce", "uint64"),
-        ),
-    ),
-    "approveBuilderFee": (
-        "HyperliquidTransaction:ApproveBuilderFee",
-        (
-            ("hyperliquidChain", "string"),
-            ("maxFeeRate", "string"),
-            ("builder", "address"),
-            ("nonce", "uint64"),
-        ),
-    ),
-}
-"""The EIP-712 type of each user-signed action and its fields in signing order."""
+)
+"""EIP-712 type and fields of the one user-signed action that we send; transfers and withdrawals are not written here."""
 
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
@@ -107,23 +74,25 @@ class Signer:
         tail = f',"nonce":{nonce},"signature":{{"r":"{r:#x}","s":"{s:#x}","v":{v}}}{vault}{expires}}}'
         return b'{"action":' + msgspec.json.encode(action) + tail.encode()
 
-    def user_payload(self, action: Mapping[str, object], nonce: int) -> bytes:
-        """Return the JSON body of a user-signed action, its chain filled in from the network."""
+    def approval(self, address: str, name: str, nonce: int) -> bytes:
+        """Return the JSON body that approves an agent, signed with the main wallet's own key."""
         if self.keys is None:
             raise no_keys()
-        full = {
-            **action,
+        action = {
+            "type": "approveAgent",
+            "agentAddress": address,
+            "agentName": name,
+            "nonce": nonce,
             "signatureChainId": "0x66eee",
             "hyperliquidChain": "Mainnet" if self.mainnet else "Testnet",
         }
-        r, s, v = self.keys.sign_digest(user_digest(full))
-        body = {"action": full, "nonce": nonce, "signature": {"r": f"{r:#x}", "s": f"{s:#x}", "v": v}}
+        r, s, v = self.keys.sign_digest(user_digest(action, *APPROVE_AGENT))
+        body = {"action": action, "nonce": nonce, "signature": {"r": f"{r:#x}", "s": f"{s:#x}", "v": v}}
         return msgspec.json.encode(body)
 
 
-def user_digest(action: Mapping[str, object]) -> bytes:
-    """Return the EIP-712 digest of a user-signed action: its fields, and ``signatureChainId`` for the domain."""
-    primary, fields = USER_ACTIONS[str(action["type"])]
+def user_digest(action: Mapping[str, object], primary: str, fields: Sequence[Field]) -> bytes:
+    """Return the EIP-712 digest of a user-signed action of a type with these fields; its chain id is the domain's."""
     kind = f"{primary}({','.join(f'{what} {name}' for name, what in fields)})"
     values = [keccak(kind.encode()), *_values(action, fields)]
     domain = _domain(b"HyperliquidSignTransaction", int(str(action["signatureChainId"]), 16))

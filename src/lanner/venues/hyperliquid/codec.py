@@ -303,6 +303,20 @@ class HyperliquidCodec:
         priority = Priority.CANCEL if urgent else Priority.NEW
         return Call(name, build, answers.done, {"weight": 1}, priority, idempotent=False)
 
+    def approve_agent(self, address: str, name: str) -> Call[None]:
+        """Let another wallet trade for this account (never withdraw); only the main wallet's own key can say so.
+
+        An agent that was approved under the same name before loses its rights.
+        """
+        if self._signer.keys is None:
+            raise no_keys()
+
+        def build(_ts_ms: int, nonce: int) -> HttpRequest:
+            body = self._signer.approval(address, name, nonce)
+            return HttpRequest("POST", "/exchange", body=body, headers=JSON)
+
+        return Call("approveAgent", build, answers.done, {"weight": 1}, Priority.NEW, idempotent=False)
+
     # -- orders ------------------------------------------------------------------------------------------
 
     def client_id(self, order_id: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lanner.venues.errors import VenueError
-from lanner.venues.hyperliquid.auth import Signer, action_hash, user_digest
+from lanner.venues.hyperliquid.auth import APPROVE_AGENT, Signer, action_hash, user_digest
 from lanner.venues.keys import Keys
 
 
@@ -62,14 +62,34 @@ def test_the_hash_of_an_order_on_the_real_chain_is_reproduced(vectors: dict[str,
 def test_every_user_signed_action_is_signed_as_published(vectors: dict[str, Any]) -> None:
     cases = _cases(vectors, "user_signed_action")
     assert len(cases) >= 8
+    types = {
+        case["id"]: (
+            case["primary_type"],
+            [(field["name"], field["type"]) for field in case["sign_types"]],
+        )
+        for _, case in cases
+        if "primary_type" in case
+    }
+    assert types["approveAgent"] == (APPROVE_AGENT[0], list(APPROVE_AGENT[1]))
     for secret, case in cases:
         keys = Keys("wallet", secret)
         for network in ("mainnet", "testnet"):
-            if network not in case:
-                continue
-            action = {"type": case["id"], **case[f"action_{network}"]}
-            r, s, v = keys.sign_digest(user_digest(action))
-            assert {"r": f"{r:#x}", "s": f"{s:#x}", "v": v} == case[network], (case["id"], network)
+            if network in case:
+                r, s, v = keys.sign_digest(user_digest(case[f"action_{network}"], *types[case["id"]]))
+                assert {"r": f"{r:#x}", "s": f"{s:#x}", "v": v} == case[network], (case["id"], network)
+
+
+def test_the_approval_of_an_agent_is_the_published_one(vectors: dict[str, Any]) -> None:
+    (found,) = (
+        (key, case) for key, case in _cases(vectors, "user_signed_action") if case["id"] == "approveAgent"
+    )
+    secret, case = found
+    for network in ("mainnet", "testnet"):
+        told = case[f"action_{network}"]
+        signer = Signer(Keys("wallet", secret), mainnet=network == "mainnet")
+        body = signer.approval(told["agentAddress"], told["agentName"], told["nonce"])
+        assert json.loads(body)["action"] == told
+        assert _signature(body) == case[network]
 
 
 def test_without_a_key_nothing_is_signed() -> None:
