@@ -92,10 +92,6 @@ class Candles:
                 candle.buy_lots += lots
                 candle.buy_quote_atoms += quote_atoms
 
-    def put_history(self, candles: list[Candle]) -> None:
-        """Place one-minute candles of the time before the venue opened; oldest first, before any trade."""
-        self._minutes.extendleft(reversed(candles))
-
     def read(self, interval: str, since_ns: int = 0, until_ns: int = 1 << 62, limit: int = 0) -> list[Candle]:
         """Return candles that start in [since, until], oldest first; with a limit the latest of them."""
         source = self._seconds if interval.endswith("s") else self._minutes

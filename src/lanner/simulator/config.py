@@ -31,6 +31,8 @@ class ServeConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How fast feed time runs against the clock."""
     rate: float = 100.0
     """Actions of the synthetic market a second of feed time and dialect; 0: the book stands still."""
+    history_s: float = 3_600.0
+    """How long the synthetic market has traded already when the venue opens, in seconds."""
     vol: float = 0.6
     """Annualised volatility of the synthetic market."""
     catalog: str = ""
@@ -55,6 +57,7 @@ class ServeConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         _within("port", self.port, 0, 65_000)
         _within("speed", self.speed, 0.001, 1e6)
         _within("rate", self.rate, 0, 1e6)
+        _within("history_s", self.history_s, 0, 30 * 86_400)
         _within("vol", self.vol, 0.0, 10.0)
         if self.tls not in ("", "self-signed"):
             raise ConfigError(

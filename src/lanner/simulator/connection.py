@@ -88,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._reader: FrameReader | None = None
         self._busy = False
+        self._continued = False
+        """Whether the present request has had its ``100 Continue``."""
         self._out: list[bytes] = []
         self._closing = False
         self._due = 0.0
@@ -138,13 +140,14 @@ class Connection(asyncio.Protocol):
                 self.answer(HttpResponse(status=bad.status, body=b"{}"), keep_alive=False)
                 return
             if request is None:
-                if wants_continue(self._buffer):
+                if not self._continued and wants_continue(self._buffer):
+                    self._continued = True
                     self._write_now(b"HTTP/1.1 100 Continue\r\n\r\n")
                 return
             if is_upgrade(request.headers):
                 self._upgrade(request)
                 return
-            self._busy = True
+            self._busy, self._continued = True, False
             self._host.http(self, request)
 
     def answer(self, response: HttpResponse, *, keep_alive: bool, head_only: bool = False) -> None:

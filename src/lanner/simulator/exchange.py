@@ -358,13 +358,12 @@ class Exchange:
     def advance(self, now_ns: int) -> None:
         """Let time pass: ends GTD orders, fires countdowns, settles funding that is due."""
         state = self._state
-        if now_ns <= state.now_ns and not state.due(state.now_ns):
-            return
-        while (moment := state.due(now_ns)) is not None:
+        until = max(now_ns, state.now_ns)
+        while (moment := state.due(until)) is not None:
             state.now_ns = max(moment, state.now_ns)
             self._fire_due()
             self._settle()
-        state.now_ns = max(now_ns, state.now_ns)
+        state.now_ns = until
 
     # -- figures --------------------------------------------------------------------------------------------
 

@@ -107,6 +107,10 @@ class Agents:
             self._quote(Side.SELL, level, now_ns)
         self._marks(0, now_ns)
 
+    def begin(self, feed_ns: int) -> None:
+        """Let the agents' time begin earlier than at 0."""
+        self._last_ns = self._next_mark = self._next_rate = feed_ns
+
     def act(self, feed_ns: int, now_ns: int) -> bool:
         """Do one thing; ``False`` when the path has ended."""
         if not self._move(feed_ns):
@@ -244,6 +248,15 @@ class SyntheticFeed:
 
     def _wait(self) -> int:
         return int(-math.log(1.0 - self._rng.random()) / self._each * SECOND)
+
+    def live_through(self, start_ns: int, end_ns: int, actions: int) -> None:
+        """Trade through a stretch of the past, so that the venue opens with a tape and candles."""
+        length = end_ns - start_ns
+        for agents in self._agents:
+            agents.begin(-length)
+        for number in range(actions if self._agents else 0):
+            feed_ns = -length + length * number // actions
+            self._agents[self._rng.integer(0, len(self._agents))].act(feed_ns, end_ns + feed_ns)
 
     def run(self, feed_ns: int, now_ns: int, budget: int) -> int:
         """Do what is due."""

@@ -19,7 +19,7 @@ from lanner.simulator.control import Control
 from lanner.simulator.credentials import Credentials, account_from, make_account
 from lanner.simulator.exchange import Exchange
 from lanner.simulator.faults import FaultPlan, LogLine, read_log
-from lanner.simulator.feed import Feed
+from lanner.simulator.feed import Feed, SyntheticFeed
 from lanner.simulator.feeds import make_feed
 from lanner.simulator.host import DialectHost
 from lanner.simulator.journal import BookJournal
@@ -27,6 +27,8 @@ from lanner.simulator.listing import markets_of
 from lanner.simulator.registry import make_dialect
 
 TICK_S = 0.005
+HISTORY_RATE = 0.5
+"""Actions a second of the market's past."""
 BURST = 2_000
 """Actions of a feed in one turn, so that a fast feed leaves time for clients."""
 
@@ -78,7 +80,8 @@ class VenueServer:
 
     def _part(self, name: str) -> _Market:
         config, now = self.config, self.now_ns()
-        exchange = Exchange(name, markets_of(name), first_order_id=1_000_001, now_ns=now)
+        past = int(config.history_s * 1e9) if config.feeds.get(name, config.feed) == "synthetic" else 0
+        exchange = Exchange(name, markets_of(name), first_order_id=1_000_001, now_ns=now - past)
         for market in exchange.markets.values():
             if not market.is_spot:
                 every = market.rules.funding_interval_ns
@@ -86,7 +89,9 @@ class VenueServer:
         self._open_accounts(name, exchange)
         feed = make_feed(config, name, exchange)
         if feed is not None:
-            feed.open(now)
+            feed.open(now - past)
+        if past and isinstance(feed, SyntheticFeed):
+            feed.live_through(now - past, now, int(config.history_s * HISTORY_RATE))
         dialect = make_dialect(name, exchange, config.options.get(name, {}), config.seed)
         host = DialectHost(
             dialect, exchange, self.faults, self.now_ns, journal=BookJournal(exchange), note=self._note

@@ -9,6 +9,7 @@ from lanner.simulator.markets import Market
 from lanner.simulator.orders import STOP_TYPES, SimOrder, SimStatus, TriggerBy
 
 Heap = list[tuple[int, int, SimOrder]]
+SWEEP = 512
 
 
 def fires_above(order: SimOrder) -> bool:
@@ -39,9 +40,9 @@ class Triggers:
         if order.trail_bps:
             self._trailing[order.order_id] = order
         elif fires_above(order):
-            heapq.heappush(self._above[order.trigger_by], (order.trigger_ticks, order.order_id, order))
+            _push(self._above[order.trigger_by], (order.trigger_ticks, order.order_id, order))
         else:
-            heapq.heappush(self._below[order.trigger_by], (-order.trigger_ticks, order.order_id, order))
+            _push(self._below[order.trigger_by], (-order.trigger_ticks, order.order_id, order))
 
     def woken(self, market: Market) -> list[SimOrder]:
         """Take out the orders that the market's prices wake, oldest first."""
@@ -67,11 +68,24 @@ class Triggers:
                 found.append(order)
 
 
+def _push(heap: Heap, entry: tuple[int, int, SimOrder]) -> None:
+    heapq.heappush(heap, entry)
+    if len(heap) % SWEEP == 0:
+        # orders that were cancelled or amended leave their entries behind
+        heap[:] = [one for one in heap if _waits(one)]
+        heapq.heapify(heap)
+
+
+def _waits(entry: tuple[int, int, SimOrder]) -> bool:
+    key, _, order = entry
+    return order.status is SimStatus.PENDING_TRIGGER and abs(key) == order.trigger_ticks
+
+
 def _pop(heap: Heap, limit: int, found: list[SimOrder]) -> None:
     while heap and heap[0][0] <= limit:
-        key, _, order = heapq.heappop(heap)
-        if order.status is SimStatus.PENDING_TRIGGER and abs(key) == order.trigger_ticks:
-            found.append(order)
+        entry = heapq.heappop(heap)
+        if _waits(entry):
+            found.append(entry[2])
 
 
 def trails_to(order: SimOrder, px: int) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lanner.model.enums import OrderType, Side
 from lanner.simulator.events import AccountChanged, ChangeReason, FundingPaid, Liquidated
 from lanner.simulator.money import SCALE, atoms_text, fee_of, from_atoms, to_atoms
-from lanner.simulator.orders import PositionSide, RejectReason, SimStatus, StpMode
+from lanner.simulator.orders import Ack, ListKind, NewList, PositionSide, RejectReason, SimStatus, StpMode
 from tests.unit.simulator.venue import BUY, IOC, PERP, SELL, SPOT, Venue
 
 USD = SCALE
@@ -19,7 +19,7 @@ USD = SCALE
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["limit", "limit", "market", "ioc", "stop", "cancel", "amend", "mark", "fund", "quote"]
+            ["limit", "limit", "market", "ioc", "stop", "cancel", "amend", "mark", "fund", "quote", "oco"]
         ),
         st.sampled_from("abc"),
         st.sampled_from([SPOT, PERP]),
@@ -30,6 +30,15 @@ STEPS = st.lists(
     ),
     max_size=50,
 )
+
+
+def play_oco(venue: Venue, owner: str, lots: int, px: int) -> None:
+    """Send a take-profit above and a stop below the price."""
+    legs = [
+        venue.new(owner, SELL, lots, px + 5),
+        venue.new(owner, SELL, lots, px - 9, type=OrderType.STOP_LIMIT, trigger_ticks=px - 6),
+    ]
+    venue.exchange.submit_list(NewList(account=owner, market=SPOT, kind=ListKind.OCO, orders=legs), venue.now)
 
 
 def play(venue: Venue, steps: list[tuple[str, str, str, Side, int, int, int]]) -> None:
@@ -43,29 +52,42 @@ def play(venue: Venue, steps: list[tuple[str, str, str, Side, int, int, int]]) -
         elif what == "fund":
             exchange.set_funding_rate(PERP, Decimal(pick - 25) / 10_007, venue.now)
             exchange.settle_funding(PERP, venue.now)
+        elif what == "oco":
+            play_oco(venue, owner, lots, px)
         elif what in ("cancel", "amend"):
             if orders:
-                order = exchange.any_order(orders[pick % len(orders)])
-                assert order is not None
-                if what == "cancel":
-                    exchange.cancel(order.account, venue.now, order_id=order.order_id)
-                elif order.ticks:
-                    exchange.amend(order.account, venue.now, order_id=order.order_id, ticks=px, lots=lots)
+                play_change(venue, what, orders[pick % len(orders)], px, lots)
         else:
-            more: dict[str, object] = {"market": market, "stp": StpMode(pick % 5)}
-            ticks = px
-            if what == "market":
-                ticks = 0
-            elif what == "ioc":
-                more["tif"] = IOC
-            elif what == "stop":
-                more |= {"type": OrderType.STOP_LIMIT, "trigger_ticks": px + (5 if side is BUY else -5)}
-            elif what == "quote":
-                ticks, lots = 0, 0
-                more |= {"quote_atoms": pick * 100 * USD, "market": SPOT}
-            ack = venue.send(owner, side, lots, ticks, **more)
+            ack = play_order(venue, what, owner, market, side, lots, px, pick)
             if ack.order is not None:
                 orders.append(ack.order.order_id)
+
+
+def play_change(venue: Venue, what: str, number: int, px: int, lots: int) -> None:
+    order = venue.exchange.any_order(number)
+    assert order is not None
+    if what == "cancel":
+        venue.exchange.cancel(order.account, venue.now, order_id=number)
+    elif order.ticks:
+        venue.exchange.amend(order.account, venue.now, order_id=number, ticks=px, lots=lots)
+
+
+def play_order(
+    venue: Venue, what: str, owner: str, market: str, side: Side, lots: int, px: int, pick: int
+) -> Ack:
+    more: dict[str, object] = {"market": market, "stp": StpMode(pick % 5)}
+    if market == PERP and pick % 7 == 0:
+        more["reduce_only"] = True
+    if what == "market":
+        px = 0
+    elif what == "ioc":
+        more["tif"] = IOC
+    elif what == "stop":
+        more |= {"type": OrderType.STOP_LIMIT, "trigger_ticks": px + (5 if side is BUY else -5)}
+    elif what == "quote":
+        px, lots = 0, 0
+        more |= {"quote_atoms": pick * 100 * USD, "market": SPOT}
+    return venue.send(owner, side, lots, px, **more)
 
 
 @settings(max_examples=150, deadline=None)
@@ -91,6 +113,8 @@ def test_what_is_locked_is_what_the_open_spot_orders_need(
         needed = {"USDT": 0, "BTC": 0}
         exposure = [0, 0, 0, 0]
         for order in account.open_orders.values():
+            if order.list_id and order.is_triggered_type and not order.triggered_ns:
+                continue  # its sibling has set the money aside for both
             if order.market == SPOT:
                 asset, atoms = (
                     ("USDT", order.leaves * order.ticks * venue.spot.unit)
@@ -98,7 +122,7 @@ def test_what_is_locked_is_what_the_open_spot_orders_need(
                     else ("BTC", order.leaves * venue.spot.lot_atoms)
                 )
                 needed[asset] += atoms
-            elif order.status is not SimStatus.PENDING_TRIGGER:
+            elif order.status is not SimStatus.PENDING_TRIGGER and not order.reduce_only:
                 at = 0 if order.side is BUY else 2
                 exposure[at] += order.leaves
                 exposure[at + 1] += order.leaves * order.ticks * venue.perp.unit

@@ -286,6 +286,24 @@ def test_an_order_good_till_a_date_ends_on_it() -> None:
     assert (order.status, order.end_reason, order.ts_updated) == (SimStatus.EXPIRED, EndReason.GTD, 1_000)
 
 
+def test_a_switch_fires_even_if_the_venues_time_passed_its_moment_otherwise() -> None:
+    venue = Venue()
+    order = order_of(venue.buy("a", 5, 90))
+    venue.exchange.set_countdown("a", 1_000, 10)
+    venue.exchange.submit(venue.new("b", BUY, 1, 90), 2_000)
+    venue.exchange.advance(2_000)
+    assert order.status is SimStatus.CANCELED
+
+
+def test_waiting_orders_that_are_gone_leave_nothing_behind() -> None:
+    venue = Venue()
+    trade_at(venue, 100)
+    for _ in range(3_000):
+        venue.cancel(venue.buy("a", 5, type=STOP, trigger_ticks=110))
+    triggers = venue.exchange._state.triggers[SPOT]
+    assert sum(map(len, triggers._above.values())) < 1_000
+
+
 def test_a_dead_mans_switch_cancels_everything_unless_it_is_set_anew() -> None:
     venue = Venue()
     order = order_of(venue.buy("a", 5, 90))
