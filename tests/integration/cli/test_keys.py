@@ -76,6 +76,20 @@ def test_a_key_of_the_wrong_kind_is_a_mistake(
     assert lanner("keys", "add", "nowhere")[0] == 2
 
 
+def test_keyboard_and_prompts_take_what_pipes_cannot(lanner: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Keyboard("public-part\n"))
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "s3cr3t" if "Secret" in prompt else "?")
+    code, out, err = lanner("keys", "add", "binance-spot")
+    assert code == 0, err
+    assert "s3cr3t" not in out + err
+    (row,) = json.loads(lanner("keys", "list", "--json")[1])["keys"]
+    assert (row["kind"], row["api_key"]) == ("hmac", "public-part")
+
+
 @contextmanager
 def venue(role: dict[str, Any]) -> Iterator[str]:
     """Serve the two questions that ``check`` asks."""

@@ -63,6 +63,8 @@ def add(
     spec = product_spec(product)
     if kind and kind not in spec.key_kinds:
         raise ConfigError(f"{product} takes no {kind} keys", expected=", ".join(spec.key_kinds), found=kind)
+    if not api_key and spec.key_kinds != ("wallet",):
+        api_key = _public_part()
     secret = _secret(secret_file)
     keys = Keys(
         kind or _only(spec.key_kinds), secret, api_key=api_key, account=account, vault=vault, name=name
@@ -255,6 +257,16 @@ def _main_wallet(keys: Keys) -> Exception:
 def _only(kinds: tuple[str, ...]) -> str:
     """Return the one kind of key that a venue takes; nothing where it takes several."""
     return kinds[0] if len(kinds) == 1 else ""
+
+
+def _public_part() -> str:
+    """Ask for the API key where somebody is at the keyboard."""
+    import sys
+
+    if not sys.stdin.isatty():
+        return ""
+    print("API key: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def _secret(path: Path | None) -> Secret:
