@@ -13,7 +13,13 @@ from lanner.simulator.dialects.hyperliquid import spec
 from lanner.simulator.dialects.hyperliquid.endpoint import KINDS, Endpoint, UnreadableError, read
 from lanner.simulator.dialects.hyperliquid.info_market import BadRequestError, MarketInfo, UnknownThingError
 from lanner.simulator.dialects.hyperliquid.info_user import UserInfo
-from lanner.simulator.dialects.hyperliquid.limits import Visitors, action_weight, answer_weight, info_weight
+from lanner.simulator.dialects.hyperliquid.limits import (
+    Visitor,
+    Visitors,
+    action_weight,
+    answer_weight,
+    info_weight,
+)
 from lanner.simulator.dialects.hyperliquid.orders import Desk
 from lanner.simulator.dialects.hyperliquid.portfolio import sample
 from lanner.simulator.dialects.hyperliquid.records import Records
@@ -67,21 +73,20 @@ class HyperliquidDialect:
             return HttpResponse(status=404, body=b"", content_type=_TEXT)
         if request.method != "POST":
             return HttpResponse(status=405, body=b"", headers={"allow": "POST"}, content_type=_TEXT)
-        if self._visitors.on and not self._visitors.of(request.remote).weight.take(
-            self._weight(path, request.body), request.now_ns
-        ):
+        visitor = self._visitors.of(_visitor(request))
+        if self._visitors.on and not visitor.weight.take(self._weight(path, request.body), request.now_ns):
             return HttpResponse(status=429, body=b"null")
         answer = self._answer(path, request.body)
         answer.headers = {**_CORS, **answer.headers}
         if path == "/info" and self._visitors.on:
-            self._charge_length(request, answer)
+            self._charge_length(visitor, request, answer)
         return answer
 
     @staticmethod
     def _weight(path: str, body: bytes) -> int:
         try:
             found = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return 1
         if not isinstance(found, dict):
             return 1
@@ -93,12 +98,13 @@ class HyperliquidDialect:
         batches = (action.get(name) for name in ("orders", "cancels", "modifies"))
         return action_weight(max((len(one) for one in batches if isinstance(one, list)), default=0))
 
-    def _charge_length(self, request: HttpRequest, answer: HttpResponse) -> None:
+    @staticmethod
+    def _charge_length(visitor: Visitor, request: HttpRequest, answer: HttpResponse) -> None:
         if answer.status != 200 or len(answer.body) < 1_000:
             return
         kind = str(msgspec.json.decode(request.body)["type"])
         more = answer_weight(kind, msgspec.json.decode(answer.body))
-        self._visitors.of(request.remote).weight.charge(more, request.now_ns)
+        visitor.weight.charge(more, request.now_ns)
 
     def _answer(self, path: str, body: bytes) -> HttpResponse:
         """Answer without counting; posts over the socket come here too."""
@@ -111,7 +117,7 @@ class HyperliquidDialect:
             if handler is None:
                 raise BadRequestError("type")
             answer = dumps(handler(request))
-        except (msgspec.DecodeError, UnicodeDecodeError, BadRequestError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadRequestError, TypeError):
             return _unreadable()
         except UnknownThingError:
             return HttpResponse(status=500, body=b"null")
@@ -205,6 +211,16 @@ class HyperliquidDialect:
 
 
 _CORS = {"access-control-allow-origin": "*", "vary": "origin"}
+
+
+def _visitor(request: HttpRequest) -> str:
+    """Return whose budget a request uses: an address, on loopback the program there.
+
+    Programs on one machine would share one budget here that stand on machines of their own elsewhere.
+    """
+    if request.remote in ("127.0.0.1", "::1"):
+        return f"{request.remote} {request.headers.get('user-agent', '')}"
+    return request.remote
 
 
 def _unreadable() -> HttpResponse:

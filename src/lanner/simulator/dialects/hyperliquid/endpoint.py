@@ -59,7 +59,7 @@ def read(body: bytes | msgspec.Raw) -> Signed:
     try:
         request = _REQUEST.decode(body)
         raw = msgspec.json.decode(request.action, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
     kind = raw.get("type")
     if request.vault_address is not None and not is_address(request.vault_address):
@@ -68,7 +68,7 @@ def read(body: bytes | msgspec.Raw) -> Signed:
         return Signed(request, raw, kind, None)
     try:
         return Signed(request, raw, str(kind), _ACTION.decode(request.action))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from typing import Any
 
@@ -257,7 +258,9 @@ class UserInfo:
         user = self._user(body)
         if user is None:
             return []
-        found = [history_order(self._venue, one) for purse in user.accounts for one in purse.orders]
+        orders = (one for purse in user.accounts for one in purse.orders)
+        latest = heapq.nlargest(spec.MAX_RESULTS, orders, key=lambda one: (one.ts_updated, one.order_id))
+        found = [history_order(self._venue, one) for one in latest]
         found.extend(user.refused)
         found.sort(key=lambda one: (-one["statusTimestamp"], -one["order"]["oid"]))
         return found[: spec.MAX_RESULTS]

@@ -105,7 +105,7 @@ class Sockets:
                 understood = self._post(client, message)
             elif message.method in ("subscribe", "unsubscribe"):
                 understood = self._wish(client, message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         if not understood:
             shown = payload.decode("utf-8", "replace")
@@ -169,7 +169,7 @@ class Sockets:
         words = f"{refusal.status}: {refusal.body.decode()}"
         try:
             number = _MESSAGE.decode(payload).id
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             number = None
         if number is not None:
             data = {"id": number, "response": {"type": "error", "payload": words}}
