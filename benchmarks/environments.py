@@ -56,7 +56,43 @@ VECTORBT = Peer(
     module="benchmarks.peers.vectorbt_ma",
     kinds=(),
 )
+CCXT = Peer(
+    name="ccxt",
+    requirements=("ccxt>=4.5,<5", "coincurve"),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.ccxt_venue",
+    kinds=(),
+)
+CRYPTOFEED = Peer(
+    name="cryptofeed",
+    requirements=("cryptofeed>=2.4.1,<3",),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.cryptofeed_venue",
+    kinds=(),
+)
+PYTHON_BINANCE = Peer(
+    name="python-binance",
+    requirements=("python-binance>=1.0.29,<2",),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.python_binance_venue",
+    kinds=(),
+)
+BINANCE_SDK = Peer(
+    name="binance-sdk-spot",
+    requirements=("binance-sdk-spot>=6,<10",),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.binance_sdk_venue",
+    kinds=(),
+)
+HYPERLIQUID_SDK = Peer(
+    name="hyperliquid-python-sdk",
+    requirements=("hyperliquid-python-sdk>=0.20,<1",),
+    oldest_python=(3, 11),
+    module="benchmarks.peers.hyperliquid_sdk_venue",
+    kinds=(),
+)
 PEERS = (NAUTILUS_2, NAUTILUS_1, BACKTESTING)
+VENUE_PEERS = (CCXT, CRYPTOFEED, PYTHON_BINANCE, BINANCE_SDK, HYPERLIQUID_SDK)
 
 
 class PeerUnavailableError(Exception):

@@ -24,6 +24,10 @@ FrameTap = Callable[[str, bytes, int], None]
 answer of HTTP is its URL."""
 
 
+ANSWER_S = 10.0
+"""So long a venue may take to confirm subscriptions before the connection is opened again."""
+
+
 @dataclass(slots=True)
 class _Line:
     """One route on its connections (several where they are redundant)."""
@@ -64,6 +68,10 @@ class MarketGateway:
         self._lines: list[_Line] = []
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
+        self._unconfirmed = 0
+        self._greeted: set[WebSocket] = set()
+        self._patience = Backoff(base_s=ANSWER_S, cap_s=300.0)
+        self._watch: asyncio.TimerHandle | None = None
         self.malformed: list[Malformed] = []
         self.stream = MarketStream(
             link.codec,
@@ -95,6 +103,7 @@ class MarketGateway:
     async def stop(self) -> None:
         """Close all connections."""
         self._stopped = True
+        self._confirmed()
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
@@ -142,6 +151,9 @@ class MarketGateway:
     def _opened(self, line: _Line, name: str, socket: WebSocket) -> None:
         for frame in line.route.hello:
             socket.send(frame)
+        self._greeted.add(socket)
+        self._unconfirmed += len(line.route.hello)
+        self._expect_answers(len(line.route.hello) / (line.route.sends_per_s or 1e9))
         if not line.up:
             self.stream.opened(line.route.subscriptions, wall_ns())
         line.up.add(name)
@@ -156,9 +168,38 @@ class MarketGateway:
     def _other(self, message: Inbound) -> None:
         if isinstance(message, Malformed):
             self.malformed = [*self.malformed[-99:], message]
-        elif isinstance(message, Notice) and message.kind is NoticeKind.SHUTDOWN:
-            self.resubscribe(message.text or "the venue goes down")
+        elif isinstance(message, Notice):
+            if message.kind is NoticeKind.SHUTDOWN:
+                self.resubscribe(message.text or "the venue goes down")
+            elif message.kind in (NoticeKind.SUBSCRIBED, NoticeKind.REFUSED):
+                self._unconfirmed -= 1
+                if self._unconfirmed <= 0:
+                    self._confirmed()
+                    self._patience.reset()
         self._on_other(message)
+
+    # -- subscriptions -------------------------------------------------------------------------------------
+
+    def _expect_answers(self, sending_s: float) -> None:
+        """Give the venue time to answer subscriptions: a stream whose subscription got lost is silent for ever."""
+        if self._watch is not None:
+            self._watch.cancel()
+        wait_s = sending_s + (self._patience.next() or ANSWER_S)
+        self._watch = asyncio.get_running_loop().call_later(wait_s, self._unheard)
+
+    def _unheard(self) -> None:
+        """Open the connections again whose subscriptions were not answered, each time after a longer wait."""
+        greeted = list(self._greeted)
+        self._confirmed()
+        for socket in greeted:
+            socket.reconnect("a subscription was not answered")
+
+    def _confirmed(self) -> None:
+        self._unconfirmed = 0
+        self._greeted.clear()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     # -- books ---------------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ MAX_AGE_S = 23.5 * 3600
 
 STREAMS_PER_CONNECTION = 1024
 STREAMS_PER_REQUEST = 100
-SPOT_PING_S = 20.0
-USDM_PING_S = 180.0
+PING_S = 15.0
+"""We ping: the venue's own pings, every 20 s (spot) and 3 minutes (futures), would show a dead peer far too late."""
 SPOT_SENDS_PER_S = 4.0
 """The venue takes 5 messages a second on a spot stream and cuts the connection above that."""
 USDM_SENDS_PER_S = 8.0

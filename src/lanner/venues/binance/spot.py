@@ -43,8 +43,8 @@ from lanner.venues.binance.routes import plan, stream_of
 from lanner.venues.binance.spec import (
     BINANCE_SPOT,
     MAX_AGE_S,
+    PING_S,
     SPOT_DEPTH,
-    SPOT_PING_S,
     SPOT_SENDS_PER_S,
     VENUE,
 )
@@ -72,7 +72,7 @@ class BinanceSpotCodec(BinanceCodec):
     def __init__(self, endpoints: Endpoints, keys: Keys | None = None, *, microseconds: bool = False) -> None:
         super().__init__(BINANCE_SPOT, endpoints, keys, SPOT_TYPES)
         self._unit = "?timeUnit=MICROSECOND" if microseconds else ""
-        self._heartbeat = Heartbeat(SPOT_PING_S)
+        self._heartbeat = Heartbeat(PING_S, ours=True)
         self.user = SpotUserReader(self.symbols, self.memory, self.fee_prices)
         self._events = self.user.events
 

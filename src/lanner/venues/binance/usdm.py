@@ -50,8 +50,8 @@ from lanner.venues.binance.spec import (
     BINANCE_USDM,
     LISTEN_KEY_KEPT_S,
     MAX_AGE_S,
+    PING_S,
     USDM_DEPTH,
-    USDM_PING_S,
     USDM_SENDS_PER_S,
     VENUE,
 )
@@ -105,7 +105,7 @@ class BinanceUsdmCodec(BinanceCodec):
     ) -> None:
         super().__init__(BINANCE_USDM, endpoints, keys, USDM_TYPES)
         self.batch_over_http = batch_over_http
-        self._heartbeat = Heartbeat(USDM_PING_S)
+        self._heartbeat = Heartbeat(PING_S, ours=True)
         self.user = UsdmOrderReader(self.symbols, self.memory, self.fee_prices)
         self.purse = UsdmPurseReader(self.symbols)
         self._events = {**self.user.events, **self.purse.events}

@@ -1,0 +1,71 @@
+"""Market messages as Binance spot sends them, made from a seed (standard library only, so that every peer reads the same).
+
+Prices wander a tick at a time and books move around them; quantities are never the same twice. A message is the text
+inside a combined stream: `{"stream":"btcusdt@bookTicker","data":{…}}`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+SYMBOLS = (("BTCUSDT", 6_712_345, 2, 5), ("ETHUSDT", 341_207, 2, 4), ("SOLUSDT", 16_418, 2, 3))
+"""Symbol, first price in ticks, decimals of prices, decimals of quantities."""
+LEVELS = 20
+
+
+def _text(units: int, decimals: int, width: int = 8) -> str:
+    """Write a number as the venue does, with eight decimals."""
+    whole, part = divmod(units, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}".ljust(len(str(whole)) + 1 + width, "0")
+
+
+class Walk:
+    """The markets, moving."""
+
+    def __init__(self, seed: int = 11) -> None:
+        self._rng = random.Random(seed)
+        self._px = [px for _, px, _, _ in SYMBOLS]
+        self._number = 40_000_000_000
+
+    def _move(self, which: int) -> int:
+        self._px[which] += self._rng.choice((-2, -1, -1, 0, 0, 0, 1, 1, 2))
+        return self._px[which]
+
+    def _qty(self, decimals: int) -> str:
+        return _text(int(self._rng.lognormvariate(0.0, 1.2) * 10**decimals) + 1, decimals)
+
+    def ticker(self, which: int, stamp: str = "") -> bytes:
+        """Return a bookTicker; `stamp` is put where the update number stands."""
+        symbol, _, decimals, lots = SYMBOLS[which]
+        px = self._move(which)
+        self._number += self._rng.randint(1, 9)
+        return (
+            f'{{"stream":"{symbol.lower()}@bookTicker","data":{{"u":{stamp or self._number},"s":"{symbol}",'
+            f'"b":"{_text(px, decimals)}","B":"{self._qty(lots)}","a":"{_text(px + 1, decimals)}","A":"{self._qty(lots)}"}}}}'
+        ).encode()
+
+    def depth(self, which: int) -> bytes:
+        """Return a partial book of 20 levels a side."""
+        symbol, _, decimals, lots = SYMBOLS[which]
+        px = self._move(which)
+        self._number += self._rng.randint(1, 40)
+        sides = []
+        for step, best in ((-1, px), (1, px + 1)):
+            ticks, levels = best, []
+            for _ in range(LEVELS):
+                levels.append(f'["{_text(ticks, decimals)}","{self._qty(lots)}"]')
+                ticks += step * self._rng.choice((1, 1, 1, 2, 3, 5))
+            sides.append(",".join(levels))
+        return (
+            f'{{"stream":"{symbol.lower()}@depth20@100ms","data":{{"lastUpdateId":{self._number},'
+            f'"bids":[{sides[0]}],"asks":[{sides[1]}]}}}}'
+        ).encode()
+
+
+def messages(kind: str, count: int, seed: int = 11) -> Iterator[bytes]:
+    """Yield bookTickers (`ticker`) or partial books (`depth`) of all symbols, in turn at random."""
+    walk, rng = Walk(seed), random.Random(seed + 1)
+    for _ in range(count):
+        which = rng.randrange(len(SYMBOLS))
+        yield walk.ticker(which) if kind == "ticker" else walk.depth(which)
