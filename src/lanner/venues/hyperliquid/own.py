@@ -24,6 +24,8 @@ from lanner.venues.errors import ErrorKind, Reason, VenueError
 
 HOLD_NS = 2_000_000_000
 """How long the end of an order waits for fills that the venue says there are."""
+WITHHOLD_NS = 10_000_000_000
+"""How long the end of an ``oid`` waits for the answer to a change that may have caused it."""
 KEPT_ENDED = 20_000
 """So many orders that have ended are remembered, for late fills."""
 KEPT_STRANGERS = 5_000
@@ -278,6 +280,15 @@ class OwnOrders:
             self._held.remove(waiting)
         return [self._finish(own, report)]
 
+    def withhold(self, own: Own, report: OrderReport, need: int, ts_recv: int) -> None:
+        """Keep the end of an ``oid`` while a change is under way: a change ends the old order by itself.
+
+        The change's answer decides; where none comes, the end is told after ``WITHHOLD_NS``.
+        """
+        own.withheld = report
+        self._held = [held for held in self._held if held.own is not own]
+        self._held.append(_Held(own, report, need, ts_recv + WITHHOLD_NS))
+
     def canceled(self, own: Own, ts_recv: int) -> list[OrderReport]:
         """Report a cancel that was answered with success.
 
@@ -306,7 +317,7 @@ class OwnOrders:
     def settled(self, own: Own) -> list[OrderReport]:
         """Report the end that waited for an order's fills, if they are all there; a whole fill is an end by itself."""
         for held in self._held:
-            if held.own is own and own.filled >= held.need:
+            if held.own is own and own.filled >= held.need and not own.changes:
                 self._held.remove(held)
                 return [self._finish(own, held.report)]
         if own.filled >= own.total and not own.changes:
@@ -316,10 +327,13 @@ class OwnOrders:
 
     def due(self, ts_recv: int) -> list[OrderReport]:
         """Report the ends that have waited long enough."""
-        if not self._held or self._held[0].due > ts_recv:
-            return []
         ripe = [held for held in self._held if held.due <= ts_recv]
         self._held = [held for held in self._held if held.due > ts_recv]
+        if not ripe:
+            return []
+        for held in ripe:
+            held.own.changes.clear()
+            held.own.withheld = None
         return [self._finish(held.own, held.report) for held in ripe if not held.own.ended]
 
     def _finish(self, own: Own, report: OrderReport) -> OrderReport:

@@ -197,7 +197,7 @@ class UserDecoder:
             kind = OrderExpired if ioc else OrderCanceled
             report = kind(*name, reason or ("" if row.status == "canceled" else row.status))
             if own.changes:
-                own.withheld = report  # a change ends the old order first: its answer tells which it was
+                orders.withhold(own, report, need, ts_recv)
             else:
                 out += orders.end(own, report, need, ts_recv)
         elif status is OrderStatus.FILLED and left:

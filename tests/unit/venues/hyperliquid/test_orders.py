@@ -28,7 +28,7 @@ from lanner.model.reports import (
 from lanner.venues.codec import Notice
 from lanner.venues.errors import ErrorKind, Reason, VenueError
 from lanner.venues.hyperliquid.codec import HyperliquidCodec
-from lanner.venues.hyperliquid.own import HOLD_NS
+from lanner.venues.hyperliquid.own import HOLD_NS, WITHHOLD_NS
 from lanner.venues.hyperliquid.spec import STATUSES
 from lanner.venues.keys import Keys
 from tests.unit.venues.hyperliquid.conftest import SECRET, make_codec
@@ -369,6 +369,18 @@ def test_a_refused_change_tells_the_end_that_it_held_back(codec: HyperliquidCode
     codec.decode(update(codec, 77, "canceled", "0.5"), 3)
     told = call.answer(200, ok({"error": "Cannot modify canceled or filled order"}), 4)
     assert kinds(told) == ["AmendRejected", "OrderCanceled"]
+
+
+def test_an_end_is_not_withheld_for_ever_by_a_change_that_nobody_answers(
+    codec: HyperliquidCodec, submit: Submit
+) -> None:
+    placed(codec, submit)
+    (call,) = codec.order(AmendOrder("O-1", ETH, 0, px_ticks=200_020, request=2))
+    assert kinds(call.unanswered("silence", 2)) == ["OrderUnanswered"]
+    assert list(codec.decode(update(codec, 77, "canceled", "0.5"), 3)) == []
+    assert kinds(codec.decode(b'{"channel":"pong"}', 2 + WITHHOLD_NS)) == ["Notice"]
+    assert kinds(codec.decode(b'{"channel":"pong"}', 3 + WITHHOLD_NS)) == ["Notice", "OrderCanceled"]
+    assert kinds(codec.decode(b'{"channel":"pong"}', 9 + WITHHOLD_NS)) == ["Notice"]
 
 
 def test_a_partly_filled_order_is_changed_to_what_is_left_and_told_as_a_whole(
