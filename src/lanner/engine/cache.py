@@ -21,10 +21,16 @@ QUOTE_EXPIRY_NS = 60_000_000_000
 
 
 class Cache:
-    """Hold instruments, the latest market data, the last bars of each series, orders and positions."""
+    """Hold instruments, the latest market data, the last bars of each series, orders and positions.
 
-    def __init__(self, instruments: Mapping[str, Instrument], max_bars: int = MAX_BARS) -> None:
+    ``live`` takes books as venues show them, old levels off today's grid included; data at rest must fit.
+    """
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], max_bars: int = MAX_BARS, *, live: bool = False
+    ) -> None:
         self.instruments = dict(instruments)
+        self.live = live
         self.max_bars = max_bars
         self.marks: dict[str, float] = {}
         self.quotes: dict[str, Quote] = {}
@@ -86,7 +92,7 @@ class Cache:
         name = update.instrument_id
         book = self.books.get(name)
         if book is None:
-            book = self.books[name] = L2Book(self.instrument(name))
+            book = self.books[name] = L2Book(self.instrument(name), refines=self.live)
         book.apply(update)
         return book
 

@@ -1,1 +1,3 @@
 """Live: the drivers that stand between venues, the engine and the catalog."""
+
+__all__: list[str] = []

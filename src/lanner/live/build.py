@@ -111,6 +111,7 @@ def build_engine(
         bus=bus,
         log=log,
     )
+    engine.cache.live = True
     for strategy, allocation, instruments in _strategies(config):
         engine.add_strategy(strategy, config.cash * Decimal(repr(allocation)), instruments)
     for name in plan.instruments:

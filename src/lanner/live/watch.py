@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.cache = Cache({instrument.id: instrument})
+        self.cache = Cache({instrument.id: instrument}, live=True)
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
         self.changed = 0
         self.gaps = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from lanner.core.errors import DataError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Levels = Iterable[tuple[float, float]]
 KNOWN_PRICES = 50_000
+FINEST = 6
+"""How many powers of ten a live book's step may become finer than the instrument's tick."""
 
 
 class Slippage(NamedTuple):
@@ -247,17 +250,22 @@ class L2Book(BookView):
     """Keep an order book up to date; hand ``view`` to those who may only read it.
 
     Quantities are counted in the instrument's lots, or in ``qty_step``: a venue that once had a finer
-    lot can still show old orders of odd size.
+    lot can still show old orders of odd size. With ``refines`` a price off the grid makes the book's own step finer
+    instead of an error, for live books: a venue that once had a finer tick can still show old orders. What counts in
+    ticks then counts in ``step``.
     """
 
-    __slots__ = ("_known_asks", "_known_bids", "view")
+    __slots__ = ("_known_asks", "_known_bids", "_refines", "view")
 
-    def __init__(self, instrument: Instrument, *, qty_step: Decimal | None = None) -> None:
+    def __init__(
+        self, instrument: Instrument, *, qty_step: Decimal | None = None, refines: bool = False
+    ) -> None:
         tick, lot = _Step(instrument.tick), _Step(qty_step or instrument.lot)
         bids, asks, clock = _BookSide(1), _BookSide(-1), [0, 0, 0, 0]
         super().__init__(instrument.id, bids, asks, clock, tick, lot)
         self._known_bids: dict[float, int] = {}
         self._known_asks: dict[float, int] = {}
+        self._refines = refines
         self.view = BookView(instrument.id, bids, asks, clock, tick, lot)
 
     def apply(self, update: BookUpdate) -> None:
@@ -266,8 +274,13 @@ class L2Book(BookView):
         Raises ``DataError`` for a price off the instrument's grid or a negative quantity, and leaves the
         book as it was.
         """
-        bids = self._levels(update.bids, 1)
-        asks = self._levels(update.asks, -1)
+        try:
+            bids = self._levels(update.bids, 1)
+            asks = self._levels(update.asks, -1)
+        except _FinerStepNeeded as need:
+            self._refine(need.px)
+            self.apply(update)
+            return
         clock = self._clock
         if update.snapshot:
             self._bids.replace({key: lots for key, lots in bids if lots})
@@ -289,6 +302,26 @@ class L2Book(BookView):
         self._bids.replace({})
         self._asks.replace({})
         self._clock[:] = [0, 0, 0, 0]
+
+    @property
+    def step(self) -> float:
+        """Return what one tick of this book is worth: the instrument's, or finer where the venue shows finer prices."""
+        return self._tick.value(1)
+
+    def _refine(self, px: float) -> None:
+        """Count prices in a tenth, a hundredth … of the step, so that this one lies on the grid."""
+        for power in range(1, FINEST + 1):
+            factor = 10**power
+            steps = px * self._tick.inverse * factor
+            if abs(steps - round(steps)) < 1e-3:
+                break
+        else:
+            raise _off_grid(px, self._tick)
+        self._tick.divide(factor)
+        for side in (self._bids, self._asks):
+            side.replace({key * factor: lots for key, lots in side.lots.items()})
+        self._known_bids.clear()
+        self._known_asks.clear()
 
     def _levels(self, levels: Levels, sign: int) -> list[tuple[int, int]]:
         """Return (key, lots) of each level.
@@ -318,11 +351,19 @@ class L2Book(BookView):
         steps = px * self._tick.inverse
         ticks = round(steps) if math.isfinite(steps) else 0
         if not -1e-3 < steps - ticks < 1e-3:
-            raise _off_grid(px, self._tick)
+            if not self._refines or not math.isfinite(steps):
+                raise _off_grid(px, self._tick)
+            raise _FinerStepNeeded(px)
         if len(known) >= KNOWN_PRICES:
             known.clear()
         known[px] = sign * ticks
         return sign * ticks
+
+
+class _FinerStepNeeded(Exception):  # noqa: N818 - never leaves this module
+    def __init__(self, px: float) -> None:
+        self.px = px
+        super().__init__(px)
 
 
 def _off_grid(px: float, tick: _Step) -> DataError:
@@ -341,6 +382,12 @@ class _Step:
 
     def __init__(self, step: Decimal) -> None:
         self.numerator, self.denominator = step.as_integer_ratio()
+        self.inverse = self.denominator / self.numerator
+
+    def divide(self, factor: int) -> None:
+        """Make the step so many times smaller."""
+        ratio = Fraction(self.numerator, self.denominator) / factor
+        self.numerator, self.denominator = ratio.numerator, ratio.denominator
         self.inverse = self.denominator / self.numerator
 
     def value(self, steps: int) -> float:

@@ -171,3 +171,20 @@ def test_a_positive_quantity_below_one_lot_stays_visible() -> None:
 def test_slippage_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="slippage of nothing"):
         L2Book(ETH).view.slippage(Side.BUY, 0.0)
+
+
+def test_a_live_book_counts_finer_when_the_venue_shows_prices_off_the_grid() -> None:
+    instrument = Instrument.spot("NKN-USDT.BINANCE", tick="0.0001", lot="1")
+    book = L2Book(instrument, refines=True)
+    book.apply(BookUpdate(instrument.id, 1, 1, ((0.2597, 5.0), (0.2596, 4.0)), ((0.2598, 3.0),), True, 1, 1))
+    book.apply(
+        BookUpdate(instrument.id, 2, 2, ((0.25965, 7.0), (0.2596, 0.0)), ((0.259745, 2.0),), False, 2, 2)
+    )
+    assert list(book.depth(Side.BUY)) == [(0.2597, 5.0), (0.25965, 7.0)]
+    assert list(book.depth(Side.SELL)) == [(0.259745, 2.0), (0.2598, 3.0)]
+    assert (book.view.best_bid, book.view.best_ask) == (0.2597, 0.259745)
+    assert book.step == 0.000001
+    with pytest.raises(DataError):
+        book.apply(BookUpdate(instrument.id, 3, 3, ((float("inf"), 1.0),), ()))
+    with pytest.raises(DataError):
+        L2Book(instrument).apply(BookUpdate(instrument.id, 1, 1, ((0.25965, 5.0),), (), True))
