@@ -76,9 +76,9 @@ class Backtest:
         return self._report
 
     def _table(self, name: str) -> pl.DataFrame:
-        from lanner.backtest.tables import result_tables
+        from lanner.backtest.tables import result_table
 
-        return result_tables(self.result)[name]
+        return result_table(self.result, name)
 
     def __repr__(self) -> str:
         """Return what ran and what came out, in one line."""

@@ -181,9 +181,9 @@ class ArrayBacktest:
         return self._accounts[number // self._asked.columns]
 
     def _table(self, column: int, name: str) -> pl.DataFrame:
-        from lanner.backtest.tables import result_tables
+        from lanner.backtest.tables import result_table
 
-        return result_tables(self.result(column))[name]
+        return result_table(self.result(column), name)
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of what was asked for in a column."""
