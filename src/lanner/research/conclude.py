@@ -21,6 +21,7 @@ from lanner.research.market import Floats
 from lanner.research.objectives import OBJECTIVES, objective, ranked
 from lanner.research.overfit import WalkForwardReport, walk_forward_report
 from lanner.research.pareto import pareto_ranks
+from lanner.research.past import weights_of
 from lanner.research.plateau import Plateau, plateau_of_scores
 from lanner.research.simulate import Simulator, StackedGuardsError
 from lanner.research.sweep import Found, SweepPlan
@@ -41,10 +42,9 @@ def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
     if task.engine == "array":
         program = SignalProgram(task.strategy, [params])
         try:
-            if program.logical(0) and (start, stop) == (0, len(task.market)):
+            if program.logical(0) and (start, stop) == (0, len(task.market)) and not task.past:
                 return play_fused(program, 0, task.market, task.rules(), sums=0).equity
-            table = program.columns(task.market.columns)
-            weights = table.signals_int8(0) if program.logical(0) else table.weights(0)
+            weights = weights_of(task.strategy, params, task.market, task.past, task.spec.since_ns or 0)
             return Simulator(task.market, task.rules()).run(weights, start=start, stop=stop, log=False).equity
         except StackedGuardsError:
             pass

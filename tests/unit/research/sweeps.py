@@ -12,6 +12,7 @@ from lanner.backtest.config import BacktestConfig
 from lanner.cli.backtest_options import Options
 from lanner.cli.sweeping import SweepChoice, plan_of
 from lanner.research.run_sweep import SweepOutcome, sweep_and_keep
+from lanner.research.sweep import SweepPlan
 from lanner.storage.runs import RunStore
 
 HOUR_MS = 3_600_000
@@ -135,6 +136,11 @@ def sweep(config: BacktestConfig, store: RunStore | None = None, **changes: Any)
     return sweep_and_keep(
         config, plan_of(config, picked), store, workers=picked.workers, resume=not picked.fresh
     )
+
+
+def plan_for(config: BacktestConfig, **changes: Any) -> SweepPlan:
+    """Return the plan of a search with these settings."""
+    return plan_of(config, choice(**changes))
 
 
 COMPILED = '''
