@@ -19,6 +19,7 @@ from lanner.research.pools import Recipe, Threads, local_pool
 from lanner.research.search import Constraint, Space, make_axes
 from lanner.research.sweep import SweepPlan, make_task, search
 from lanner.research.sweep_result import Axis
+from lanner.research.variants import measure
 from lanner.storage.runs import RunStore
 from lanner.strategy.registry import load_strategy
 from tests.unit.research.sweeps import (
@@ -28,6 +29,7 @@ from tests.unit.research.sweeps import (
     SIGNAL,
     WEIGHTED,
     choice,
+    plan_for,
     settings,
     sweep,
     write_bars,
@@ -178,6 +180,36 @@ def test_other_methods_try_as_many_variants_as_told_and_repeat_with_the_seed(
     assert one.result_hash == two.result_hash
     assert all(variant.params["fast"] < variant.params["slow"] for variant in one.sample)
     assert sweep(config, **asked, seed=2).result.result_hash != one.result_hash
+
+
+@pytest.mark.parametrize("method", ["tpe", "nsga2"])
+@pytest.mark.parametrize("source", [SIGNAL, HANDLERS], ids=["threads", "processes"])
+def test_a_sampler_keeps_all_workers_busy_and_does_not_depend_on_them(
+    tmp_path: Path, source: str, method: str
+) -> None:
+    """A round is handed out in several shards at once; which of them is done first changes nothing."""
+
+    class Backwards:
+        """A pool whose last shard is always done first."""
+
+        def __init__(self) -> None:
+            self.rounds: list[int] = []
+
+        def measure(self, task: Any, shards: Any) -> Any:
+            every = list(shards)
+            self.rounds.append(len(every))
+            for number, sets in reversed(every):
+                yield number, measure(task, sets)
+
+    config = settings(tmp_path, source)
+    ranges = ["fast=2:12:1", "slow=10:60:5"]
+    asked: dict[str, Any] = {"method": method, "trials": 24, "params": ranges, "walk_forward": "none"}
+    alone = sweep(config, **asked).result
+    assert sweep(config, **asked, workers=2).result.result_hash == alone.result_hash
+    pool = Backwards()
+    found = search(prepare(config, run_id="x").spec, plan_for(config, **asked), pool=pool)
+    assert found.result_hash() == alone.result_hash
+    assert pool.rounds == [8, 8, 8]
 
 
 def test_several_objectives_give_a_pareto_front(tmp_path: Path) -> None:
