@@ -69,11 +69,11 @@ class Cross(ln.Strategy):
 '''
 
 
-def write_bars(folder: Path, rows: int = 1500, seed: int = 1, drift: float = 0.0) -> Path:
-    """Write bars of a trending walk as CSV."""
+def write_bars(folder: Path, rows: int = 1500, seed: int = 1, drift: float = 0.0, rise: float = 0.0) -> Path:
+    """Write bars as CSV: a walk with trends up and down that hold for 75 bars, and a rise that holds for good."""
     rng = np.random.default_rng(seed)
     trend = np.repeat(rng.choice([-1.0, 1.0], -(-rows // 75)), 75)[:rows] * drift
-    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.008, rows) + trend)), 2)
+    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.008, rows) + trend + rise)), 2)
     opening = np.append(100.0, close[:-1])
     wick = np.round(close * 0.004 * rng.random((2, rows)), 2)
     path = folder / "bars.csv"

@@ -155,6 +155,30 @@ def test_the_walk_forward_chooses_on_train_and_reports_test(tmp_path: Path) -> N
     }
 
 
+def test_a_rising_market_is_no_skill_and_a_trend_that_turns_is(tmp_path: Path) -> None:
+    """Long above an average in a market that only rises passes all but the question what holding would have earned."""
+    searched: dict[str, Any] = {"fast": "3:15:3", "slow": "20:60:10"}
+    told: dict[str, Any] = {
+        "instrument": "BTC-USDT.TEST",
+        "timeframe": "1h",
+        "keep": False,
+        "fees": {"taker": 0},
+    }
+    (tmp_path / "cross.py").write_text(SIGNAL, encoding="utf-8")
+    rising = write_bars(tmp_path, rows=3000, rise=0.0012)
+    verdict = lanner.sweep(tmp_path / "cross.py", rising, searched, **told).result.verdict
+    assert verdict is not None
+    assert [check["name"] for check in verdict["checks"] if not check["passed"]] == ["timing"]
+    assert 0.4 < verdict["evidence"]["market_share"] < 0.9
+    assert verdict["reasons"][0].startswith("Timing 0.")
+    turning = write_bars(tmp_path, rows=3000, drift=0.003)
+    found = lanner.sweep(tmp_path / "cross.py", turning, searched, **told)
+    assert found.passed
+    assert "% of the market earned, what is left" in found.report(tmp_path / "page.html").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_earlier_searches_on_the_same_data_count_as_trials(tmp_path: Path) -> None:
     config = settings(tmp_path)
     store = RunStore(tmp_path / "runs")
