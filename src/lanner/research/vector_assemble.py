@@ -207,5 +207,5 @@ def keep_column(result: BacktestResult, store: RunStore | None, notes: list[str]
     with target.create(result.run_id) as draft:
         save_result(result, draft)
         write_report(result, draft / REPORT)
-        write_record(draft, msgspec.structs.replace(record_of(result), notes=list(notes)))
+        write_record(draft, msgspec.structs.replace(record_of(result), kind="arrays", notes=list(notes)))
     return target.folder(result.run_id)
