@@ -60,7 +60,7 @@ def _config(folder: Path, old: RunRecord, *, stored_code: bool, quiet: bool) -> 
     path = folder / CONFIG
     if old.kind == "arrays":
         raise LannerError(
-            f"the run {old.run_id} cannot be repeated: what decided were arrays made in Python, which a run does not keep",
+            f"the run {old.run_id} cannot be repeated: what decided were arrays made in Python, and a run keeps none",
             expected="a backtest or a sweep",
             found=f"{old.params.get('kind', 'an array backtest')}, saved by .save()",
             fix="Run the script that made it once more, and lay the two runs side by side with `lanner runs compare`.",

@@ -110,8 +110,7 @@ def verdict_of(passed: bool) -> dict[str, Any]:
          "Best-of-many p-value 0.184 (at most 0.05): a list without any skill has a best like this in 18.4% of cases."),
         ("out_of_sample_p", 0.041, 0.1, True, "Out-of-sample p-value 0.041 (at most 0.10): it holds up."),
         ("timing", 0.96, 0.95, True,
-         "Timing 0.96 (needs 0.95): without what holding 54% of the market earned, what is left is better than the "
-         "luckiest of all trials."),
+         "Timing 0.96 (needs 0.95): without what holding 54% of the market earned, what is left beats all luck."),
         ("overfitting", 0.21, 0.5, True,
          "Probability of overfitting 0.21 (at most 0.50): it loses money in 12% of halves."),
     ]  # fmt: skip
