@@ -18,6 +18,7 @@ from lanner.research.market import Floats, Market
 from lanner.research.simulate import Protection
 from lanner.research.vector_arrays import Bools, as_bools, as_floats, count_columns
 from lanner.research.vector_input import DEFAULT_CAPITAL, Data, Setup, prepare
+from lanner.research.vector_limits import check_limits, play_limits
 from lanner.research.vector_play import (
     ORDERS,
     SIGNALS,
@@ -108,6 +109,8 @@ def from_orders(
     data: Data,
     qty: Any,
     *,
+    px: Any = None,
+    good_for: int = 1,
     stop: Any = None,
     take: Any = None,
     trail: Any = None,
@@ -126,10 +129,12 @@ def from_orders(
     name: str = "orders",
     **settings: Any,
 ) -> ArrayBacktest:
-    """Send market orders for signed quantities of the base and return what came of it; 0 and NaN send none.
+    """Send orders for signed quantities of the base and return what came of it; 0 and NaN send none.
 
-    Orders are cut to what the account can pay for; sales beyond what is held open a short where the instrument allows
-    it (``allow_short=False``: they end at flat). The rest is as in ``from_signals``.
+    Market orders are cut to what the account can pay for; sales beyond what is held open a short where the instrument
+    allows it (``allow_short=False``: they end at flat). ``px`` are limit prices, NaN for a market order; a limit order
+    works for ``good_for`` bars (0: until it is filled). A run with limit prices is played by the event engine: slower,
+    and orders that the account cannot pay for are refused. The rest is as in ``from_signals``.
     """
     setup = prepare(
         data, "from_orders", fill=fill, capital=capital, fees=fees, maker=maker, taker=taker, slippage=slippage,
@@ -141,7 +146,11 @@ def from_orders(
     _take_exits(
         asked, setup, {"stop": stop, "take": take, "trail": trail, "stop_px": stop_px, "take_px": take_px}
     )
-    return _run("from_orders", name, setup, asked, share_cash)
+    if px is None:
+        return _run("from_orders", name, setup, asked, share_cash)
+    check_limits(setup, asked)
+    limits = as_floats("px", px, setup.markets, least=0.0, most=INFINITE, nan=True, above=True)
+    return _run("from_orders", name, setup, asked, share_cash, limits, _whole("good_for", good_for))
 
 
 def from_weights(
@@ -290,8 +299,16 @@ def _check_level(key: str, name: str, level: Floats, entries: Bools, close: Floa
 # -- running ------------------------------------------------------------------------------------------
 
 
-def _run(kind: str, name: str, setup: Setup, asked: Asked, share_cash: bool) -> ArrayBacktest:
-    tables: list[dict[str, Any]] = [asked.weights, asked.sizes]
+def _run(
+    kind: str,
+    name: str,
+    setup: Setup,
+    asked: Asked,
+    share_cash: bool,
+    limits: dict[str, Floats] | None = None,
+    good_for: int = 1,
+) -> ArrayBacktest:
+    tables: list[dict[str, Any]] = [asked.weights, asked.sizes, limits or {}]
     tables += [
         {str(k): one for k, one in enumerate(own) if one is not None} for own in asked.signals.values()
     ]
@@ -306,8 +323,14 @@ def _run(kind: str, name: str, setup: Setup, asked: Asked, share_cash: bool) -> 
         names = [[key] for key in setup.markets]
     accounts = [Account(setup, own, asked) for own in names]
     started = time.process_time()
-    made = [account.play(number) for account in accounts for number in range(asked.columns)]
-    return ArrayBacktest(kind, setup, asked, accounts, name, time.process_time() - started, made)
+    columns = [(account, number) for account in accounts for number in range(asked.columns)]
+    if limits is None:
+        made = [account.play(number) for account, number in columns]
+        return ArrayBacktest(kind, setup, asked, accounts, name, time.process_time() - started, made)
+    played = [play_limits(account, name, number, limits, good_for) for account, number in columns]
+    seconds = time.process_time() - started
+    results = [result for _, result in played]
+    return ArrayBacktest(kind, setup, asked, accounts, name, seconds, [one for one, _ in played], results)
 
 
 __all__ = ["ArrayBacktest", "Market", "from_orders", "from_signals", "from_weights"]
