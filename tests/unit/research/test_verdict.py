@@ -81,10 +81,10 @@ def others_pass(verdict: Verdict) -> bool:
     return all(check.passed for check in verdict.checks if check.name != "timing")
 
 
-@pytest.mark.parametrize("drift", [0.0005, 0.001, 0.003])
+@pytest.mark.parametrize("drift", [0.0005, 0.002])
 def test_being_long_in_a_rising_market_is_not_taken_for_skill(drift: float) -> None:
     rng = np.random.default_rng(31)
-    verdicts = [search(drift + white_noise(BARS, rng), rng, long_only=True) for _ in range(80)]
+    verdicts = [search(drift + white_noise(BARS, rng), rng, long_only=True) for _ in range(50)]
     assert sum(verdict.passed for verdict in verdicts) <= 0.05 * len(verdicts)
     assert sum(map(others_pass, verdicts)) >= (0.2 if drift < 0.001 else 0.8) * len(verdicts)
     told = next(verdict for verdict in verdicts if others_pass(verdict))
@@ -93,10 +93,10 @@ def test_being_long_in_a_rising_market_is_not_taken_for_skill(drift: float) -> N
     assert "of the market earned" in reason
 
 
-@pytest.mark.parametrize("exposure", [1.0, 0.9, 0.5])
+@pytest.mark.parametrize("exposure", [1.0, 0.5])
 def test_always_long_and_long_by_lot_never_pass(exposure: float) -> None:
     rng = np.random.default_rng(32)
-    for _ in range(40):
+    for _ in range(20):
         market = 0.003 + white_noise(BARS, rng)
         held = (rng.random((BARS, 30)) < exposure).astype(float)
         verdict = judged(held * market[:, None] - 1e-6, market, rng)
