@@ -38,6 +38,7 @@ _HOMES = {
     "compiled": "lanner.strategy.compiled",
     "from_orders": "lanner.research.vector",
     "from_signals": "lanner.research.vector",
+    "from_strategy": "lanner.research.vector_strategy",
     "from_weights": "lanner.research.vector",
     "require": "lanner.strategy.base",
     "signal": "lanner.strategy.vector",
@@ -76,6 +77,7 @@ __all__ = [
     "compiled",
     "from_orders",
     "from_signals",
+    "from_strategy",
     "from_weights",
     "require",
     "signal",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from lanner.model.reports import Fill
     from lanner.research.notebook import Sweep, sweep
     from lanner.research.vector import from_orders, from_signals, from_weights
+    from lanner.research.vector_strategy import from_strategy
     from lanner.storage.catalog import Catalog
     from lanner.strategy.base import Strategy, require
     from lanner.strategy.compiled import compiled

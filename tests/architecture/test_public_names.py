@@ -39,6 +39,7 @@ PROMISED = {
     "compiled",
     "from_orders",
     "from_signals",
+    "from_strategy",
     "from_weights",
     "require",
     "signal",

@@ -57,6 +57,7 @@ class Case:
     participation: float
     on: MarketOn
     slippage: SlippageModel
+    gaps: bool = False
 
 
 cases = st.builds(
@@ -82,6 +83,7 @@ cases = st.builds(
     participation=st.sampled_from([1.0, 0.05]),
     on=st.sampled_from(list(MarketOn)),
     slippage=st.sampled_from(list(SlippageModel)),
+    gaps=st.booleans(),
 )
 
 
@@ -229,10 +231,11 @@ def frame(case: Case, kind: str, number: int) -> pl.DataFrame:
     else:
         columns |= {"rate": rng.normal(0, 1e-3, rows), "predicted": rng.random(rows) < 0.9}
     raw = pl.DataFrame(columns)
-    return raw.select(
+    found = raw.select(
         pl.col(name).cast(dtype) if name in columns else pl.lit(None, dtype).alias(name)
         for name, dtype in SCHEMAS[kind].items()
     )
+    return found.filter(pl.Series((rng.random(rows) > 0.3) | (np.arange(rows) == 0))) if case.gaps else found
 
 
 def specification(case: Case) -> BacktestSpec:

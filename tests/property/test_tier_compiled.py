@@ -360,8 +360,7 @@ def test_loop_and_engine_fill_the_same_orders_on_bars(case: Case) -> None:
     except StackedGuardsError:
         return  # several brackets at once: the event engine's work
     agree(made, run_backtest(spec_of(case)))
-    if not case.funding or case.spot:
-        same_result(lambda: spec_of(case))
+    same_result(lambda: spec_of(case))
 
 
 def same_result(spec: Callable[[], BacktestSpec]) -> None:
@@ -370,6 +369,7 @@ def same_result(spec: Callable[[], BacktestSpec]) -> None:
     assert fast.fills == slow.fills
     assert fast.orders == slow.orders
     assert fast.state_hash == slow.state_hash
+    assert fast.funding == slow.funding
     assert fast.warnings == slow.warnings
     assert fast.events == slow.events
 

@@ -160,6 +160,8 @@ class Case:
     entry_ns: int
     participation: float
     on: MarketOn
+    funding: bool
+    gaps: bool
 
 
 cases = st.builds(
@@ -174,6 +176,8 @@ cases = st.builds(
     entry_ns=st.sampled_from([0, 0, 5_000_000, 90 * SECOND]),
     participation=st.sampled_from([1.0, 0.05]),
     on=st.sampled_from(list(MarketOn)),
+    funding=st.booleans(),
+    gaps=st.booleans(),
 )
 
 
@@ -199,11 +203,29 @@ def frame(case: Case) -> pl.DataFrame:
             "close": px[1:],
             "volume": rng.integers(1, 50, rows).astype(float),
         }
-    kind = "quotes" if quotes else "bars"
-    return pl.DataFrame(columns).select(
-        pl.col(name).cast(dtype) if name in columns else pl.lit(None, dtype).alias(name)
+    found = in_schema(pl.DataFrame(columns), "quotes" if quotes else "bars")
+    return (
+        found.filter(pl.Series(rng.random(rows) > 0.3) | (pl.col("ts_event") == ts[0]))
+        if case.gaps
+        else found
+    )
+
+
+def in_schema(table: pl.DataFrame, kind: str) -> pl.DataFrame:
+    return table.select(
+        pl.col(name).cast(dtype) if name in table.columns else pl.lit(None, dtype).alias(name)
         for name, dtype in SCHEMAS[kind].items()
     )
+
+
+def rates(case: Case) -> pl.DataFrame:
+    """Funding at any time: as bars open and close, inside of them, in gaps, and some of it only predicted."""
+    rng = np.random.default_rng([case.market, 8])
+    last = int(frame(case)["ts_event"][-1])
+    ts = np.arange(START, last + 1, MINUTE // 4)
+    ts = np.unique(np.r_[START, ts[rng.random(len(ts)) < 0.05], last])
+    drawn = {"rate": rng.normal(0, 1e-3, len(ts)), "predicted": rng.random(len(ts)) < 0.2}
+    return in_schema(pl.DataFrame({"ts_event": ts, "ts_recv": ts, **drawn}), "funding")
 
 
 def specification(case: Case) -> BacktestSpec:
@@ -219,17 +241,20 @@ def specification(case: Case) -> BacktestSpec:
             bar_participation=0.3 if case.participation < 1 else 0.0,
             market_on=case.on,
         ),
-        funding=FundingMode.ASSUME_ZERO,
+        funding=FundingMode.DATA if case.funding else FundingMode.ASSUME_ZERO,
         latency=LatencySettings(
             entry=Latency(mean_ns=case.entry_ns), response=Latency(mean_ns=case.entry_ns // 3)
         ),
     )
     kind, spec = ("quotes", "") if case.kind == "quotes" else ("bars", "1m")
+    streams = [memory_stream(kind, NAME, frame(case), spec)]
+    if case.funding:
+        streams.append(memory_stream("funding", NAME, rates(case)))
     return BacktestSpec(
         name="tiers",
         run_id="tiers",
         strategies=[StrategyEntry(KINDS[case.kind](case.choices, case.rare), 1.0)],
-        streams=[memory_stream(kind, NAME, frame(case), spec)],
+        streams=streams,
         instruments={NAME: instrument},
         venues={"TEST": venue},
         currency="USDT",
@@ -246,5 +271,6 @@ def test_jumps_give_the_result_of_hearing_of_every_message(case: Case) -> None:
     assert vars(other.strategies[0].strategy)["heard"] == vars(one.strategies[0].strategy)["heard"]
     assert fast.state_hash == slow.state_hash
     assert fast.end_equity == slow.end_equity
+    assert fast.funding == slow.funding
     assert fast.warnings == slow.warnings
     assert fast.events == slow.events

@@ -10,7 +10,7 @@ gears give the same result: a test plays random strategies in each.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import length_hint
 from typing import Any
@@ -26,9 +26,9 @@ from lanner.backtest.gears import (
     bars_loop,
     free_loop,
     guarded_loop,
+    opens_unseen,
     quotes_loop,
     step_unless_hidden,
-    unseen,
     zone_guards,
 )
 from lanner.backtest.wires import Plan, Wire, catch_up, open_bar
@@ -122,12 +122,16 @@ class Driver:
         """Play batches of messages in time order; ``progress(events, ts)`` is called once a batch."""
         for batch in batches:
             self._play_batch(batch)
-            self.events += len(batch)
-            if self.plan.opens:
-                self.events -= sum(message.__class__ is BarOpen for message in batch)
+            self.events += self._count(batch)
             if progress is not None:
                 progress(self.events, batch[-1].ts_event)
         self._finish()
+
+    def _count(self, batch: Sequence[Any]) -> int:
+        """Return how many messages of a batch come from the data; a bar's opening is told with the bar."""
+        if not self.plan.opens:
+            return len(batch)
+        return sum(message.__class__ is not BarOpen for message in batch)
 
     def _play_batch(self, batch: list[Any]) -> None:
         turn: Iterator[Any] = iter(batch)
@@ -216,7 +220,10 @@ class Driver:
             return engine.step_of_series(plan.only_series)
         if len(plan.kinds) == 1:
             return engine.step_for(next(iter(plan.kinds)))
-        steps = {kind: unseen if kind is BarOpen else engine.step_for(kind) for kind in plan.kinds}
+        steps = {
+            kind: opens_unseen(engine.clock) if kind is BarOpen else engine.step_for(kind)
+            for kind in plan.kinds
+        }
         if plan.hidden:
             steps[Bar] = partial(step_unless_hidden, plan.hidden, engine.step_bar)
         return lambda message: steps[message.__class__](message)

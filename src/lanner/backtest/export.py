@@ -19,7 +19,7 @@ import msgspec
 from lanner.analysis import drawdown_series
 from lanner.backtest.result import BacktestResult
 from lanner.core.errors import ConfigError
-from lanner.storage.files import write_atomic
+from lanner.storage.files import replacing, write_atomic
 
 FORMAT = "lanner-result"
 FORMAT_VERSION = 1
@@ -101,13 +101,14 @@ def export_equity_csv(result: BacktestResult, path: Path, *, times: str = "iso")
 
 def export_parquet(result: BacktestResult, folder: Path) -> list[ExportResult]:
     """Write round_trips, fills, orders, equity and series as Parquet files (zstd) into a folder."""
-    from lanner.backtest.tables import result_tables
+    from lanner.backtest.tables import TABLE_NAMES, result_table
 
     written = []
-    for name, table in result_tables(result).items():
-        buffer = io.BytesIO()
-        table.write_parquet(buffer, compression="zstd")
-        written.append(_write(folder / f"{name}.parquet", buffer.getvalue()))
+    for name in TABLE_NAMES:  # one at a time: together they would double the memory of a long run
+        path = folder / f"{name}.parquet"
+        with replacing(path) as file:
+            result_table(result, name).write_parquet(file, compression="zstd")
+        written.append(ExportResult(path, path.stat().st_size))
     return written
 
 

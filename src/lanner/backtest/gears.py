@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from lanner.core.clock import LogicalClock
+from lanner.engine.faults import TimersDue
 from lanner.model.commands import Command
 from lanner.model.market import Bar, BarOpen, Quote, Trade
 from lanner.sim.quiet import Zone
@@ -95,9 +97,15 @@ def zone_guards(zones: Mapping[str, Zone], series: Mapping[str, str]) -> dict[ty
     return {Bar: bar_passes, BarOpen: open_passes, Quote: quote_passes, Trade: trade_passes}
 
 
-def unseen(_message: Any) -> list[Command]:
-    """Keep a message from the engine."""
-    return NOTHING
+def opens_unseen(clock: LogicalClock) -> Step:
+    """Keep openings from the engine; a timer that is due before one comes first, as what it sends may meet it."""
+
+    def step(opening: BarOpen) -> list[Command]:
+        if clock.next_due <= opening.ts_event:
+            raise TimersDue
+        return NOTHING
+
+    return step
 
 
 def step_unless_hidden(hidden: Container[str], step: Step, bar: Bar) -> list[Command]:

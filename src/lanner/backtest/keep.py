@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from lanner import __version__
 from lanner.backtest.config import BacktestConfig
 from lanner.backtest.dates import format_time
 from lanner.backtest.memory import Tables
-from lanner.backtest.prepare import Prepared, prepare
+from lanner.backtest.prepare import prepare
 from lanner.storage.runs import CONFIG, LOG, REPORT, SOURCE, RunRecord, RunStore, new_run_id, write_record
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lanner.strategy.base import Strategy
 
 MAX_LOG_LINES = 100_000
+MANY_ORDERS = 5_000
 ProgressHandler = Callable[["Progress"], None]
 Play = Callable[["BacktestSpec", "ProgressHandler | None"], "BacktestResult"]
 
@@ -84,18 +86,22 @@ def run_and_keep(
     log = RunLog()
     prepared.spec.log = log
     result = (play or run_backtest)(prepared.spec, progress)
+    sources, notes = prepared.sources, prepared.notes
+    del prepared
+    if len(result.orders) > MANY_ORDERS:
+        gc.collect()  # the strategies held the engine and all its orders: as much as writing takes
     _tell(progress, "write")
     if store is None:
-        return Outcome(result, None, _copy_report(config, result), prepared.notes)
+        return Outcome(result, None, _copy_report(config, result), notes)
     with store.create(run_id) as draft:
-        _fill(draft, config, prepared, result, rerun_of)
+        _fill(draft, config, sources, notes, result, rerun_of)
         log.write(draft / LOG)
     folder = store.folder(run_id)
     if log.lines:
-        prepared.notes.append(f"{len(log.lines)} lines of the strategy's log are in {folder / LOG}")
+        notes.append(f"{len(log.lines)} lines of the strategy's log are in {folder / LOG}")
     report = folder / REPORT
     return Outcome(
-        result, folder, _copy_report(config, result) or (report if report.exists() else None), prepared.notes
+        result, folder, _copy_report(config, result) or (report if report.exists() else None), notes
     )
 
 
@@ -144,19 +150,24 @@ def _tell(progress: ProgressHandler | None, phase: str) -> None:
 
 
 def _fill(
-    draft: Path, config: BacktestConfig, prepared: Prepared, result: BacktestResult, rerun_of: str
+    draft: Path,
+    config: BacktestConfig,
+    files: Sequence[Path],
+    notes: Sequence[str],
+    result: BacktestResult,
+    rerun_of: str,
 ) -> None:
     from lanner.backtest.export import save_result
 
     (draft / CONFIG).write_text(config_text(config), encoding="utf-8")
-    sources = keep_sources(draft, prepared.sources)
+    sources = keep_sources(draft, files)
     save_result(result, draft)
     if config.report is not False:
         from lanner.backtest.report import write_report
 
         write_report(result, draft / REPORT)
     record = record_of(result, rerun_of)
-    write_record(draft, msgspec.structs.replace(record, sources=sources, notes=list(prepared.notes)))
+    write_record(draft, msgspec.structs.replace(record, sources=sources, notes=list(notes)))
 
 
 def keep_sources(draft: Path, files: Sequence[Path]) -> dict[str, str]:

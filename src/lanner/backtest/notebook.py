@@ -76,9 +76,9 @@ class Backtest:
         return self._report
 
     def _table(self, name: str) -> pl.DataFrame:
-        from lanner.backtest.tables import result_tables
+        from lanner.backtest.tables import result_table
 
-        return result_tables(self.result)[name]
+        return result_table(self.result, name)
 
     def __repr__(self) -> str:
         """Return what ran and what came out, in one line."""
@@ -96,6 +96,7 @@ def backtest(
     since: str | int | date | None = None,
     until: str | int | date | None = None,
     keep: bool = True,
+    tier: str = "python",
     **settings: Any,
 ) -> Backtest:
     """Run a strategy over data and return what came out.
@@ -107,11 +108,16 @@ def backtest(
 
     ``settings`` are the keys of the settings file (``cash=5000, fees={"taker": 0.0004}, detail="1m"``); names
     that are none of them are parameters of the strategy. ``keep=False`` leaves the run out of the run store.
+    ``tier`` is how fast it is played, with the same result: python, triggers, compiled, or auto, the fastest that can.
     Raises ``ConfigError`` for columns that say nothing, ``DataError`` for rows that cannot be market data.
     """
+    from lanner.backtest.tiers import player
+
     config, classes, tables = settings_of(strategy, data, params, since, until, settings)
     store = RunStore(default_runs()) if keep else None
-    return Backtest(run_and_keep(config, store, now=datetime.now(UTC), classes=classes, tables=tables))
+    return Backtest(
+        run_and_keep(config, store, now=datetime.now(UTC), classes=classes, tables=tables, play=player(tier))
+    )
 
 
 def settings_of(

@@ -7,7 +7,7 @@ they pass, and the curve is computed from them and the fills afterwards: exact, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class PriceRecorder:
     def __init__(self, kind: str, rows: int, start_ns: int, end_ns: int, max_points: int) -> None:
         self.kind = kind
         self.bucket_ns = 0 if rows <= max_points else max(1, (end_ns - start_ns) // max_points)
-        self._parts: list[tuple[Ints, Floats, Floats, Floats]] = []
+        self._parts: tuple[list[Any], list[Any], list[Any], list[Any]] = ([], [], [], [])
         self._done: tuple[Ints, Floats, Floats, Floats] | None = None
         self._last_ts = start_ns - self.bucket_ns
         self._times: list[int] = []
@@ -63,21 +63,34 @@ class PriceRecorder:
             ts, px, high, low = ts[good], px[good], high[good], low[good]
         if self.bucket_ns and len(ts):
             ts, px, high, low = _thin(ts, px, high, low, self.bucket_ns)
-        self._parts.append((ts, px, high, low))
+        self._keep(ts, px, high, low)
+
+    def _keep(self, ts: Ints, px: Floats, high: Floats, low: Floats) -> None:
+        for parts, column in zip(self._parts, (ts, px, high, low), strict=True):
+            parts.append(column)
 
     def arrays(self) -> tuple[Ints, Floats, Floats, Floats]:
         """Return times, prices, highs and lows."""
         if self._done is None:
             if self._times:
                 px = np.asarray(self._prices)
-                self._parts.append((np.asarray(self._times, dtype=np.int64), px, px, px))
-            if not self._parts:
+                self._keep(np.asarray(self._times, dtype=np.int64), px, px, px)
+            if not self._parts[0]:
                 empty = np.zeros(0)
                 return np.zeros(0, np.int64), empty, empty, empty
-            columns = [np.concatenate([part[i] for part in self._parts]) for i in range(4)]
-            self._done = (columns[0].astype(np.int64), columns[1], columns[2], columns[3])
-            self._parts = []
+            ts, px = _join(self._parts[0]).astype(np.int64, copy=False), _join(self._parts[1])
+            high = low = px
+            if self.kind == "bars" or self.bucket_ns:
+                high, low = _join(self._parts[2]), _join(self._parts[3])
+            self._done = (ts, px, high, low)
         return self._done
+
+
+def _join(parts: list[Any]) -> Any:
+    """Return the parts in one piece and let go of them: a long run has no room for both."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _thin(
@@ -135,7 +148,9 @@ class CandleRecorder:
         if self._rest is not None and len(self._rest[0]):
             parts.append(self._merge(self._rest))
         columns = [np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(6)]
-        return PriceSeries(self.instrument_id, self.spec, columns[0].astype(np.int64), *columns[1:])
+        return PriceSeries(
+            self.instrument_id, self.spec, columns[0].astype(np.int64, copy=False), *columns[1:]
+        )
 
 
 def candles_of_prices(instrument_id: str, ts: Ints, px: Floats, high: Floats, low: Floats) -> PriceSeries:

@@ -390,13 +390,18 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
         length = timeframe_ns(stream.spec)
         if not needed or not length or stream.start_ns >= since:
             continue
-        reach = since - length * (2 * needed + 10)
+        reach = warm_up_reach(since, length, needed)
         bars: list[Any] = []
         frames = receive(stream.chunks(reach, since), Latency(), Receipt(stream.name))
         for batch in merge([MergeStream("bars", stream.instrument_id, frames, stream.spec)]):
             bars = (bars + batch)[-needed:]
         for bar in bars:
             engine.warm_bar(bar)
+
+
+def warm_up_reach(since: int, length_ns: int, bars: int) -> int:
+    """Return from when on bars before a start are looked at, to find so many of them: some may be missing."""
+    return since - length_ns * (2 * bars + 10)
 
 
 def bars_needed(engine: Engine, series: str) -> int:

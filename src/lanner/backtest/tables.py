@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -90,12 +91,17 @@ def series_from_table(table: pl.DataFrame) -> list[PriceSeries]:
     ]
 
 
-def result_tables(result: BacktestResult) -> dict[str, pl.DataFrame]:
-    """Return every table of a result by the name of its file."""
-    return {
-        "round_trips": rows_table(result.round_trips, RoundTrip),
-        "fills": rows_table(result.fills, FillRow),
-        "orders": rows_table(result.orders, OrderRow),
-        "equity": equity_table(result.equity),
-        "series": series_table(result.series),
-    }
+_TABLES: dict[str, Callable[[BacktestResult], pl.DataFrame]] = {
+    "round_trips": lambda result: rows_table(result.round_trips, RoundTrip),
+    "fills": lambda result: rows_table(result.fills, FillRow),
+    "orders": lambda result: rows_table(result.orders, OrderRow),
+    "equity": lambda result: equity_table(result.equity),
+    "series": lambda result: series_table(result.series),
+}
+TABLE_NAMES = tuple(_TABLES)
+"""The tables of a result, by the names of their files."""
+
+
+def result_table(result: BacktestResult, name: str) -> pl.DataFrame:
+    """Return one table of a result."""
+    return _TABLES[name](result)

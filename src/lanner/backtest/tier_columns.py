@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from lanner.core.clock import NEVER
 from lanner.marketdata.merge import Stream
-from lanner.marketdata.rows import Rows, chunks_of
+from lanner.marketdata.rows import Rows, chunks_of, messages
+from lanner.model.market import FundingRate
 from lanner.sim.quiet import OPEN, Zone
 from lanner.sim.venue import InstrumentBook
 
@@ -20,16 +22,24 @@ Ints = NDArray[np.int64]
 class ColumnBatch(Sequence[Any]):
     """Rows of bars or quotes. As a sequence it holds their messages, made anew each time one is asked for.
 
-    ``first`` is the number of the first row in the whole series.
+    ``first`` is the number of the first row in the whole series, ``payments`` what funding was told since the row
+    before, by row; ``paid_rows`` are the rows that have some, ascending.
     """
 
-    def __init__(self, kind: str, frame: Any, rows: Rows, first: int) -> None:
+    def __init__(
+        self, kind: str, frame: Any, rows: Rows, first: int, funding: Sequence[FundingRate] = ()
+    ) -> None:
         self.kind = kind
         self.frame = frame
         self.first = first
         self.ts: Ints = frame["ts_event"].to_numpy()
         self._rows = rows
         self._columns: dict[str, NDArray[Any]] = {}
+        self.payments: dict[int, list[FundingRate]] = {}
+        for rate in funding:
+            self.payments.setdefault(int(np.searchsorted(self.ts, rate.ts_event)), []).append(rate)
+        self.paid_rows: Ints = np.array(sorted(self.payments), dtype=np.int64)
+        self.payment_count = len(funding)
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column as an array."""
@@ -90,11 +100,24 @@ class ColumnBatch(Sequence[Any]):
         return self._rows.objects(at, at + 1)[0]
 
 
-def column_batches(stream: Stream) -> Iterator[ColumnBatch]:
-    """Yield one batch for each frame of a stream."""
+def column_batches(stream: Stream, funding: Sequence[Stream] = ()) -> Iterator[ColumnBatch]:
+    """Yield one batch for each frame of a stream; what funding is told with the rows that come after it.
+
+    Funding is told before a bar or quote of the same instant, and what comes after the last one concerns nobody.
+    """
+    told = deque(message for own in funding for frame in own.frames for message in _funding(own, frame))
     first = 0
     for frame in stream.frames:
         for rows in chunks_of(stream.kind, stream.instrument_id, stream.spec, [frame]):
             if rows.count:
-                yield ColumnBatch(stream.kind, frame, rows, first)
+                last = int(rows.ts_event[-1])
+                due = []
+                while told and told[0].ts_event <= last:
+                    due.append(told.popleft())
+                yield ColumnBatch(stream.kind, frame, rows, first, due)
                 first += rows.count
+
+
+def _funding(stream: Stream, frame: Any) -> list[FundingRate]:
+    found: list[Any] = messages(stream.kind, stream.instrument_id, frame)
+    return found

@@ -9,6 +9,7 @@ fingerprint are those of a run in which the strategy hears of everything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,15 +20,35 @@ from lanner.backtest.wires import Plan, catch_up
 from lanner.core.errors import ConfigError
 from lanner.engine.engine import Engine
 from lanner.marketdata.merge import Stream
+from lanner.model.market import BarOpen
 from lanner.sim import tick_matching
 from lanner.sim.quiet import OPEN, Zone, quiet_zone
 from lanner.sim.settings import LatencyKind
 from lanner.sim.venue import SimVenue
 
 if TYPE_CHECKING:
+    from lanner.backtest.keep import Play
     from lanner.backtest.spec import BacktestSpec
+    from lanner.backtest.spec import Stream as SpecStream
 
-__all__ = ["ColumnBatch", "Forecast", "JumpDriver", "Jumps", "why_no_jumps"]
+__all__ = ["ColumnBatch", "Forecast", "JumpDriver", "Jumps", "market_stream", "player", "why_no_jumps"]
+
+MARKETS = ("bars", "quotes")
+TIERS = ("python", "auto", "triggers", "compiled")
+_PLAYERS = "lanner.research.tier_replay"
+
+
+def player(tier: str) -> Play | None:
+    """Return what plays a backtest in a tier; None stands for the event engine alone.
+
+    The other tiers live above this floor, and are found by name as a strategy's class is.
+    """
+    if tier not in TIERS:
+        raise ConfigError("unknown tier", expected=", ".join(TIERS), found=repr(tier))
+    if tier == "python":
+        return None
+    found: Play = import_module(_PLAYERS).player(tier)
+    return found
 
 
 class Forecast(Protocol):
@@ -58,9 +79,9 @@ class Jumps:
         return JumpDriver(engine, venues, plan, self.forecast)
 
     def batches(self, streams: Sequence[Stream]) -> Iterator[Any]:
-        """Return the only stream in columns."""
-        (stream,) = streams
-        return column_batches(stream)
+        """Return the market's stream in columns, with the payments of its funding beside them."""
+        (market,) = (stream for stream in streams if stream.kind in MARKETS)
+        return column_batches(market, [stream for stream in streams if stream.kind == "funding"])
 
 
 class JumpDriver(Driver):
@@ -69,19 +90,26 @@ class JumpDriver(Driver):
     def __init__(self, engine: Engine, venues: dict[str, SimVenue], plan: Plan, forecast: Forecast) -> None:
         super().__init__(engine, venues, plan)
         self.forecast = forecast
+        self._series = next(iter(plan.bar_series), "")
+
+    def _count(self, batch: Any) -> int:
+        return len(batch) + int(batch.payment_count)
 
     def _play_batch(self, batch: Any) -> None:
         wanted = self.forecast.rows(batch)
-        turn, at, rows = 0, 0, len(batch)
+        paid = batch.paid_rows
+        turn, due, at, rows = 0, 0, 0, len(batch)
         clock = self.engine.clock
         while at < rows:
+            due += int(np.searchsorted(paid[due:], at))
+            pays = int(paid[due]) if due < len(paid) else rows
             zone = self._zone()
-            if zone is None:
+            if zone is None or pays == at:
                 self._meet(batch, at)
                 at += 1
                 continue
             turn += int(np.searchsorted(wanted[turn:], at))
-            speaks = int(wanted[turn]) if turn < len(wanted) else rows
+            speaks = min(int(wanted[turn]) if turn < len(wanted) else rows, pays)
             quiet = batch.outside(zone, clock.next_due, at, min(speaks + 1, rows))
             stop = min(quiet, speaks)
             if stop > at:
@@ -89,6 +117,8 @@ class JumpDriver(Driver):
                 at = stop
             if at == rows:
                 return
+            if at == pays:
+                continue
             if quiet > at:
                 self._hear(batch, at, at)
             else:
@@ -108,7 +138,7 @@ class JumpDriver(Driver):
     def _pass(self, batch: ColumnBatch, start: int, stop: int) -> None:
         """Let rows go by in which nothing happens; engine and venue learn where they ended."""
         if self.forecast.keeps_bars and batch.kind == "bars":
-            history = self.engine.cache.bars.get(self.plan.only_series)
+            history = self.engine.cache.bars.get(self._series)
             if history is not None and history.maxlen is not None:
                 history.extend(batch[max(start, stop - 1 - history.maxlen) : stop - 1])
         self._hear(batch, stop - 1, start)
@@ -136,20 +166,40 @@ class JumpDriver(Driver):
                     row += 1
 
     def _meet(self, batch: ColumnBatch, row: int) -> None:
-        """Show a row to the venue first."""
+        """Show a row to the venue first, and what came between it and the row before: payments, a bar's opening."""
         self.forecast.turn(row)
-        self.play_one(batch[row])
+        message = batch[row]
+        payments = batch.payments.get(row, ())
+        if self.plan.opens:
+            opening = BarOpen(
+                message.series,
+                message.ts_open,
+                message.ts_open,
+                message.open,
+                message.volume,
+                message.ts_event,
+            )
+            early = [rate for rate in payments if rate.ts_event <= message.ts_open]
+            for one in (*early, opening, *payments[len(early) :]):
+                self.play_one(one)
+        else:
+            for rate in payments:
+                self.play_one(rate)
+        self.play_one(message)
 
 
 def why_no_jumps(spec: BacktestSpec) -> str:
     """Return why the data and the venue of a run do not allow for jumps, or an empty text."""
     if len(spec.strategies) != 1:
         return "several strategies run together"
-    if len(spec.instruments) != 1 or len(spec.streams) != 1:
-        return "the run has more than one data set"
-    stream = spec.streams[0]
-    if stream.kind not in ("bars", "quotes"):
-        return f"it plays {stream.kind}"
+    if len(spec.instruments) != 1:
+        return "the run has more than one instrument"
+    others = [stream.kind for stream in spec.streams if stream.kind not in (*MARKETS, "funding")]
+    if others:
+        return f"it plays {others[0]}"
+    kinds = [stream.kind for stream in spec.streams]
+    if len(kinds) - kinds.count("funding") != 1 or kinds.count("funding") > 1:
+        return "the run has more than one data set beside its funding"
     if spec.detail:
         return "finer bars decide fills"
     for venue in spec.venues.values():
@@ -159,10 +209,15 @@ def why_no_jumps(spec: BacktestSpec) -> str:
     return ""
 
 
+def market_stream(spec: BacktestSpec) -> SpecStream:
+    """Return the bars or quotes of a run that a tier can play."""
+    return next(stream for stream in spec.streams if stream.kind in MARKETS)
+
+
 def refuse_jumps(tier: str, reason: str) -> ConfigError:
     """Return the error that says why a tier cannot play a run."""
     return ConfigError(
         f"--tier {tier} cannot play this: {reason}",
-        expected="one strategy on the bars or quotes of one instrument, without feed delay",
+        expected="one strategy on the bars or quotes of one instrument, with its funding, without feed delay",
         fix="Use --tier auto, or --tier python: the results are the same.",
     )

@@ -81,7 +81,8 @@ def _see(plan: Plan, wires: Mapping[str, Wire], name: str, message: Any) -> bool
     kind = type(message)
     if kind is Bar:
         close = max(1, round(message.close / instrument.tick_float))
-        bar_matching.pass_by(venue, book, close, int(message.volume / instrument.lot_float + 1e-9))
+        volume = int(message.volume / instrument.lot_float + 1e-9)
+        bar_matching.pass_by(venue, book, close, volume, message.ts_event)
     elif kind is BarOpen:
         open_bar(plan, wires, message)
     elif kind is Quote:

@@ -8,7 +8,7 @@ from lanner.backtest.config import BacktestConfig
 from lanner.backtest.config_file import load_config, looks_like_path
 from lanner.cli.output import note, print_json, prints_aside
 from lanner.cli.running import execute, stop_on_sigterm
-from lanner.core.errors import EXIT_ERROR, EXIT_OK, DataError, NotFoundError
+from lanner.core.errors import EXIT_ERROR, EXIT_OK, DataError, LannerError, NotFoundError
 from lanner.storage.runs import CONFIG, SOURCE, RunRecord, RunStore
 
 _INPUTS = (("data_hash", "the data"), ("code_hash", "the strategy's code"), ("lanner", "Lanner"))
@@ -58,6 +58,13 @@ def _again(store: RunStore, config: BacktestConfig, old: RunRecord, folder: Path
 
 def _config(folder: Path, old: RunRecord, *, stored_code: bool, quiet: bool) -> BacktestConfig:
     path = folder / CONFIG
+    if old.kind == "arrays":
+        raise LannerError(
+            f"the run {old.run_id} cannot be repeated: what decided were arrays made in Python, and a run keeps none",
+            expected="a backtest or a sweep",
+            found=f"{old.params.get('kind', 'an array backtest')}, saved by .save()",
+            fix="Run the script that made it once more, and lay the two runs side by side with `lanner runs compare`.",
+        )
     if not path.is_file():
         raise DataError(f"the run {old.run_id} cannot be repeated", found=f"no {CONFIG} in {folder}")
     config = load_config(path)

@@ -74,11 +74,8 @@ def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "", tier: st
 
     ``quiet`` shows no bar and keeps standard output for the caller's result. ``tier`` says how it is played.
     """
-    play = None
-    if tier != "python":
-        from lanner.research.tier_replay import player
+    from lanner.backtest.tiers import player
 
-        play = player(tier)
     with stop_on_sigterm(), prints_aside(quiet), progress_bar(quiet=quiet) as progress:
         return run_and_keep(
             config,
@@ -86,7 +83,7 @@ def execute(config: BacktestConfig, *, quiet: bool, rerun_of: str = "", tier: st
             now=datetime.now(UTC),
             progress=progress,
             rerun_of=rerun_of,
-            play=play,
+            play=player(tier),
         )
 
 

@@ -18,6 +18,7 @@ from lanner.research.significance import (
     sharpe_moments,
 )
 from lanner.research.splits import SplitKind, SplitPlan, backtest_paths, purged_folds, walk_forward
+from lanner.research.vector_combine import combine_signals
 from lanner.research.verdict import Evidence, Limits, Verdict, gather, judge
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "block_moments",
     "bootstrap_interval",
     "bootstrap_p_value",
+    "combine_signals",
     "deflated_sharpe",
     "detect_overfitting",
     "expected_maximum_sharpe",

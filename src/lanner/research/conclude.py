@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,11 @@ from lanner.core.errors import LannerError
 from lanner.core.rng import Rng
 from lanner.research.evaluate import SignalProgram
 from lanner.research.fused import play_fused
-from lanner.research.market import Floats
+from lanner.research.market import Floats, Market
 from lanner.research.objectives import OBJECTIVES, objective, ranked
 from lanner.research.overfit import WalkForwardReport, walk_forward_report
 from lanner.research.pareto import pareto_ranks
+from lanner.research.past import weights_of
 from lanner.research.plateau import Plateau, plateau_of_scores
 from lanner.research.simulate import Simulator, StackedGuardsError
 from lanner.research.sweep import Found, SweepPlan
@@ -41,10 +42,9 @@ def curve_of(found: Found, params: Params, start: int, stop: int) -> Floats:
     if task.engine == "array":
         program = SignalProgram(task.strategy, [params])
         try:
-            if program.logical(0) and (start, stop) == (0, len(task.market)):
+            if program.logical(0) and (start, stop) == (0, len(task.market)) and not task.past:
                 return play_fused(program, 0, task.market, task.rules(), sums=0).equity
-            table = program.columns(task.market.columns)
-            weights = table.signals_int8(0) if program.logical(0) else table.weights(0)
+            weights = weights_of(task.strategy, params, task.market, task.past, task.spec.since_ns or 0)
             return Simulator(task.market, task.rules()).run(weights, start=start, stop=stop, log=False).equity
         except StackedGuardsError:
             pass
@@ -176,8 +176,17 @@ def score_statistics(scores: Floats) -> dict[str, float | None]:
 # -- walk-forward ------------------------------------------------------------------------------------
 
 
-def forward(found: Found, plan: SweepPlan) -> tuple[WalkForward, WalkForwardReport | None, Floats] | None:
-    """Choose anew in every training span and judge in the span after it; return also the returns out of sample."""
+class Forward(NamedTuple):
+    """A walk-forward: what is shown of it, its report, and the returns out of sample beside the market's own."""
+
+    shown: WalkForward
+    report: WalkForwardReport | None
+    returns: Floats
+    market: Floats
+
+
+def forward(found: Found, plan: SweepPlan) -> Forward | None:
+    """Choose anew in every training span and judge in the span after it."""
     if not found.windows:
         return None
     task, name, market = found.task, plan.objectives[0], found.task.market
@@ -212,7 +221,12 @@ def forward(found: Found, plan: SweepPlan) -> tuple[WalkForward, WalkForwardRepo
         chosen.append(params)
         flat = np.full(window.test.size, task.capital)
         curves.append(flat if held_out else curve_of(found, params, window.test.start, window.test.stop))
-    returns = np.concatenate([simple_returns(np.concatenate(([task.capital], curve))) for curve in curves])
+    parts = [simple_returns(np.concatenate(([task.capital], curve))) for curve in curves]
+    returns = np.concatenate(parts)
+    held = [
+        _holding(market, window.test.start - 1, part.size)
+        for window, part in zip(found.windows, parts, strict=True)
+    ]
     joined = task.capital * np.cumprod(1.0 + returns)
     report = None
     if all(chosen):
@@ -234,7 +248,13 @@ def forward(found: Found, plan: SweepPlan) -> tuple[WalkForward, WalkForwardRepo
         },
         {} if report is None else _plain(asdict(report)),
     )
-    return made, report, np.asarray(returns)
+    return Forward(made, report, np.asarray(returns), np.concatenate(held))
+
+
+def _holding(market: Market, start: int, count: int) -> Floats:
+    """Return what the market itself earned at so many bars after one; a ruined account's curve ends early."""
+    close = market.close[start : start + count + 1]
+    return np.asarray(close[1:] / close[:-1] - 1.0)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -281,8 +301,7 @@ def verdict(
     plan: SweepPlan,
     best: int,
     returns: Floats,
-    outside: Floats | None,
-    report: WalkForwardReport | None,
+    walk: Forward | None,
     trials: int,
 ) -> tuple[dict[str, Any] | None, str]:
     """Return the verdict with its evidence, or why there is none."""
@@ -294,19 +313,23 @@ def verdict(
         members = [*members, best]
         found.blocks[best] = _blocks_of(found, returns)
     rng = np.random.default_rng(Rng(plan.seed).split("verdict").integer(0, 1 << 62))
-    usable = None if outside is None or outside.size < _FEWEST_BARS else outside
+    usable = None if walk is None or walk.returns.size < _FEWEST_BARS else walk
     try:
         evidence = gather(
             found.moments(members),
             returns,
             rng,
             chosen=members.index(best),
-            out_of_sample=usable,
+            out_of_sample=None if usable is None else usable.returns,
+            market=_holding(found.task.market, 0, returns.size),
+            market_out_of_sample=None if usable is None else usable.market,
             trials=trials,
         )
     except LannerError as error:
         return None, f"No verdict: {error}"
-    answer = judge(evidence, walk_forward=report, plateau=_plateau(found, plan))
+    answer = judge(
+        evidence, walk_forward=None if walk is None else walk.report, plateau=_plateau(found, plan)
+    )
     return _plain({**answer.as_dict(), "evidence": asdict(evidence)}), ""
 
 

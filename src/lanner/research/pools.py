@@ -58,15 +58,18 @@ class Threads:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._compiled = False
 
     def measure(self, task: Task, shards: Iterable[tuple[int, list[Params]]]) -> Iterator[tuple[int, Shard]]:
         """Yield (number, shard) as they are done."""
         shards = iter(shards)
-        first = next(shards, None)
-        if first is None:
-            return
-        # the first one alone: threads that compile the same kernel at once would wait for each other
-        yield first[0], measure(task, first[1])
+        if not self._compiled:
+            first = next(shards, None)
+            if first is None:
+                return
+            # the very first one alone: threads that compile the same kernel at once would wait for each other
+            yield first[0], measure(task, first[1])
+            self._compiled = True
         with ThreadPoolExecutor(self.workers) as executor:
             yield from _spread(lambda sets: executor.submit(measure, task, sets), self.workers, shards)
 

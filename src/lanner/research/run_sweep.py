@@ -180,16 +180,8 @@ def conclude(found: Found, plan: SweepPlan, prepared: Prepared, run_id: str, *, 
     if ranked_any:
         curve, returns = best_curve(found, best)
         walk = forward(found, plan)
-        walked = None if walk is None else walk[0]
-        answer, why = verdict(
-            found,
-            plan,
-            best,
-            returns,
-            None if walk is None else walk[2],
-            None if walk is None else walk[1],
-            trials,
-        )
+        walked = None if walk is None else walk.shown
+        answer, why = verdict(found, plan, best, returns, walk, trials)
         if why:
             warnings.append(why)
     else:

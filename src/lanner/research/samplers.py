@@ -15,13 +15,23 @@ from lanner.research.sweep import SweepPlan
 from lanner.research.sweep_result import Params
 
 METHODS = ("tpe", "nsga2", "cmaes")
-ASKED_AT_ONCE = 32
+FEWEST_AT_ONCE, MOST_AT_ONCE = 8, 128
+ROUNDS = 16
+"""How often a search at least gets to learn from what it tried."""
+
+SHARDS = 16
+"""Into how many shards a round is cut, so that every worker has something to do."""
+
 _FRUITLESS = 200
 _WORST = -1e12
 
 
 class Sampler:
-    """Ask Optuna for variants in rounds; a round is measured as a whole before the next is asked for."""
+    """Ask Optuna for variants in rounds; a round is measured as a whole before the next is asked for.
+
+    Rounds and shards depend on the number of trials alone, and scores are told in the order of asking: the search is
+    the same however many workers measure it, and whoever of them is done first.
+    """
 
     def __init__(self, plan: SweepPlan, space: Space, shard: int) -> None:
         if importlib.util.find_spec("optuna") is None:
@@ -40,12 +50,13 @@ class Sampler:
         )
         self._asked: dict[int, list[Any]] = {}
         self._seen: dict[tuple[Any, ...], list[float]] = {}
-        self._scores: dict[int, list[list[float]]] = {}
+        self._told: dict[int, tuple[list[Params], Floats]] = {}
 
     def rounds(self) -> Iterator[list[tuple[int, list[Params]]]]:
         """Yield rounds of numbered shards until all trials are used or nothing new comes."""
         number = done = fruitless = 0
-        size = min(self.shard, ASKED_AT_ONCE)
+        size = max(FEWEST_AT_ONCE, min(self.plan.trials // ROUNDS, MOST_AT_ONCE))
+        share = min(self.shard, -(-size // SHARDS))
         while done < self.plan.trials and fruitless < _FRUITLESS:
             sets: list[Params] = []
             trials: list[Any] = []
@@ -65,17 +76,28 @@ class Sampler:
                     trials.append(trial)
                     fruitless = 0
             if sets:
-                self._asked[number] = trials
-                yield [(number, sets)]
+                shards = []
+                for start in range(0, len(sets), share):
+                    self._asked[number] = trials[start : start + share]
+                    shards.append((number, sets[start : start + share]))
+                    number += 1
+                yield shards
                 done += len(sets)
-                number += 1
+                self._pass_on()
 
     def tell(self, number: int, sets: list[Params], scores: Floats) -> None:
-        """Tell Optuna the scores of a shard; an unranked variant counts as the worst."""
-        for trial, params, score in zip(self._asked.pop(number), sets, scores, strict=True):
-            values = [_WORST if np.isnan(value) else float(value) for value in np.atleast_1d(score)]
-            self._study.tell(trial, values)
-            self._seen[tuple(params[axis.name] for axis in self.space.axes)] = values
+        """Take the scores of a shard."""
+        self._told[number] = sets, scores
+
+    def _pass_on(self) -> None:
+        """Tell Optuna the scores of a round in the order of asking; an unranked variant counts as the worst."""
+        for number in sorted(self._told):
+            sets, scores = self._told[number]
+            for trial, params, score in zip(self._asked.pop(number), sets, scores, strict=True):
+                values = [_WORST if np.isnan(value) else float(value) for value in np.atleast_1d(score)]
+                self._study.tell(trial, values)
+                self._seen[tuple(params[axis.name] for axis in self.space.axes)] = values
+        self._told.clear()
 
     def _suggest(self, trial: Any) -> Params:
         chosen: Params = {}
@@ -104,7 +126,9 @@ def _sampler(method: str, seed: int) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return classes[method](seed=seed)
+            # a round's variants are asked for before any is measured: the liar keeps them apart
+            more = {"constant_liar": True} if method == "tpe" else {}
+            return classes[method](seed=seed, **more)
     except ImportError as error:
         raise LannerError(
             f"--method {method} needs a package that is not installed",

@@ -57,7 +57,7 @@ def pack(task: Task) -> tuple[Parcel, dict[str, Part]]:
     """Return a task as a parcel, and the parts that it names by their hashes."""
     cloudpickle = pickler()
     parts: dict[str, Part] = {}
-    arrays = _arrays(task.market)
+    arrays = _arrays(task.market) | {f"past {name}": column for name, column in task.past.items()}
     market = _named(parts, arrays)
     streams = tuple(
         tuple(_named(parts, data) for data in _tables(stream, task.spec)) for stream in task.spec.streams
@@ -95,11 +95,12 @@ def unpack(parcel: Parcel, fetch: Callable[[str], Part]) -> Task:
     arrays = fetch(parcel.market)
     assert isinstance(arrays, dict)
     market = _market(instrument, timeframe, arrays, parcel.read_only)
+    past = {name.removeprefix("past "): array for name, array in arrays.items() if name.startswith("past ")}
     spec.streams = [
         replace(stream, chunks=ShippedChunks(names, fetch, stream.rows))
         for stream, names in zip(spec.streams, parcel.streams, strict=True)
     ]
-    return Task(engine, strategy, market, spec, spans, edges, whole_curve, seat)
+    return Task(engine, strategy, market, spec, spans, edges, whole_curve, seat, past)
 
 
 def part_size(part: Part) -> int:

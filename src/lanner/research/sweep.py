@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lanner.backtest.spec import BacktestSpec
+from lanner.backtest.spec import BacktestSpec, Stream
 from lanner.core.errors import ConfigError
 from lanner.kernels import available
 from lanner.model.timeframes import timeframe_ns
@@ -18,6 +18,7 @@ from lanner.research.blocks import BlockMoments, block_edges
 from lanner.research.distributed_ledger import PoolState
 from lanner.research.market import Floats, Market
 from lanner.research.objectives import Objective, objective
+from lanner.research.past import corners, read_past
 from lanner.research.search import Constraint, Space
 from lanner.research.splits import SplitKind, Window, walk_forward
 from lanner.research.sweep_result import Axis, Params
@@ -96,6 +97,9 @@ def make_task(spec: BacktestSpec, plan: SweepPlan) -> tuple[Task, list[Window]]:
     fast = "compiled" if issubclass(strategy, CompiledStrategy) else "array"
     engine = "event" if plan.engine == "event" or reason else fast
     market = read_market(spec)
+    past: dict[str, Any] = {}
+    if engine == "array":
+        past = read_past(spec, bar_stream(spec), strategy, corners(plan.axes, plan.fixed))
     rows = len(market)
     windows: list[Window] = []
     if plan.forward is not None:
@@ -115,6 +119,7 @@ def make_task(spec: BacktestSpec, plan: SweepPlan) -> tuple[Task, list[Window]]:
         np.array(spans, dtype=np.int64),
         block_edges(rows, blocks)[1:-1],
         whole_curve=not needs <= set(_running()),
+        past=past,
     ), windows
 
 
@@ -144,7 +149,20 @@ def why_not_arrays(spec: BacktestSpec, strategy: type[Strategy]) -> str:
 
 
 def read_market(spec: BacktestSpec) -> Market:
-    """Return the bars that spans are counted in, with funding: the traded instrument's, finest first."""
+    """Return the bars that spans are counted in, with funding."""
+    source = bar_stream(spec)
+    name = source.instrument_id
+    funding = [stream for stream in spec.streams if stream.instrument_id == name and stream.kind == "funding"]
+    return Market.from_frames(
+        spec.instruments[name],
+        source.spec,
+        source.chunks(spec.since_ns, spec.until_ns),
+        funding[0].chunks(spec.since_ns, spec.until_ns) if funding else (),
+    )
+
+
+def bar_stream(spec: BacktestSpec) -> Stream:
+    """Return the traded instrument's bars, the finest of several."""
     name = next(iter(spec.instruments))
     own = [stream for stream in spec.streams if stream.instrument_id == name]
     bars = [stream for stream in own if stream.kind == "bars" and stream.spec != spec.detail]
@@ -154,14 +172,7 @@ def read_market(spec: BacktestSpec) -> Market:
             expected="a bar series among the data",
             fix="Add one with --data.",
         )
-    source = min(bars, key=lambda stream: timeframe_ns(stream.spec) or 1 << 62)
-    funding = [stream for stream in own if stream.kind == "funding"]
-    return Market.from_frames(
-        spec.instruments[name],
-        source.spec,
-        source.chunks(spec.since_ns, spec.until_ns),
-        funding[0].chunks(spec.since_ns, spec.until_ns) if funding else (),
-    )
+    return min(bars, key=lambda stream: timeframe_ns(stream.spec) or 1 << 62)
 
 
 # -- searching ---------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lanner.backtest.run import OnProgress, run_backtest
 from lanner.backtest.tier_columns import ColumnBatch, Ints
-from lanner.backtest.tiers import Jumps, refuse_jumps, why_no_jumps
+from lanner.backtest.tiers import TIERS, Jumps, market_stream, refuse_jumps, why_no_jumps
 from lanner.core.errors import ConfigError, InternalFaultError
 from lanner.kernels import available, require
 from lanner.model.enums import Liquidity
@@ -23,14 +24,13 @@ from lanner.research.tier_compiled import CompiledRun, CompiledRunner, terms_of
 from lanner.research.tier_quotes import QuoteMarket
 from lanner.research.tier_triggers import run_triggers, why_not_triggers
 from lanner.risk.checks import RiskLimits
-from lanner.sim.settings import Latency, VenueSettings
+from lanner.sim.settings import FundingMode, Latency, VenueSettings
 from lanner.strategy.compiled import QUOTES, Asked, CompiledStrategy
 
 if TYPE_CHECKING:
     from lanner.backtest.result import BacktestResult
     from lanner.backtest.spec import BacktestSpec
 
-TIERS = ("auto", "python", "triggers", "compiled")
 Play = Callable[["BacktestSpec", OnProgress | None], "BacktestResult"]
 
 
@@ -63,13 +63,15 @@ def run_compiled_backtest(spec: BacktestSpec, progress: OnProgress | None = None
     instrument = next(iter(spec.instruments.values()))
     venue = spec.venues[instrument.venue]
     capital = venue.balances[spec.currency] * Decimal(repr(spec.strategies[0].allocation))
-    stream = spec.streams[0]
+    stream = market_stream(spec)
     frames = stream.chunks(spec.since_ns, spec.until_ns)
-    market = (
-        QuoteMarket.from_frames(instrument, frames)
-        if strategy.on == QUOTES
-        else Market.from_frames(instrument, stream.spec, frames)
-    )
+    market: Market | QuoteMarket
+    if strategy.on == QUOTES:
+        market = QuoteMarket.from_frames(instrument, frames)
+    else:
+        pays = venue.funding is FundingMode.DATA and not instrument.is_spot
+        rates = [s.chunks(spec.since_ns, spec.until_ns) for s in spec.streams if s.kind == "funding" and pays]
+        market = Market.from_frames(instrument, stream.spec, frames, chain(*rates))
     kind = type(strategy)
     runner = CompiledRunner(kind, market, terms_of(kind, instrument, venue, capital))
     made = runner.run(strategy.values(), equity=False, sums=0)
@@ -91,12 +93,14 @@ def why_not_compiled(spec: BacktestSpec) -> str:
     reason = why_no_jumps(spec)
     if reason:
         return reason
-    stream = spec.streams[0]
+    stream = market_stream(spec)
     wanted = (QUOTES, "") if strategy.on == QUOTES else ("bars", strategy.timeframe)
     if (stream.kind, stream.spec if stream.kind == "bars" else "") != wanted:
         return f"the data are not the strategy's {wanted[1] or wanted[0]}"
     if strategy.on == QUOTES and (strategy.stop_loss or strategy.take):
         return "it has a stop or target on quotes"
+    if strategy.on == QUOTES and any(own.kind == "funding" for own in spec.streams):
+        return "funding on quotes is played by the Python tier only (the loop plays it on bars)"
     if spec.risk != RiskLimits():
         return "the run has risk limits"
     return _why_not_venue(spec, next(iter(spec.venues.values())))

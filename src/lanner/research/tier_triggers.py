@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lanner.backtest.run import OnProgress, run_backtest
 from lanner.backtest.tier_columns import ColumnBatch, Ints
-from lanner.backtest.tiers import Jumps, refuse_jumps, why_no_jumps
+from lanner.backtest.tiers import Jumps, market_stream, refuse_jumps, why_no_jumps
 from lanner.kernels import require
 from lanner.research.evaluate_walk import BLOCK, Walk, write
 from lanner.strategy.triggers import Declared, TriggerStrategy
@@ -54,7 +54,7 @@ def why_not_triggers(spec: BacktestSpec) -> str:
     reason = why_no_jumps(spec)
     if reason:
         return reason
-    stream = spec.streams[0]
+    stream = market_stream(spec)
     wanted = ("quotes", "") if strategy.on == "quotes" else ("bars", strategy.timeframe)
     if (stream.kind, stream.spec if stream.kind == "bars" else "") != wanted:
         return f"the data are not the strategy's {wanted[1] or wanted[0]}"

@@ -6,7 +6,7 @@ process or on another machine, so results can be put together from anywhere, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from lanner.core.errors import LannerError
 from lanner.kernels.statistics import STATISTICS
 from lanner.research.evaluate import SignalProgram
 from lanner.research.market import Floats, Ints, Market
+from lanner.research.past import warm_groups
 from lanner.research.simulate import Protection, Record, make_rules
 from lanner.research.sweep_result import Params
 from lanner.sim.settings import SlippageModel
@@ -55,7 +56,8 @@ class Task:
     """What all shards of a search share.
 
     ``spans`` is int64[k, 2], bars [start, stop) of the market, the whole first; ``edges`` cut the whole into blocks.
-    ``engine`` is array, compiled or event; ``whole_curve`` asks for statistics that running sums do not give.
+    ``engine`` is array, compiled or event; ``whole_curve`` asks for statistics that running sums do not give;
+    ``past`` are the columns of bars before the market, which warm up the indicators of array variants.
     """
 
     engine: str
@@ -66,6 +68,7 @@ class Task:
     edges: Ints
     whole_curve: bool = False
     seat: Seat | None = None
+    past: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def capital(self) -> float:
@@ -116,21 +119,23 @@ def _measure_arrays(task: Task, sets: Sequence[Params]) -> Shard:
     shard = _empty(len(sets), task, len(STATISTICS))
     program = SignalProgram(task.strategy, sets, lenient=True)
     shard.refused = {index: str(error) for index, error in program.refused.items()}
-    table = program.columns(task.market.columns)
     player = Player(task)
     stacked = []
-    for index in table.order():
-        if program.logical(index):
-            weights = table.signals_int8(index, player.signals)
-        else:
-            weights = table.weights(index, player.weights)
-            bad = np.flatnonzero(~(np.abs(weights) <= 1.0) & ~np.isnan(weights))
-            if bad.size:
-                shard.refused[index] = f"the signal is not a weight: {weights[bad[0]]:g} at bar {bad[0]}"
-                continue
-        player.play(weights, shard, index)
-        if int(shard.raw[index, :, -1].max()) & STACKED_GUARDS:
-            stacked.append(index)
+    for warm in warm_groups(program, task.market, task.past, task.spec.since_ns or 0):
+        table = warm.program.columns(warm.columns)
+        for place in table.order():
+            index = warm.members[place]
+            if warm.program.logical(place):
+                weights = player.fill(table.signals_int8, place, player.signals, warm.lead)
+            else:
+                weights = player.fill(table.weights, place, player.weights, warm.lead)
+                bad = np.flatnonzero(~(np.abs(weights) <= 1.0) & ~np.isnan(weights))
+                if bad.size:
+                    shard.refused[index] = f"the signal is not a weight: {weights[bad[0]]:g} at bar {bad[0]}"
+                    continue
+            player.play(weights, shard, index)
+            if int(shard.raw[index, :, -1].max()) & STACKED_GUARDS:
+                stacked.append(index)
     if stacked:  # several brackets at once: only the event engine keeps them
         again = _measure_events(task, [sets[index] for index in stacked])
         shard.raw[stacked], shard.blocks[stacked] = again.raw, again.blocks
@@ -164,6 +169,15 @@ class Player:
         self._words = self.signals[: rows // 8 * 8].view(np.int64)
         self._blocks = np.zeros((len(task.edges) + 1, 3))
         self._raw = np.zeros((len(task.spans), len(STATISTICS)))
+
+    @staticmethod
+    def fill(make: Callable[[int, Any], Any], place: int, room: NDArray[Any], lead: int) -> NDArray[Any]:
+        """Compute a column into the working memory; its first ``lead`` rows lie before the market's."""
+        if lead:
+            room[:] = make(place, None)[lead:]
+        else:
+            make(place, room)
+        return room
 
     @staticmethod
     def _by_volume(task: Task) -> bool:

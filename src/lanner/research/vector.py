@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from lanner.research.market import Floats, Market
 from lanner.research.simulate import Protection
 from lanner.research.vector_arrays import Bools, as_bools, as_floats, count_columns
 from lanner.research.vector_input import DEFAULT_CAPITAL, Data, Setup, prepare
+from lanner.research.vector_limits import check_limits, play_limits
 from lanner.research.vector_play import (
     ORDERS,
     SIGNALS,
@@ -31,6 +32,7 @@ from lanner.research.vector_result import ArrayBacktest
 from lanner.strategy.base import as_fraction
 
 INFINITE = float("inf")
+T = TypeVar("T")
 
 
 def from_signals(
@@ -73,7 +75,8 @@ def from_signals(
     ``"2%"`` or fractions, ``stop_px`` and ``take_px`` as prices. ``cooldown`` bars pass after an exit without an
     entry. ``max_positions`` bounds how many instruments are held. ``accumulate`` lets an entry add to a position.
     Sizes and exits may be columns and tables as signals are. ``settings`` are those of ``lanner.backtest``:
-    ``instrument``, ``timeframe``, ``since``, ``until``, ``instruments``, ``fills``, ``catalog``.
+    ``instrument``, ``timeframe``, ``since``, ``until``, ``instruments``, ``fills``, ``catalog``. ``progress`` is called
+    with the share that is done: 0.25 with the data read, 0.5 with the decisions, 0.75 when all is played, then 1.
 
     Raises ``ConfigError`` for wrong shapes, types, and what is not a number.
     """
@@ -108,6 +111,8 @@ def from_orders(
     data: Data,
     qty: Any,
     *,
+    px: Any = None,
+    good_for: int = 1,
     stop: Any = None,
     take: Any = None,
     trail: Any = None,
@@ -126,10 +131,12 @@ def from_orders(
     name: str = "orders",
     **settings: Any,
 ) -> ArrayBacktest:
-    """Send market orders for signed quantities of the base and return what came of it; 0 and NaN send none.
+    """Send orders for signed quantities of the base and return what came of it; 0 and NaN send none.
 
-    Orders are cut to what the account can pay for; sales beyond what is held open a short where the instrument allows
-    it (``allow_short=False``: they end at flat). The rest is as in ``from_signals``.
+    Market orders are cut to what the account can pay for; sales beyond what is held open a short where the instrument
+    allows it (``allow_short=False``: they end at flat). ``px`` are limit prices, NaN for a market order; a limit order
+    works for ``good_for`` bars (0: until it is filled). A run with limit prices is played by the event engine: slower,
+    and orders that the account cannot pay for are refused. The rest is as in ``from_signals``.
     """
     setup = prepare(
         data, "from_orders", fill=fill, capital=capital, fees=fees, maker=maker, taker=taker, slippage=slippage,
@@ -141,7 +148,11 @@ def from_orders(
     _take_exits(
         asked, setup, {"stop": stop, "take": take, "trail": trail, "stop_px": stop_px, "take_px": take_px}
     )
-    return _run("from_orders", name, setup, asked, share_cash)
+    if px is None:
+        return _run("from_orders", name, setup, asked, share_cash)
+    check_limits(setup, asked)
+    limits = as_floats("px", px, setup.markets, least=0.0, most=INFINITE, nan=True, above=True)
+    return _run("from_orders", name, setup, asked, share_cash, limits, _whole("good_for", good_for))
 
 
 def from_weights(
@@ -173,6 +184,20 @@ def from_weights(
         data, "from_weights", fill=fill, capital=capital, fees=fees, maker=maker, taker=taker, slippage=slippage,
         leverage=leverage, funding=funding, settings=settings,
     )  # fmt: skip
+    exits = {"stop": stop, "take": take, "trail": trail}
+    return follow("from_weights", name, setup, weights, exits, allow_short, share_cash)
+
+
+def follow(
+    kind: str,
+    name: str,
+    setup: Setup,
+    weights: Any,
+    exits: Mapping[str, Any],
+    allow_short: bool | None,
+    share_cash: bool,
+) -> ArrayBacktest:
+    """Follow target weights over what was prepared."""
     asked = Asked(WEIGHTS, 1)
     most = float(setup.config.leverage)
     asked.weights = as_floats("weights", weights, setup.markets, least=-most, most=most, nan=True)
@@ -187,14 +212,13 @@ def from_weights(
     if most > 1.0:  # in the kernels a weight is at most 1
         asked.scale = most
         asked.weights = {key: table / most for key, table in asked.weights.items()}
-    exits = {"stop": stop, "take": take, "trail": trail}
     for key, value in exits.items():
         if value is not None and np.ndim(value):
             raise ConfigError(
                 f"{key} is a table", expected="one distance for all bars", fix="Use from_signals."
             )
     _take_exits(asked, setup, exits)
-    return _run("from_weights", name, setup, asked, share_cash)
+    return _run(kind, name, setup, asked, share_cash)
 
 
 # -- checks -------------------------------------------------------------------------------------------
@@ -290,8 +314,16 @@ def _check_level(key: str, name: str, level: Floats, entries: Bools, close: Floa
 # -- running ------------------------------------------------------------------------------------------
 
 
-def _run(kind: str, name: str, setup: Setup, asked: Asked, share_cash: bool) -> ArrayBacktest:
-    tables: list[dict[str, Any]] = [asked.weights, asked.sizes]
+def _run(
+    kind: str,
+    name: str,
+    setup: Setup,
+    asked: Asked,
+    share_cash: bool,
+    limits: dict[str, Floats] | None = None,
+    good_for: int = 1,
+) -> ArrayBacktest:
+    tables: list[dict[str, Any]] = [asked.weights, asked.sizes, limits or {}]
     tables += [
         {str(k): one for k, one in enumerate(own) if one is not None} for own in asked.signals.values()
     ]
@@ -305,9 +337,30 @@ def _run(kind: str, name: str, setup: Setup, asked: Asked, share_cash: bool) -> 
             raise ConfigError("max_positions bounds one account's positions", expected="share_cash=True")
         names = [[key] for key in setup.markets]
     accounts = [Account(setup, own, asked) for own in names]
+    setup.tell(0.5)
     started = time.process_time()
-    made = [account.play(number) for account in accounts for number in range(asked.columns)]
-    return ArrayBacktest(kind, setup, asked, accounts, name, time.process_time() - started, made)
+    columns = [(account, number) for account in accounts for number in range(asked.columns)]
+    if limits is None:
+        made = [_told(setup, len(columns), k, a.play(number)) for k, (a, number) in enumerate(columns)]
+        found = ArrayBacktest(kind, setup, asked, accounts, name, time.process_time() - started, made)
+    else:
+        played = [
+            _told(setup, len(columns), k, play_limits(a, name, number, limits, good_for))
+            for k, (a, number) in enumerate(columns)
+        ]
+        seconds = time.process_time() - started
+        results = [result for _, result in played]
+        found = ArrayBacktest(
+            kind, setup, asked, accounts, name, seconds, [one for one, _ in played], results
+        )
+    setup.tell(1.0)
+    return found
+
+
+def _told(setup: Setup, count: int, number: int, made: T) -> T:
+    """Say that one more column is played, and pass it on."""
+    setup.tell(0.5 + 0.25 * (number + 1) / count)
+    return made
 
 
 __all__ = ["ArrayBacktest", "Market", "from_orders", "from_signals", "from_weights"]

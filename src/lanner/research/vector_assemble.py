@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 1_000_000
 ZERO = Decimal(0)
+GIVEN = Assumption(
+    "signals",
+    "given as arrays",
+    True,
+    "What decided was computed outside of the run: nothing kept it from looking ahead (lanner check does, for a signal "
+    "function).",
+)
+
+
+def new_column_id(name: str) -> str:
+    """Return a new id for the run that a column may become."""
+    return new_run_id(name, datetime.now(UTC))
 
 
 def assemble_column(made: ArrayBacktest, number: int) -> BacktestResult:
@@ -63,7 +75,7 @@ def assemble_column(made: ArrayBacktest, number: int) -> BacktestResult:
     seconds = made._seconds / len(made)
     streams = [stream for stream in setup.bar_streams() if stream.instrument_id in markets]
     return BacktestResult(
-        run_id=new_run_id(made.name, datetime.now(UTC)),
+        run_id=new_column_id(made.name),
         name=made.name,
         strategy=made.name,
         params={"kind": made.kind, "column": made.labels[number] or "0"},
@@ -139,15 +151,7 @@ def _assumptions(made: ArrayBacktest, number: int) -> list[Assumption]:
         if any(m.instrument.venue == name for m in markets.values())
     }
     found = assumptions(spec, venues)
-    found.append(
-        Assumption(
-            "signals",
-            "given as arrays",
-            True,
-            "What decided was computed outside of the run: nothing kept it from looking ahead (lanner check does, "
-            "for a signal function).",
-        )
-    )
+    found.append(GIVEN)
     if len(markets) > 1:
         found.append(
             Assumption(
@@ -207,5 +211,5 @@ def keep_column(result: BacktestResult, store: RunStore | None, notes: list[str]
     with target.create(result.run_id) as draft:
         save_result(result, draft)
         write_report(result, draft / REPORT)
-        write_record(draft, msgspec.structs.replace(record_of(result), notes=list(notes)))
+        write_record(draft, msgspec.structs.replace(record_of(result), kind="arrays", notes=list(notes)))
     return target.folder(result.run_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,10 @@ FILLS = {"next_open": "next_open", "same_close": "close"}
 DEFAULT_CAPITAL = 10_000
 
 
+def _keep_quiet(_share: float) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(slots=True)
 class Setup:
     """Markets by instrument, the venues they are at, and what the settings were."""
@@ -37,6 +41,7 @@ class Setup:
     config: BacktestConfig
     streams: list[Stream] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    tell: Callable[[float], object] = _keep_quiet
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -80,6 +85,9 @@ def prepare(
     if own is None:
         refs, tables = tables_of(data, str(settings.get("instrument") or ""))
     said = {name: value for name, value in settings.items() if value is not None}
+    tell = said.pop("progress", _keep_quiet)
+    if not callable(tell):
+        raise ConfigError("progress is nothing to call", expected="a function of a number", found=repr(tell))
     fills = {"market_on": FILLS[fill], **said.pop("fills", {})}
     values: dict[str, Any] = {
         "strategy": kind,
@@ -99,7 +107,10 @@ def prepare(
     elif own is not None and not any(len(market.funding.bar) for market in own.values()):
         values["funding"] = "assume-zero"
     config = make_config(values)
-    return _of_markets(own, config, rates) if own is not None else _of_tables(config, tables)
+    setup = _of_markets(own, config, rates) if own is not None else _of_tables(config, tables)
+    setup.tell = tell
+    tell(0.25)
+    return setup
 
 
 def _fees(fees: object, maker: object, taker: object) -> dict[str, object] | None:

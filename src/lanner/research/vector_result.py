@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,15 @@ class ArrayBacktest:
         name: str,
         seconds: float,
         made: list[Played],
+        results: Sequence[BacktestResult] = (),
     ) -> None:
         self.kind, self.name, self.notes = kind, name, list(setup.notes)
         self._setup, self._asked, self._accounts = setup, asked, list(accounts)
         self._made, self._seconds = made, seconds
         self._results: dict[int, BacktestResult] = {}
+        for number, result in enumerate(results):
+            self._results[number] = named_column(self, number, result)
+        self._by_events = bool(results)
 
     # -- arrays ------------------------------------------------------------------------------------
 
@@ -101,6 +106,10 @@ class ArrayBacktest:
             raise ConfigError(
                 f"there is no count {name!r}", expected="orders, fills, trades, wins or both_hit"
             )
+        if self._by_events and name == "both_hit":
+            raise ConfigError(
+                "limit orders are not asked whether a bar hit two of them", fix="See the warnings."
+            )
         return np.array([sum(int(book[name]) for book in one.books.values()) for one in self._made])
 
     # -- one column --------------------------------------------------------------------------------
@@ -124,6 +133,11 @@ class ArrayBacktest:
     def ledger(self, column: int = 0) -> Ledger:
         """Return a column's orders, fills and funding payments in exact units."""
         number = self._number(column)
+        if self._by_events:
+            raise ConfigError(
+                "a run with limit prices keeps no ledger",
+                expected="orders(column), fills(column), trades(column)",
+            )
         account = self._account(number)
         logged = account.play(number % self._asked.columns, log=True, equity=False)
         tag = "signal" if self.kind != "from_orders" else "order"
@@ -181,9 +195,9 @@ class ArrayBacktest:
         return self._accounts[number // self._asked.columns]
 
     def _table(self, column: int, name: str) -> pl.DataFrame:
-        from lanner.backtest.tables import result_tables
+        from lanner.backtest.tables import result_table
 
-        return result_tables(self.result(column))[name]
+        return result_table(self.result(column), name)
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of what was asked for in a column."""
@@ -211,3 +225,17 @@ class ArrayBacktest:
         return (
             f"<ArrayBacktest {self.kind}: {len(self)} column{'s' * (len(self) > 1)} of {bars} bars, {gain}>"
         )
+
+
+def named_column(made: ArrayBacktest, number: int, result: BacktestResult) -> BacktestResult:
+    """Return a run of the event engine as a column: with its name, its number and what is said of all arrays."""
+    from lanner.research.vector_assemble import GIVEN, new_column_id
+
+    return replace(
+        result,
+        run_id=new_column_id(made.name),
+        name=made.name,
+        strategy=made.name,
+        params={"kind": made.kind, "column": made.labels[number] or "0"},
+        assumptions=[*result.assumptions, GIVEN],
+    )

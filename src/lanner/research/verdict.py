@@ -27,6 +27,7 @@ from lanner.research.significance import (
     probabilistic_sharpe,
     sharpe_moments,
 )
+from lanner.research.timing import beyond_holding, timing
 
 _MOST_HALVES = 16
 _FEWEST_SPLITS = 200
@@ -39,12 +40,14 @@ class Limits:
     """Set what a strategy must reach: at least the deflated Sharpe, at most the others.
 
     `overfitting` may be exceeded while the chosen variant loses money in no more than `loss` of the splits:
-    among variants that are all good, the best of one half need not be the best of the other.
+    among variants that are all good, the best of one half need not be the best of the other. Timing has to beat the
+    luckiest of all trials as the whole has to; what is left of it on unseen data need not be as sure.
     """
 
     deflated_sharpe: float = 0.95
     selection_p: float = 0.05
     out_of_sample_p: float = 0.10
+    timing_out_of_sample_p: float = 0.25
     overfitting: float = 0.5
     loss: float = 0.10
 
@@ -53,7 +56,8 @@ class Limits:
 class Evidence:
     """Hold what was measured of a chosen variant; None is not measured. Sharpe ratios are per bar.
 
-    `variants` are those of this search, `independent_trials` what they are worth, `trials` all ever tried.
+    `variants` are those of this search, `independent_trials` what they are worth, `trials` all ever tried. Of timing
+    all is about what is left when holding `market_share` of the market is taken out.
     """
 
     sharpe: float
@@ -70,6 +74,10 @@ class Evidence:
     out_of_sample_p: float | None = None
     overfitting: float | None = None
     loss_probability: float | None = None
+    market_share: float | None = None
+    timing_sharpe: float | None = None
+    timing_deflated: float | None = None
+    timing_out_of_sample_p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,8 @@ def gather(
     *,
     chosen: int | None = None,
     out_of_sample: Floats | None = None,
+    market: Floats | None = None,
+    market_out_of_sample: Floats | None = None,
     trials: int | None = None,
     resamples: int = 1_000,
     splits: int | None = None,
@@ -123,7 +133,8 @@ def gather(
     `chosen` its number (without one, the best by t-value). `out_of_sample` are the returns of a walk-forward
     that chose anew in every window, test ranges put together. `trials` counts every variant ever tried on
     this question, those of earlier searches too; it is never less than those given. `splits` bounds those of
-    the cross-validation. Returns should be in excess of what holding the market earned, where it drifts.
+    the cross-validation. `market` is what holding the market earned at each of `returns`, `market_out_of_sample` the
+    same for `out_of_sample`: with them, timing is measured beside the rest.
     """
     series = checked(returns)
     measured = sharpe_moments(series)
@@ -136,6 +147,10 @@ def gather(
         most = _splits(moments.variants) if splits is None else splits
         crossed = overfitting_probability(halves, rng, combinations_at_most=most)
     outside = None if out_of_sample is None else checked(out_of_sample, 8)
+    timed = None if market is None else timing(series, market, number, variance)
+    unseen = None
+    if market_out_of_sample is not None and outside is not None:
+        unseen = bootstrap_p_value(beyond_holding(outside, market_out_of_sample)[0], rng, resamples=resamples)
     return Evidence(
         sharpe=measured.sharpe,
         bars=measured.samples,
@@ -151,6 +166,10 @@ def gather(
         out_of_sample_p=None if outside is None else bootstrap_p_value(outside, rng, resamples=resamples),
         overfitting=None if crossed is None else crossed.probability,
         loss_probability=None if crossed is None else crossed.loss_probability,
+        market_share=None if timed is None else timed.share,
+        timing_sharpe=None if timed is None else timed.sharpe,
+        timing_deflated=None if timed is None else timed.deflated,
+        timing_out_of_sample_p=unseen,
     )
 
 
@@ -175,10 +194,13 @@ def judge(
 ) -> Verdict:
     """Hold evidence against limits; what was not measured is not passed.
 
-    A single variant, with nothing to choose from, cannot be overfitted by choosing: that check is left out.
+    A single variant, with nothing to choose from, cannot be overfitted by choosing: that check is left out. So is that
+    of timing where the market's own returns were not given.
     """
     limits = limits or Limits()
     checks = [_deflated(evidence, limits), _selection(evidence, limits), _outside(evidence, limits)]
+    if evidence.timing_deflated is not None:
+        checks.append(_timed(evidence, limits))
     if evidence.variants > 1:
         checks.append(_crossed(evidence, limits))
     return Verdict(
@@ -220,6 +242,23 @@ def _outside(evidence: Evidence, limits: Limits) -> Check:
         "out_of_sample_p", value, limit, passed,
         f"Out-of-sample p-value {value:.3f} (at most {limit:.2f}): on data it was not fitted to, {what}.",
     )  # fmt: skip
+
+
+def _timed(evidence: Evidence, limits: Limits) -> Check:
+    value, limit = evidence.timing_deflated or 0.0, limits.deflated_sharpe
+    unseen, share = evidence.timing_out_of_sample_p, evidence.market_share or 0.0
+    held = f"Timing {value:.2f} (needs {limit:.2f}): without what holding {share:.0%} of the market earned"
+    if value < limit:
+        return Check(
+            "timing", value, limit, False, f"{held}, not clearly better than luck at choosing moments."
+        )
+    most = limits.timing_out_of_sample_p
+    if unseen is not None and unseen > most:
+        why = f"luck explains the rest on unseen data (p-value {unseen:.3f}, at most {most:.2f})."
+        return Check("timing", value, limit, False, f"{held}, {why}")
+    return Check(
+        "timing", value, limit, True, f"{held}, what is left is better than the luckiest of all trials."
+    )
 
 
 def _crossed(evidence: Evidence, limits: Limits) -> Check:

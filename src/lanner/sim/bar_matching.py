@@ -157,12 +157,13 @@ def bar_close(venue: SimVenue, book: InstrumentBook, close: int, ts: int) -> Non
     venue.expire_due(book, ts)
 
 
-def pass_by(venue: SimVenue, book: InstrumentBook, close: int, volume: int) -> None:
-    """Take note of a bar that touched no order."""
+def pass_by(venue: SimVenue, book: InstrumentBook, close: int, volume: int, ts_close: int) -> None:
+    """Take note of a bar that touched no order; what was taken of its volume at its open stays taken."""
+    if book.ts_close != ts_close:
+        share = venue.settings.fills.bar_participation
+        book.volume_left = int(volume * share) if share else -1
     book.ts_close = 0
     book.volume_lots = volume
-    share = venue.settings.fills.bar_participation
-    book.volume_left = int(volume * share) if share else -1
     venue.see_price(book.instrument.id, close)
 
 

@@ -36,7 +36,8 @@ _STALE_S = 86_400
 class RunRecord(msgspec.Struct, kw_only=True):
     """What is remembered of a run. Money is text in ``currency``; ``metrics`` and ``counts`` are plain numbers.
 
-    ``kind`` is backtest, or sweep: then params and metrics are those of the best variant. ``notes`` is what Lanner had
+    ``kind`` is backtest, arrays (a column of an array backtest), or sweep: then params and metrics are those of the
+    best variant. ``notes`` is what Lanner had
     to assume; ``sources`` maps a strategy's file to the name of its kept copy.
     """
 

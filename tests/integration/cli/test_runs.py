@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
+import lanner as ln
 from tests.integration.cli.conftest import CROSS, prices
 from tests.integration.conftest import Run
 
@@ -177,3 +180,46 @@ def test_what_a_strategy_logs_is_kept_with_the_runs_own_time(work: Path, lanner:
     assert lines[0].endswith("  Cross  out")
     assert f"{len(lines)} lines of the strategy's log are in {log}" in err
     assert "Traceback" not in out
+
+
+def arrays(fast: int, folder: Path) -> str:
+    """Save an array backtest from Python as a script would; return the run's id."""
+    table = pl.read_csv(folder / "btc.csv")
+    close = table["close"].to_numpy()
+    mean = np.convolve(close, np.ones(fast) / fast, "full")[: len(close)]
+    long = np.where(np.arange(len(close)) < fast, False, close > mean)
+    made = ln.from_signals(
+        table, long, ~long, instrument="BTC-USDT.TEST", timeframe="1h", name=f"mean_{fast}"
+    )
+    return made.save().name
+
+
+def test_a_saved_array_backtest_is_listed_shown_and_compared_like_any_run(
+    kept: str, work: Path, lanner: Run
+) -> None:
+    one, other = arrays(5, work), arrays(20, work)
+    assert set(lanner("runs", "list", "--quiet")[1].split()) == {kept, one, other}
+    assert lanner("runs", "list", "--strategy", "mean_5", "--quiet")[1].split() == [one]
+    code, out, _ = lanner("runs", "show", one)
+    assert code == 0
+    assert "mean_5" in out
+    assert "kind=from_signals" in out
+    shown = spoken(lanner, "runs", "show", other)
+    assert shown["kind"] == "arrays"
+    assert str(shown["report"]).endswith("report.html")
+    code, out, _ = lanner("runs", "compare", one, other)
+    assert code == 0
+    for word in (one, other, "mean_20", "Sharpe"):
+        assert word in out
+    beside = json.dumps(spoken(lanner, "runs", "compare", kept, one, other))
+    assert all(name in beside for name in (kept, one, other))
+
+
+def test_a_saved_array_backtest_cannot_be_repeated_and_says_why(work: Path, lanner: Run) -> None:
+    name = arrays(5, work)
+    code, out, err = lanner("runs", "rerun", name)
+    assert (code, out) == (1, "")
+    assert f"the run {name} cannot be repeated" in err
+    assert "arrays made in Python" in err
+    assert "lanner runs compare" in err
+    assert lanner("runs", "list", "--quiet")[1].split() == [name]

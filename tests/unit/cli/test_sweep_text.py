@@ -40,7 +40,7 @@ def test_text_names_the_best_the_scores_the_walk_forward_and_the_verdict() -> No
     text = sweep_text(result, 100, colour=False, report=REPORT)
     for word in ("dual_ma", "BTC-USD.COINBASE 1h", "407 combinations in 1.84 s", "M combo·bars/s", "only fast < slow",
                  f"{result.top[9].score:.3f}", "median", "8 rolling windows", "Sharpe train → test 1.42 → 0.61",
-                 "FAIL  Luck is not ruled out: 2 of 4 checks failed.", "12,480 trials", "p-value 0.184",
+                 "FAIL  Luck is not ruled out: 2 of 5 checks failed.", "12,480 trials", "p-value 0.184",
                  "▲ Only 50% of the test windows made money.", "2 of 4 assumptions flatter", str(REPORT)):  # fmt: skip
         assert word in text, word
     assert f"{result.top[10].score:.3f}  +" not in text

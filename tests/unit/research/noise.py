@@ -31,10 +31,12 @@ def trending(bars: int, rng: np.random.Generator, share: float) -> Floats:
     return np.asarray(0.01 * (hidden + np.sqrt(1.0 - share) * rng.normal(0.0, 1.0, bars)))
 
 
-def cross_returns(market: Floats) -> Floats:
-    """Return per-bar returns, bars × pairs: long above, short below, decided on the close before; no costs."""
+def cross_returns(market: Floats, *, long_only: bool = False) -> Floats:
+    """Return per-bar returns, bars × pairs: long above, short or flat below, as of the close before; no costs."""
     price = np.cumsum(market)
     padded = np.concatenate(([0.0], np.cumsum(price)))
     average = {n: (padded[n:] - padded[:-n])[-(market.size - WARM_UP) :] / n for n in {*FAST, *SLOW}}
     held = np.stack([np.sign(average[fast] - average[slow]) for fast, slow in PAIRS], axis=1)
+    if long_only:
+        held = np.maximum(held, 0.0)
     return np.asarray(held[:-1] * market[WARM_UP + 1 :, None])

@@ -109,6 +109,8 @@ def verdict_of(passed: bool) -> dict[str, Any]:
         ("selection_p", 0.012 if passed else 0.184, 0.05, passed,
          "Best-of-many p-value 0.184 (at most 0.05): a list without any skill has a best like this in 18.4% of cases."),
         ("out_of_sample_p", 0.041, 0.1, True, "Out-of-sample p-value 0.041 (at most 0.10): it holds up."),
+        ("timing", 0.96, 0.95, True,
+         "Timing 0.96 (needs 0.95): without what holding 54% of the market earned, what is left beats all luck."),
         ("overfitting", 0.21, 0.5, True,
          "Probability of overfitting 0.21 (at most 0.50): it loses money in 12% of halves."),
     ]  # fmt: skip
@@ -123,7 +125,7 @@ def verdict_of(passed: bool) -> dict[str, Any]:
         "checks": rows,
         "warnings": ["Only 50% of the test windows made money."],
         "evidence": {"probabilistic_sharpe": 0.982, "independent_trials": 38.4, "track_record_needed": 14_230.0,
-                     "loss_probability": 0.12},
+                     "loss_probability": 0.12, "market_share": 0.54, "timing_out_of_sample_p": 0.061},
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from lanner.backtest.config import BacktestConfig
 from lanner.cli.backtest_options import Options
 from lanner.cli.sweeping import SweepChoice, plan_of
 from lanner.research.run_sweep import SweepOutcome, sweep_and_keep
+from lanner.research.sweep import SweepPlan
 from lanner.storage.runs import RunStore
 
 HOUR_MS = 3_600_000
@@ -68,11 +69,11 @@ class Cross(ln.Strategy):
 '''
 
 
-def write_bars(folder: Path, rows: int = 1500, seed: int = 1, drift: float = 0.0) -> Path:
-    """Write bars of a trending walk as CSV."""
+def write_bars(folder: Path, rows: int = 1500, seed: int = 1, drift: float = 0.0, rise: float = 0.0) -> Path:
+    """Write bars as CSV: a walk with trends up and down that hold for 75 bars, and a rise that holds for good."""
     rng = np.random.default_rng(seed)
     trend = np.repeat(rng.choice([-1.0, 1.0], -(-rows // 75)), 75)[:rows] * drift
-    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.008, rows) + trend)), 2)
+    close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.008, rows) + trend + rise)), 2)
     opening = np.append(100.0, close[:-1])
     wick = np.round(close * 0.004 * rng.random((2, rows)), 2)
     path = folder / "bars.csv"
@@ -135,6 +136,11 @@ def sweep(config: BacktestConfig, store: RunStore | None = None, **changes: Any)
     return sweep_and_keep(
         config, plan_of(config, picked), store, workers=picked.workers, resume=not picked.fresh
     )
+
+
+def plan_for(config: BacktestConfig, **changes: Any) -> SweepPlan:
+    """Return the plan of a search with these settings."""
+    return plan_of(config, choice(**changes))
 
 
 COMPILED = '''

@@ -19,6 +19,7 @@ from lanner.research.pools import Recipe, Threads, local_pool
 from lanner.research.search import Constraint, Space, make_axes
 from lanner.research.sweep import SweepPlan, make_task, search
 from lanner.research.sweep_result import Axis
+from lanner.research.variants import measure
 from lanner.storage.runs import RunStore
 from lanner.strategy.registry import load_strategy
 from tests.unit.research.sweeps import (
@@ -28,6 +29,7 @@ from tests.unit.research.sweeps import (
     SIGNAL,
     WEIGHTED,
     choice,
+    plan_for,
     settings,
     sweep,
     write_bars,
@@ -153,6 +155,30 @@ def test_the_walk_forward_chooses_on_train_and_reports_test(tmp_path: Path) -> N
     }
 
 
+def test_a_rising_market_is_no_skill_and_a_trend_that_turns_is(tmp_path: Path) -> None:
+    """Long above an average in a market that only rises passes all but the question what holding would have earned."""
+    searched: dict[str, Any] = {"fast": "3:15:3", "slow": "20:60:10"}
+    told: dict[str, Any] = {
+        "instrument": "BTC-USDT.TEST",
+        "timeframe": "1h",
+        "keep": False,
+        "fees": {"taker": 0},
+    }
+    (tmp_path / "cross.py").write_text(SIGNAL, encoding="utf-8")
+    rising = write_bars(tmp_path, rows=3000, rise=0.0012)
+    verdict = lanner.sweep(tmp_path / "cross.py", rising, searched, **told).result.verdict
+    assert verdict is not None
+    assert [check["name"] for check in verdict["checks"] if not check["passed"]] == ["timing"]
+    assert 0.4 < verdict["evidence"]["market_share"] < 0.9
+    assert verdict["reasons"][0].startswith("Timing 0.")
+    turning = write_bars(tmp_path, rows=3000, drift=0.003)
+    found = lanner.sweep(tmp_path / "cross.py", turning, searched, **told)
+    assert found.passed
+    assert "% of the market earned, what is left" in found.report(tmp_path / "page.html").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_earlier_searches_on_the_same_data_count_as_trials(tmp_path: Path) -> None:
     config = settings(tmp_path)
     store = RunStore(tmp_path / "runs")
@@ -178,6 +204,36 @@ def test_other_methods_try_as_many_variants_as_told_and_repeat_with_the_seed(
     assert one.result_hash == two.result_hash
     assert all(variant.params["fast"] < variant.params["slow"] for variant in one.sample)
     assert sweep(config, **asked, seed=2).result.result_hash != one.result_hash
+
+
+@pytest.mark.parametrize("method", ["tpe", "nsga2"])
+@pytest.mark.parametrize("source", [SIGNAL, HANDLERS], ids=["threads", "processes"])
+def test_a_sampler_keeps_all_workers_busy_and_does_not_depend_on_them(
+    tmp_path: Path, source: str, method: str
+) -> None:
+    """A round is handed out in several shards at once; which of them is done first changes nothing."""
+
+    class Backwards:
+        """A pool whose last shard is always done first."""
+
+        def __init__(self) -> None:
+            self.rounds: list[int] = []
+
+        def measure(self, task: Any, shards: Any) -> Any:
+            every = list(shards)
+            self.rounds.append(len(every))
+            for number, sets in reversed(every):
+                yield number, measure(task, sets)
+
+    config = settings(tmp_path, source)
+    ranges = ["fast=2:12:1", "slow=10:60:5"]
+    asked: dict[str, Any] = {"method": method, "trials": 24, "params": ranges, "walk_forward": "none"}
+    alone = sweep(config, **asked).result
+    assert sweep(config, **asked, workers=2).result.result_hash == alone.result_hash
+    pool = Backwards()
+    found = search(prepare(config, run_id="x").spec, plan_for(config, **asked), pool=pool)
+    assert found.result_hash() == alone.result_hash
+    assert pool.rounds == [8, 8, 8]
 
 
 def test_several_objectives_give_a_pareto_front(tmp_path: Path) -> None:

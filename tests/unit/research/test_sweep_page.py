@@ -32,7 +32,7 @@ def payload(page: str) -> dict[str, Any]:
 def test_page_says_what_was_searched_and_how_the_verdict_fell() -> None:
     page = sweep_page(build_sweep())
     for text in ("dual_ma", "BTC-USD.COINBASE · 1h", "20,111 bars", "grid search", "vector engine", "fast &lt; slow",
-                 "FAIL", "Luck is not ruled out: 2 of 4 checks failed.", "not clearly better than the luckiest",
+                 "FAIL", "Luck is not ruled out: 2 of 5 checks failed.", "not clearly better than the luckiest",
                  "12,480", "Only 50% of the test windows made money.", "2 of 4 assumptions flatter this result",
                  "1.42 → 0.61", "412 bars had a gap before them."):  # fmt: skip
         assert text in page, text
@@ -169,7 +169,7 @@ def test_interrupted_and_failed_sweeps_say_so() -> None:
 
 def test_measures_and_checks_read_the_verdict() -> None:
     result = build_sweep(passed=True)
-    assert [row.tone for row in checks(result)] == ["good"] * 4
+    assert [row.tone for row in checks(result)] == ["good"] * 5
     assert {row.key: row.value for row in measures(result)}["trials"] == "12,480"
     assert forward_numbers(result)["recommendation"] == "caution"
     assert verdict_line(result).startswith("Luck is an unlikely explanation")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from lanner.storage.schema import SCHEMAS
 
 MINUTE = 60_000_000_000
 START = 1_704_067_200_000_000_000
+PERP_ID = "AAA-PERP.TEST"
 PERP = ln.Instrument.perp("AAA-PERP.TEST", tick="0.01", lot="0.001", taker="0.0005")
 VENUE = VenueSettings(name="TEST", balances={"USDT": Decimal(1_000)}, funding=FundingMode.ASSUME_ZERO)
 
@@ -68,6 +70,23 @@ def counting(ctx, bar, every=7, size=1.0):  # type: ignore[no-untyped-def]
             ctx.close()
         else:
             ctx.buy(size)
+
+
+@ln.compiled("quotes")
+def quoting(ctx, quote):  # type: ignore[no-untyped-def]
+    ctx.target(1.0 if quote.mid > 102.0 else 0.0)
+
+
+class QuoteCross(ln.TriggerStrategy):
+    """Buys high and sells low."""
+
+    on = "quotes"
+
+    def triggers(self, frame: Any) -> dict[str, Any]:
+        return {"up": frame.mid > 105.0, "down": frame.mid < 101.0}
+
+    def on_trigger(self, name: str, event: Any) -> None:
+        self.target(0.5 if name == "up" else 0.0)
 
 
 class Cross(ln.TriggerStrategy):
@@ -116,6 +135,60 @@ def test_records_with_fields_named_like_verbs_compile_beside_contexts() -> None:
 @pytest.mark.parametrize("tier", ["auto", "compiled", "python"])
 def test_a_compiled_strategy_has_one_result_in_every_tier(tier: str) -> None:
     assert player(tier)(spec(counting()), None).state_hash == run_backtest(spec(counting())).state_hash
+
+
+def perpetual(tmp_path: Path) -> list[str]:
+    """Import 2,000 minute bars of a perpetual and its funding, and return the names of the data sets."""
+    from lanner.cli.main import main
+
+    rows = range(2_000)
+    files = {"bars": tmp_path / "bars.csv", "funding": tmp_path / "funding.csv"}
+    px = 100.0 + np.round(5 * np.sin(np.arange(2_001) / 40.0), 2)
+    lines = [
+        f"{START // 10**6 + 60_000 * i},{px[i]},{max(px[i : i + 2])},{min(px[i : i + 2])},{px[i + 1]},9"
+        for i in rows
+    ]
+    files["bars"].write_text("\n".join(["timestamp,open,high,low,close,volume", *lines]) + "\n")
+    paid = [f"{START // 10**6 + 1_200_000 * i},{0.0001 * (1 + i % 3)}" for i in range(101)]
+    files["funding"].write_text("\n".join(["timestamp,funding_rate", *paid]) + "\n")
+    for path in files.values():
+        spec = ["--timeframe", "1m"] if path is files["bars"] else []
+        assert main(["data", "import", str(path), "--instrument", PERP_ID, *spec]) == 0
+    return [f"{PERP_ID}@1m", f"{PERP_ID}@funding"]
+
+
+@pytest.mark.parametrize(("strategy", "tier"), [(counting, "compiled"), (Cross, "triggers"), (Cross, "auto")])
+def test_lanner_backtest_plays_every_tier_with_funding(strategy: Any, tier: str, tmp_path: Path) -> None:
+    data = perpetual(tmp_path)
+    fast, slow = (ln.backtest(strategy, data, tier=one, keep=False).result for one in (tier, "python"))
+    assert slow.funding != 0
+    assert len(slow.fills) > 5
+    assert (fast.state_hash, fast.funding, fast.metrics) == (slow.state_hash, slow.funding, slow.metrics)
+
+
+def test_lanner_backtest_says_which_tier_can_play_funding_on_quotes(tmp_path: Path) -> None:
+    """The trigger tier pays funding on quotes; the compiled loop knows it on bars only, and says so."""
+    rows = np.arange(400)
+    quotes = {"timestamp": START // 10**6 + 250 * rows, "bid": 100.0 + rows % 7, "ask": 100.5 + rows % 7}
+    table = pl.DataFrame({**quotes, "bid_size": np.full(400, 5.0), "ask_size": np.full(400, 5.0)})
+    data = {PERP_ID: table}
+    funding = tmp_path / "funding.csv"
+    funding.write_text(f"timestamp,funding_rate\n{START // 10**6},0\n{START // 10**6 + 50_600},0.001\n")
+    from lanner.cli.main import main
+
+    assert main(["data", "import", str(funding), "--instrument", PERP_ID]) == 0
+    with pytest.raises(ln.ConfigError, match="Python tier only"):
+        ln.backtest(quoting, data, tier="compiled", keep=False)
+    one, other = (
+        ln.backtest(QuoteCross, data, tier=tier, keep=False).result for tier in ("triggers", "python")
+    )
+    assert one.funding == other.funding != 0
+    assert one.state_hash == other.state_hash
+
+
+def test_lanner_backtest_refuses_an_unknown_tier() -> None:
+    with pytest.raises(ln.ConfigError, match="python, auto, triggers, compiled"):
+        ln.backtest(Cross, "BTC-USDT.BINANCE@1h", tier="warp")
 
 
 def test_auto_plays_what_cannot_be_hastened_in_the_engine() -> None:

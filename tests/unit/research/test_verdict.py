@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lanner.core.errors import ConfigError
+from lanner.core.errors import ConfigError, DataError
 from lanner.research.blocks import block_moments
 from lanner.research.overfit import walk_forward_report
 from lanner.research.plateau import plateau_of_grid
 from lanner.research.splits import walk_forward
+from lanner.research.timing import beyond_holding, timing
 from lanner.research.verdict import Evidence, Limits, Verdict, gather, judge
-from tests.unit.research.noise import PAIRS, Floats, cross_returns, trending, white_noise
+from tests.unit.research.noise import PAIRS, WARM_UP, Floats, cross_returns, trending, white_noise
 
 BARS = 2_000
 SEARCHES = 400
@@ -25,18 +26,32 @@ def walked(returns: Floats) -> Floats:
     parts = []
     for window in walk_forward(len(returns), 6):
         seen = returns[window.train.slice]
-        best = int(np.argmax(seen.mean(axis=0) / seen.std(axis=0)))
+        best = int(np.argmax(seen.mean(axis=0) / np.maximum(seen.std(axis=0), 1e-12)))
         parts.append(returns[window.test.slice, best])
     return np.concatenate(parts)
 
 
-def search(market: Floats, rng: np.random.Generator) -> Verdict:
+def search(market: Floats, rng: np.random.Generator, *, long_only: bool = False) -> Verdict:
     """Optimise moving-average crosses over a market and judge the winner."""
-    returns = cross_returns(market)
+    returns = cross_returns(market, long_only=long_only)
+    return judged(returns, market[WARM_UP + 1 :], rng)
+
+
+def judged(returns: Floats, market: Floats, rng: np.random.Generator) -> Verdict:
+    """Judge the best of some variants over a market."""
     moments = block_moments(returns, 64)
     best = int(np.argmax(moments.sharpes()))
+    unseen = np.concatenate([market[window.test.slice] for window in walk_forward(len(returns), 6)])
     evidence = gather(
-        moments, returns[:, best], rng, chosen=best, out_of_sample=walked(returns), resamples=299, splits=250
+        moments,
+        returns[:, best],
+        rng,
+        chosen=best,
+        out_of_sample=walked(returns),
+        market=market,
+        market_out_of_sample=unseen,
+        resamples=299,
+        splits=250,
     )
     return judge(evidence)
 
@@ -59,6 +74,62 @@ def test_most_real_edges_pass(share: float, least: float) -> None:
     rng = np.random.default_rng(7)
     passed = [search(trending(BARS, rng, share), rng).passed for _ in range(60)]
     assert np.mean(passed) > least
+
+
+def others_pass(verdict: Verdict) -> bool:
+    """Tell whether all checks but that of timing passed."""
+    return all(check.passed for check in verdict.checks if check.name != "timing")
+
+
+@pytest.mark.parametrize("drift", [0.0005, 0.002])
+def test_being_long_in_a_rising_market_is_not_taken_for_skill(drift: float) -> None:
+    rng = np.random.default_rng(31)
+    verdicts = [search(drift + white_noise(BARS, rng), rng, long_only=True) for _ in range(50)]
+    assert sum(verdict.passed for verdict in verdicts) <= 0.05 * len(verdicts)
+    assert sum(map(others_pass, verdicts)) >= (0.2 if drift < 0.001 else 0.8) * len(verdicts)
+    told = next(verdict for verdict in verdicts if others_pass(verdict))
+    (reason,) = told.reasons
+    assert reason.startswith("Timing 0.")
+    assert "of the market earned" in reason
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.5])
+def test_always_long_and_long_by_lot_never_pass(exposure: float) -> None:
+    rng = np.random.default_rng(32)
+    for _ in range(20):
+        market = 0.003 + white_noise(BARS, rng)
+        held = (rng.random((BARS, 30)) < exposure).astype(float)
+        verdict = judged(held * market[:, None] - 1e-6, market, rng)
+        assert others_pass(verdict)
+        assert not verdict.passed
+
+
+def test_a_real_edge_passes_long_only_in_a_rising_market_too() -> None:
+    rng = np.random.default_rng(33)
+    passed = [search(0.0005 + trending(BARS, rng, 0.08), rng, long_only=True).passed for _ in range(40)]
+    assert np.mean(passed) > 0.7
+
+
+def test_a_short_seller_in_a_falling_market_is_asked_for_timing_too() -> None:
+    rng = np.random.default_rng(34)
+    market = white_noise(BARS, rng) - 0.003
+    verdict = judged(-market[:, None] * (rng.random((BARS, 20)) < 0.7), market, rng)
+    assert others_pass(verdict)
+    assert not verdict.passed
+
+
+def test_what_is_left_beyond_the_market_is_the_timing_and_nothing_else() -> None:
+    rng = np.random.default_rng(35)
+    market = 0.002 + white_noise(50_000, rng)
+    held = (rng.random(50_000) < 0.4).astype(float)
+    rest, share = beyond_holding(held * market, market)
+    assert share == pytest.approx(0.4, abs=0.02)
+    assert rest.mean() == pytest.approx(0.0, abs=3 * rest.std() / np.sqrt(50_000))
+    held_all_the_time = timing(1.5 * market - 1e-9, market, 10, 1e-3)
+    assert held_all_the_time.share == pytest.approx(1.5)
+    assert (held_all_the_time.sharpe, held_all_the_time.deflated) == (0.0, 0.0)
+    with pytest.raises(DataError, match="same samples"):
+        beyond_holding(held, market[1:])
 
 
 def test_an_unlucky_fat_tailed_market_fools_it_no_more_often() -> None:
@@ -89,6 +160,10 @@ def but(**changes: float | None) -> Evidence:
         (but(out_of_sample_p=0.2), ["out_of_sample_p"]),
         (but(out_of_sample_sharpe=-0.1), ["out_of_sample_p"]),
         (but(out_of_sample_p=None), ["out_of_sample_p"]),
+        (but(timing_deflated=0.99, market_share=0.4, timing_out_of_sample_p=0.05), []),
+        (but(timing_deflated=0.99, market_share=0.4), []),
+        (but(timing_deflated=0.94, market_share=0.4, timing_out_of_sample_p=0.05), ["timing"]),
+        (but(timing_deflated=0.99, market_share=0.4, timing_out_of_sample_p=0.26), ["timing"]),
         (but(overfitting=0.7, loss_probability=0.3), ["overfitting"]),
         (but(overfitting=0.7, loss_probability=0.02), []),
         (but(overfitting=None), ["overfitting"]),

@@ -22,6 +22,9 @@ _CHECKS = {
     "out_of_sample_p": (
         "Out-of-sample p-value", "≤", "How often luck alone does as well on the data that nothing was fitted to.",
     ),
+    "timing": (
+        "Timing", "≥", "The same as the deflated Sharpe, without what holding its share of the market earned.",
+    ),
     "overfitting": (
         "Probability of overfitting (PBO)", "≤", "How often the best of one half of time is below the other's middle.",
     ),
@@ -30,6 +33,11 @@ _EVIDENCE = {
     "probabilistic_sharpe": (
         "Probabilistic Sharpe",
         "Probability that the true Sharpe ratio is above 0, had only one been tried.",
+    ),
+    "market_share": ("Share of the market", "What holding all the time moves as much with the market as it did."),
+    "timing_out_of_sample_p": (
+        "Timing, out of sample",
+        "How often luck alone chooses moments as good on the data that nothing was fitted to.",
     ),
     "independent_trials": ("Independent trials", "What the correlated variants of this search are worth."),
     "track_record_needed": (
@@ -156,7 +164,7 @@ def _measure(name: str, value: object) -> str:
     found = number_of(value)
     if found is None:
         return NOT_DEFINED
-    if name in {"consistency", "loss_probability"}:
+    if name in {"consistency", "loss_probability", "market_share"}:
         return f"{found:.0%}"
     if name in {"independent_trials", "track_record_needed"}:
         return f"{found:,.0f}"
