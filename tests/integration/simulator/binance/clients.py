@@ -20,7 +20,7 @@ def python_binance(
     reconnecting = import_module("binance.ws.reconnecting_websocket").ReconnectingWebsocket
 
     # its sockets close only after a read has timed out
-    patch.setattr(reconnecting, "TIMEOUT", 1)
+    patch.setattr(reconnecting, "TIMEOUT", 2)
     if spot is not None:
         patch.setattr(base, "API_URL", f"{spot.http}/api")
         patch.setattr(base, "MARGIN_API_URL", f"{spot.http}/sapi")

@@ -47,7 +47,8 @@ class Wire:
     def say(self, text: str, number: Any = 1) -> dict[str, Any]:
         """Send a text and return the answer that carries an id or an error."""
         self.socket.send(text)
-        return self.until(lambda one: "id" in one or "error" in one)
+        answer: dict[str, Any] = self.until(lambda one: "id" in one or "error" in one)
+        return answer
 
     def read(self, within: float = 4) -> Any:
         """Return the next frame."""
@@ -510,8 +511,8 @@ def test_a_hedged_account_keeps_a_long_and_a_short_position(usdm: Stage) -> None
     assert rows == {"LONG": "0.100", "SHORT": "-0.100"}
     closing = call.signed("POST", "/fapi/v1/order", **order, side="SELL", positionSide="LONG").body
     assert closing["positionSide"] == "LONG"
-    rows = {row["positionSide"] for row in call.signed("GET", "/fapi/v3/positionRisk").body}
-    assert rows == {"SHORT"}
+    sides = {row["positionSide"] for row in call.signed("GET", "/fapi/v3/positionRisk").body}
+    assert sides == {"SHORT"}
     too_much = call.signed("POST", "/fapi/v1/order", **order, side="SELL", positionSide="LONG")
     assert too_much.code == -2022
 

@@ -17,8 +17,8 @@ class Ids:
         self._execution = 0
 
     def client_id(self) -> str:
-        """Return a client order id as the venue makes them: 22 letters and digits."""
-        return "".join(self._random.choices(LETTERS, k=22))
+        """Return a client order id as long as the venue's own: 22 letters and digits."""
+        return f"{self._random.getrandbits(88):022x}"
 
     def listen_key(self) -> str:
         """Return a listen key: 64 letters and digits."""

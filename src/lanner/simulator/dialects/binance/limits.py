@@ -75,18 +75,19 @@ USDM_WORDS = Words(
 class Window:
     """Count in one fixed window."""
 
-    __slots__ = ("count", "limit", "start")
+    __slots__ = ("_end_ns", "count", "limit", "start_ns")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self.start = 0
         self.count = 0
+        self.start_ns = self._end_ns = 0
 
     def used(self, now_ns: int) -> int:
         """Return the count of the window that ``now`` lies in."""
-        start = now_ns // _NS // self.limit.window_s
-        if start != self.start:
-            self.start = start
+        if not self.start_ns <= now_ns < self._end_ns:
+            length = self.limit.window_s * _NS
+            self.start_ns = now_ns - now_ns % length
+            self._end_ns = self.start_ns + length
             self.count = 0
         return self.count
 
@@ -96,12 +97,13 @@ class Window:
 
 
 class _Address:
-    __slots__ = ("banned_until", "bans", "over", "raw", "weight")
+    __slots__ = ("banned_until", "bans", "over", "over_since", "raw", "weight")
 
     def __init__(self, weight: Limit, raw: Limit | None) -> None:
         self.weight = Window(weight)
         self.raw = None if raw is None else Window(raw)
         self.over = 0
+        self.over_since = -1
         self.bans = 0
         self.banned_until = 0
 
@@ -127,7 +129,8 @@ class Limits:
         if now_ns < found.banned_until:
             raise self.banned(now_ns, found.banned_until)
         used = found.weight.used(now_ns)
-        if not used:
+        if found.over_since != found.weight.start_ns:
+            found.over_since = found.weight.start_ns
             found.over = 0
         if used + weight > self.weight_limit.limit:
             return self._over(found, now_ns)

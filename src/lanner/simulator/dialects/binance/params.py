@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -62,6 +63,16 @@ def as_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+@lru_cache(maxsize=65_536)
+def decimals_of(text: str) -> int | None:
+    """Return how many decimals a number in plain text needs, −1 for zero, ``None`` for what is no number."""
+    if _DECIMAL.fullmatch(text) is None:
+        return None
+    whole, _, rest = text.partition(".")
+    rest = rest.rstrip("0")
+    return len(rest) if rest or whole.strip("0") else -1
+
+
 class Params:
     """Read parameters by name. What was sent but never read can be asked for at the end."""
 
@@ -95,8 +106,11 @@ class Params:
 
     def text(self, name: str, default: str = "") -> str:
         """Return a text, or the default when it was not sent or is empty."""
+        found = self._values.get(name)
+        if not found:
+            return default
         self._read.add(name)
-        return self._values.get(name) or default
+        return found
 
     def need(self, name: str) -> str:
         """Return a text that must be there."""
@@ -136,6 +150,16 @@ class Params:
         if _DECIMAL.fullmatch(found) is None:
             raise errors.illegal(name, DECIMAL)
         return Decimal(found)
+
+    def number(self, name: str) -> tuple[str, int] | None:
+        """Return a decimal number as text with its decimals (−1: it is zero), or None when it was not sent."""
+        found = self.text(name)
+        if not found:
+            return None
+        decimals = decimals_of(found)
+        if decimals is None:
+            raise errors.illegal(name, DECIMAL)
+        return found, decimals
 
     def need_decimal(self, name: str) -> Decimal:
         """Return a decimal number that must be there."""

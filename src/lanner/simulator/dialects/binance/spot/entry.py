@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import msgspec
 
 from lanner.simulator.dialects.binance import errors
@@ -12,7 +10,7 @@ from lanner.simulator.dialects.binance.params import Params
 from lanner.simulator.dialects.binance.spot.words import CORE_TYPES, ORDER_TYPES, TIFS, SpotTag, refusal
 from lanner.simulator.dialects.binance.texts import SIDE_OF, STP_OF
 from lanner.simulator.markets import Market
-from lanner.simulator.money import SCALE
+from lanner.simulator.money import to_atoms
 from lanner.simulator.orders import NewOrder, Refusal, StpMode
 
 PRICED = frozenset({"LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"})
@@ -122,18 +120,19 @@ def _stp(params: Params) -> StpMode:
     return found
 
 
-def _amount(params: Params, name: str, word: str, *, needed: bool) -> Decimal | None:
-    found = params.decimal(name) if name else None
+def _amount(params: Params, name: str, word: str, *, needed: bool) -> str | None:
+    """Return a number as text: not zero, with at most eight decimals; ``None`` when it was not sent."""
+    found = params.number(name) if name else None
     if found is None:
         if needed:
             raise errors.missing(name)
         return None
-    if not found:
+    text, decimals = found
+    if decimals < 0:
         raise ApiError(-1013, f"Invalid {word}.")
-    exponent = found.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -8:
+    if decimals > 8:
         raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
-    return found
+    return text
 
 
 def _read_amounts(
@@ -146,7 +145,7 @@ def _read_amounts(
     if quote is not None:
         if quantity is not None:
             raise errors.bad_combination()
-        new.quote_atoms = int(quote * SCALE)
+        new.quote_atoms = to_atoms(quote)
         return
     if quantity is None:
         if may_omit:
@@ -193,9 +192,8 @@ def _read_iceberg(params: Params, market: Market, names: Names, kind: str, new: 
         raise errors.rejected("IcebergQty exceeds QTY.")
 
 
-def _parse(market: Market, what: str, value: Decimal) -> int:
+def _parse(market: Market, what: str, text: str) -> int:
     try:
-        text = format(value, "f")
         return market.parse_px(text) if what == "px" else market.parse_qty(text)
     except Refusal as reason:
         raise refusal(reason.reason) from reason

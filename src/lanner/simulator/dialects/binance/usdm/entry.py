@@ -50,7 +50,7 @@ def read_plain(params: Params, market: Market, account: str, hedge: bool, now_ns
         new.tag.tif = _tif(params, needed=True)
         _good_till(params, new, now_ns)
         _price(params, market, new)
-    new.lots = read_quantity(market, params.need_decimal("quantity"))
+    new.lots = read_quantity(market, need_number(params, "quantity"))
     new.tif = TIFS[new.tag.tif]
     new.post_only = new.tag.tif == "GTX"
     if new.tif == TimeInForce.FOK and available(market, new.side, new.ticks) < new.lots:
@@ -82,7 +82,7 @@ def read_algo(params: Params, market: Market, account: str, hedge: bool, now_ns:
             raise errors.not_required("reduceonly")
         _check_closing_side(new)
     else:
-        new.lots = read_quantity(market, params.need_decimal("quantity"))
+        new.lots = read_quantity(market, need_number(params, "quantity"))
     if kind == "TRAILING_STOP_MARKET":
         _trailing(params, market, new)
     else:
@@ -167,9 +167,17 @@ def _good_till(params: Params, new: NewOrder, now_ns: int) -> None:
     new.expires_ns = new.tag.good_till_ms * 10**6
 
 
+def need_number(params: Params, name: str) -> tuple[str, int]:
+    """Return a number as text with its decimals; it must be there."""
+    found = params.number(name)
+    if found is None:
+        raise errors.missing(name)
+    return found
+
+
 def _price(params: Params, market: Market, new: NewOrder) -> None:
     match = params.text("priceMatch")
-    price = params.decimal("price")
+    price = params.number("price")
     if match and match != "NONE":
         if match not in PRICE_MATCHES:
             raise ApiError(-5037, "Invalid price match")
@@ -183,30 +191,25 @@ def _price(params: Params, market: Market, new: NewOrder) -> None:
     new.ticks = read_price(market, price)
 
 
-def read_price(market: Market, price: Decimal) -> int:
-    """Turn a price into ticks."""
-    if not price:
+def read_price(market: Market, price: tuple[str, int]) -> int:
+    """Turn a price (text and its decimals) into ticks."""
+    if price[1] < 0:
         raise ApiError(-4001, "Price less than 0.")
-    check_precision(price, UsdmTexts.decimals(market))
-    return _parse(market, "px", price)
+    return _parse(market, "px", price, UsdmTexts.decimals(market))
 
 
-def read_quantity(market: Market, quantity: Decimal) -> int:
-    """Turn a quantity into lots."""
-    if not quantity:
+def read_quantity(market: Market, quantity: tuple[str, int]) -> int:
+    """Turn a quantity (text and its decimals) into lots."""
+    if quantity[1] < 0:
         raise ApiError(-4003, "Quantity less than or equal to zero.")
-    check_precision(quantity, UsdmTexts.lot_decimals(market))
-    return _parse(market, "qty", quantity)
+    return _parse(market, "qty", quantity, UsdmTexts.lot_decimals(market))
 
 
 def _trigger(params: Params, market: Market) -> int:
-    found = params.decimal("triggerPrice")
-    if found is None:
-        raise errors.missing("triggerPrice")
-    if not found:
+    found = need_number(params, "triggerPrice")
+    if found[1] < 0:
         raise ApiError(-4006, "Stop price less than zero.")
-    check_precision(found, UsdmTexts.decimals(market))
-    return _parse(market, "px", found)
+    return _parse(market, "px", found, UsdmTexts.decimals(market))
 
 
 def _trailing(params: Params, market: Market, new: NewOrder) -> None:
@@ -215,7 +218,7 @@ def _trailing(params: Params, market: Market, new: NewOrder) -> None:
     if not Decimal("0.1") <= rate <= 10 or scaled != int(scaled):
         raise bad_callback()
     new.trail_bps = int(scaled)
-    active = params.decimal("activatePrice") or params.decimal("activationPrice")
+    active = params.number("activatePrice") or params.number("activationPrice")
     if active is None:
         return
     new.trigger_ticks = read_price(market, active)
@@ -246,17 +249,11 @@ def _check_closing_side(new: NewOrder) -> None:
         raise ApiError(-4061, "Order's position side does not match user's setting.")
 
 
-def check_precision(value: Decimal, decimals: int) -> None:
-    """Refuse a number with more decimals than the symbol has."""
-    exponent = value.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > decimals:
+def _parse(market: Market, what: str, value: tuple[str, int], decimals: int) -> int:
+    if value[1] > decimals:
         raise ApiError(-1111, "Precision is over the maximum defined for this asset.")
-
-
-def _parse(market: Market, what: str, value: Decimal) -> int:
     try:
-        text = format(value, "f")
-        return market.parse_px(text) if what == "px" else market.parse_qty(text)
+        return market.parse_px(value[0]) if what == "px" else market.parse_qty(value[0])
     except Refusal as reason:
         raise refusal(reason.reason, market) from reason
 

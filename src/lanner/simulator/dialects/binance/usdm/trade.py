@@ -12,7 +12,13 @@ from lanner.simulator.dialects.binance.errors import ApiError
 from lanner.simulator.dialects.binance.params import Params
 from lanner.simulator.dialects.binance.spot.account import choose_fills
 from lanner.simulator.dialects.binance.spot.trade import select_rows
-from lanner.simulator.dialects.binance.usdm.entry import matched_price, read_plain, read_price, read_quantity
+from lanner.simulator.dialects.binance.usdm.entry import (
+    matched_price,
+    need_number,
+    read_plain,
+    read_price,
+    read_quantity,
+)
 from lanner.simulator.dialects.binance.usdm.rows import Rows
 from lanner.simulator.dialects.binance.usdm.words import PRICE_MATCHES, Row, refusal, tag_of
 from lanner.simulator.dialects.binance.venue import Venue
@@ -135,14 +141,14 @@ class Trade:
         side = params.need("side")
         if side not in ("BUY", "SELL"):
             raise ApiError(-1117, "Invalid side.")
-        lots = read_quantity(market, params.need_decimal("quantity"))
+        lots = read_quantity(market, need_number(params, "quantity"))
         match = params.text("priceMatch")
         if match and match != "NONE":
             if match not in PRICE_MATCHES or params.text("price"):
                 raise ApiError(-5037, "Invalid price match")
             ticks = matched_price(market, order.side, match)
         else:
-            ticks = read_price(market, params.need_decimal("price"))
+            ticks = read_price(market, need_number(params, "price"))
         if not order.status.is_open:
             raise errors.no_such_order()
         if order.type != OrderType.LIMIT or (side == "BUY") != (order.side > 0):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -159,6 +161,12 @@ def working_type(order: SimOrder) -> str:
     return "MARK_PRICE" if order.trigger_by == 2 else "CONTRACT_PRICE"
 
 
+@lru_cache(maxsize=1024)
+def _decimals(step: Decimal) -> int:
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -exponent if isinstance(exponent, int) else 0)
+
+
 class UsdmTexts:
     """Prices with at least two decimals, quantities with the lot's."""
 
@@ -168,14 +176,12 @@ class UsdmTexts:
     @staticmethod
     def decimals(market: Market) -> int:
         """Return the decimals of a market's prices."""
-        exponent = market.instrument.tick.normalize().as_tuple().exponent
-        return max(2, -exponent if isinstance(exponent, int) else 2)
+        return max(2, _decimals(market.instrument.tick))
 
     @staticmethod
     def lot_decimals(market: Market) -> int:
         """Return the decimals of a market's quantities."""
-        exponent = market.instrument.lot.normalize().as_tuple().exponent
-        return max(0, -exponent if isinstance(exponent, int) else 0)
+        return _decimals(market.instrument.lot)
 
     def px(self, market: Market, ticks: int) -> str:
         """Write a price."""
