@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Level = tuple[int, int]
 EVERY = 1_000
-KEPT = 50
+KEPT = 20
 
 
 class _Chapter:
@@ -28,7 +28,7 @@ class _Chapter:
 
 
 class BookJournal:
-    """The latest 50,000 changes of each book, readable at any of them."""
+    """The latest 20,000 changes of each book, readable at any of them."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

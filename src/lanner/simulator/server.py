@@ -29,8 +29,9 @@ from lanner.simulator.registry import make_dialect
 TICK_S = 0.005
 HISTORY_RATE = 0.5
 """Actions a second of the market's past."""
-BURST = 2_000
-"""Actions of a feed in one turn, so that a fast feed leaves time for clients."""
+BURST = 100
+PATIENCE_NS = 8_000_000
+"""A feed that is behind acts in bursts, and after so long clients come first again."""
 
 
 @dataclass(slots=True)
@@ -195,10 +196,15 @@ class VenueServer:
         for part in self._parts:
             try:
                 if part.feed is not None and not self.paused:
-                    part.feed.run(self._feed_ns, part.host.now_ns(), BURST)
+                    self._run_feed(part.feed, part.host)
                 part.host.tick()
             except Exception as error:  # noqa: BLE001 - the outermost loop: the venue goes on, and says what went wrong
                 self._note(f"{part.host.name}: {error!r}")
+
+    def _run_feed(self, feed: Feed, host: DialectHost) -> None:
+        until = mono_ns() + PATIENCE_NS
+        while feed.run(self._feed_ns, host.now_ns(), BURST) == BURST and mono_ns() < until:
+            pass
 
     def _write_log(self, line: LogLine) -> None:
         if self._log is not None:
