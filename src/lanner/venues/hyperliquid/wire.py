@@ -7,7 +7,7 @@ Fields that we do not use are left out.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,7 +20,7 @@ Number = Annotated[float, Meta(gt=-1e24, lt=1e24)]
 Ms = Annotated[int, Meta(ge=0, lt=10**14)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Coin = Annotated[str, Meta(min_length=1, max_length=64)]
-Side = Annotated[str, Meta(pattern=r"^[AB]\Z")]
+Side = Literal["A", "B"]
 Exact = Annotated[str, Meta(pattern=r"^ ?-?\d{1,24}(\.\d{1,18})?\Z")]
 """A decimal number in plain text, kept as text until it is needed exactly."""
 Positive = Annotated[str, Meta(pattern=r"^\d{1,24}(\.\d{1,18})?\Z")]
