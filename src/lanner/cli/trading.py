@@ -31,6 +31,7 @@ def session_config(
     from lanner.cli.backtest_options import Options, absolute_strategy
     from lanner.live.config import SessionConfig
     from lanner.live.connect import parse_urls
+    from lanner.storage.environment import venue_urls
 
     options = Options()
     options.put("instruments", "--instrument", instruments)
@@ -38,7 +39,8 @@ def session_config(
     options.put("cash", "--cash", cash)
     options.put("testnet", "--testnet", testnet or None)
     options.put("ca_file", "--ca-file", ca_file or None)
-    options.put("url", "--url", parse_urls(url) if url else None)
+    asked = url or ([] if testnet else venue_urls())
+    options.put("url", "--url" if url else "LANNER_URL", parse_urls(asked) if asked else None)
     options.add_params(param or [])
     options.add_settings(settings or [])
     values: dict[str, Any] = {}

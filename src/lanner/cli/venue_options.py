@@ -32,10 +32,11 @@ def where(url: list[str] | None, testnet: bool, ca_file: str = "") -> Where:
     """Return the network that the options name."""
     from lanner.core.errors import ConfigError
     from lanner.live.connect import Where, parse_urls
+    from lanner.storage.environment import venue_urls
 
     if url and testnet:
         raise ConfigError("--url and --testnet name two networks", fix="Leave one of them out.")
-    return Where(parse_urls(url or []), testnet, ca_file)
+    return Where(parse_urls(url or ([] if testnet else venue_urls())), testnet, ca_file)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -81,6 +81,11 @@ def progress_wanted() -> bool:
     return os.environ.get("LANNER_PROGRESS", "").lower() != "never"
 
 
+def venue_urls() -> list[str]:
+    """Return the servers that ``LANNER_URL`` puts in the venues' place, each as ``--url`` takes it."""
+    return [text.strip() for text in os.environ.get("LANNER_URL", "").split(",") if text.strip()]
+
+
 def debug_wanted() -> bool:
     """Tell whether ``LANNER_DEBUG`` asks for Python's tracebacks."""
     return os.environ.get("LANNER_DEBUG", "") not in ("", "0")
@@ -154,6 +159,12 @@ VARIABLES = {
         Variable("LANNER_COLOR", "auto", "colours: auto (on terminals), always or never", _one_of(_COLOUR)),
         Variable(
             "LANNER_PROGRESS", "auto", "progress bars: auto (on terminals) or never", _one_of(_PROGRESS)
+        ),
+        Variable(
+            "LANNER_URL",
+            "the venues",
+            "servers to use instead of the venues, as --url takes them, separated by commas",
+            lambda text: "" if "http" in text else f"{text!r} names no server",
         ),
         Variable("LANNER_KEYS_PASSPHRASE", "asked for", "the passphrase of the key file", lambda _text: ""),
         Variable("LANNER_KEYS_PASSPHRASE_FILE", "none", "a file that holds this passphrase", _file_fault),
