@@ -198,6 +198,23 @@ def test_damaged_frames_get_one_answer_or_more(frame: bytes, at: int, put: bytes
     VENUE.dialect.ws_closed(session, VENUE.now)
 
 
+@pytest.mark.parametrize(("remote", "room"), [("192.0.2.1", 10), ("127.0.0.1", 100)])
+def test_connections_of_an_address_are_counted(remote: str, room: int) -> None:
+    dialect = make(Exchange("hyperliquid", markets_of("hyperliquid"), now_ns=NOW_NS), {})
+    sessions = []
+    for number in range(room):
+        session = Listener()
+        session.session_id, session.remote = number, remote
+        sessions.append(session)
+        assert dialect.ws_opened(session, "/ws", "")
+    assert not dialect.ws_opened(Listener(), "/stream", "")
+    late = Listener()
+    late.session_id, late.remote = 1_000, remote
+    assert not dialect.ws_opened(late, "/ws", "")
+    dialect.ws_closed(sessions[0], NOW_NS)
+    assert dialect.ws_opened(late, "/ws", "")
+
+
 @pytest.mark.parametrize("body", [b"", b"null", b"0", b"[1]", b"\xff", b'{"type":' + b"[" * 9_000])
 def test_bodies_that_are_no_objects_are_422(body: bytes) -> None:
     assert VENUE.post("/info", body)[0] == 422

@@ -14,6 +14,7 @@ from lanner.simulator.dialects.hyperliquid.endpoint import KINDS, Endpoint, Unre
 from lanner.simulator.dialects.hyperliquid.info_market import BadRequestError, MarketInfo, UnknownThingError
 from lanner.simulator.dialects.hyperliquid.info_user import UserInfo
 from lanner.simulator.dialects.hyperliquid.limits import (
+    LOOPBACK,
     Visitor,
     Visitors,
     action_weight,
@@ -218,7 +219,7 @@ def _visitor(request: HttpRequest) -> str:
 
     Programs on one machine would share one budget here that stand on machines of their own elsewhere.
     """
-    if request.remote in ("127.0.0.1", "::1"):
+    if request.remote in LOOPBACK:
         return f"{request.remote} {request.headers.get('user-agent', '')}"
     return request.remote
 

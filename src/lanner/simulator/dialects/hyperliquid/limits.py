@@ -8,6 +8,9 @@ from typing import Any
 from lanner.simulator.dialects.hyperliquid import spec
 
 MINUTE_NS = 60 * spec.SECOND
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+LOOPBACK_PROGRAMS = 10
+"""On loopback the programs of many machines share one address: there is room for the connections of so many."""
 
 
 class Minute:
@@ -42,12 +45,21 @@ class Minute:
 class Visitor:
     """All that comes from one IP address: REST weight, connections, messages and subscriptions."""
 
-    __slots__ = ("connections", "connects", "messages", "subscriptions", "users", "weight")
+    __slots__ = (
+        "connections",
+        "connects",
+        "max_connections",
+        "messages",
+        "subscriptions",
+        "users",
+        "weight",
+    )
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, programs: int = 1) -> None:
         self.weight = Minute(spec.IP_WEIGHT_PER_MINUTE * scale)
         self.messages = Minute(spec.MAX_MESSAGES_PER_MINUTE * scale)
-        self.connects = Minute(spec.MAX_CONNECTS_PER_MINUTE * scale)
+        self.connects = Minute(spec.MAX_CONNECTS_PER_MINUTE * scale * programs)
+        self.max_connections = spec.MAX_CONNECTIONS * scale * programs
         self.connections = 0
         self.subscriptions = 0
         self.users: dict[str, int] = {}
@@ -80,7 +92,8 @@ class Visitors:
         """Return the visitor behind an address, made on first sight."""
         found = self._by_remote.get(remote)
         if found is None:
-            found = self._by_remote[remote] = Visitor(self._scale)
+            programs = LOOPBACK_PROGRAMS if remote in LOOPBACK else 1
+            found = self._by_remote[remote] = Visitor(self._scale, programs)
         return found
 
 

@@ -59,7 +59,7 @@ class Sockets:
             return False
         visitor = self._visitors.of(session.remote)
         if self._visitors.on and (
-            visitor.connections >= spec.MAX_CONNECTIONS or not visitor.connects.take(1, self._venue.now_ns)
+            visitor.connections >= visitor.max_connections or not visitor.connects.take(1, self._venue.now_ns)
         ):
             return False
         client = Client(session, visitor, self._venue.now_ns)
