@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+DEAF_S = 600.0
 MAX_UNSENT = 32 * 1024 * 1024
 """Bytes a slow reader may owe before the venue drops it."""
 
@@ -301,8 +302,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def go_deaf(self) -> None:
-        """Leave the connection open and dead."""
+        """Leave the connection open and dead; long after anybody should have noticed it is cut."""
         self.deaf = True
+        self._loop.call_later(DEAF_S, self.drop)
         self._out.clear()
         if self._transport is not None:
             self._transport.pause_reading()

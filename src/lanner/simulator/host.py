@@ -109,11 +109,20 @@ class DialectHost:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._closed_until is not None:
+            self._closed_until.cancel()
         loop = asyncio.get_running_loop()
         self._closed_until = loop.call_later(seconds, lambda: self._reopen(loop))
 
     def _reopen(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self.start(self._address, self.port, self._ssl))
+        self._closed_until = None
+        self._task = loop.create_task(self._start_again())
+
+    async def _start_again(self) -> None:
+        try:
+            await self.start(self._address, self.port, self._ssl)
+        except ConfigError as error:
+            self.note(error.message())
 
     # -- HTTP --------------------------------------------------------------------------------------------
 
