@@ -94,7 +94,7 @@ def test_wish_is_confirmed_in_its_own_words(line: Line) -> None:
         "data": {"method": "subscribe", "subscription": wish},
     }
     assert line.channel("l2Book")["coin"] == "BTC"
-    line.say({"method": "unsubscribe", "subscription": wish})
+    line.say({"method": "unsubscribe", "subscription": wish, "id": "of no concern to the venue"})
     confirmed = line.until(lambda frame: frame["channel"] == "subscriptionResponse")
     assert confirmed["data"]["method"] == "unsubscribe"
 

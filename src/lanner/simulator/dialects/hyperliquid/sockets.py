@@ -24,7 +24,8 @@ class Message(msgspec.Struct):
     """What a client says."""
 
     method: str | None = None
-    id: int | None = None
+    id: Any = None
+    """A number in posts; elsewhere clients put what they like."""
     subscription: Any = None
     request: msgspec.Raw = msgspec.Raw()
 
@@ -171,7 +172,7 @@ class Sockets:
             number = _MESSAGE.decode(payload).id
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             number = None
-        if number is not None:
+        if isinstance(number, int):
             data = {"id": number, "response": {"type": "error", "payload": words}}
             client.send(frame("post", data), refusal.kind, self._venue.now_ns)
         else:
@@ -182,7 +183,7 @@ class Sockets:
     def _post(self, client: Client, message: Message) -> bool:
         """Answer a post; ``False`` where it cannot be read."""
         number = message.id
-        if number is None or not bytes(message.request):
+        if not isinstance(number, int) or isinstance(number, bool) or not bytes(message.request):
             return False
         request = _POST.decode(message.request)
         kind = request.type
