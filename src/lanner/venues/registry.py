@@ -69,7 +69,7 @@ def product_of(instrument_id: str) -> str:
 
 
 def instrument_at(text: str) -> str:
-    """Turn ``BTC-PERP@hyperliquid`` (or an instrument id) into an instrument id; the venue's case does not matter."""
+    """Turn ``BTC-PERP@hyperliquid`` (or an instrument id) into an instrument id; ``btc-perp@hyperliquid`` is the same."""
     symbol, found, venue = text.strip().rpartition("@")
     if not found:
         symbol, found, venue = text.strip().rpartition(".")
@@ -82,7 +82,8 @@ def instrument_at(text: str) -> str:
     if venue.lower() in _PRODUCTS:
         venue = _PRODUCTS[venue.lower()].venue
     products_of(venue)
-    return check_instrument_id(f"{symbol.upper()}.{venue.upper()}")
+    # some symbols mix cases on purpose (kPEPE); one that is typed in small letters throughout is not meant so
+    return check_instrument_id(f"{symbol.upper() if symbol.islower() else symbol}.{venue.upper()}")
 
 
 def endpoints_of(spec: ProductSpec, *, url: str = "", testnet: bool = False) -> Endpoints:

@@ -20,7 +20,7 @@ KEPT_BYTES = 2_000
 """How much of a frame that cannot be understood is kept."""
 
 REMEMBERED = 10_000
-"""How many prints without a running number are remembered where connections are merged."""
+"""How many prints without a running number are remembered: some venues tell the last ones again after a reconnect."""
 
 
 @dataclass(slots=True)
@@ -179,14 +179,14 @@ class MarketStream:
                 )
                 self._on_event(StreamHealed(name, "trades", since, trade.ts_recv, "prints are missing"))
             self._trades[name] = number
-        elif self._merged and self._told_trade(trade):
+        elif self._told_trade(trade):
             return
         self._last[Feed.TRADES, name] = trade.ts_recv
         self.counts.data += 1
         self._on_data(trade)
 
     def _told_trade(self, trade: Trade) -> bool:
-        """Tell whether a print without a running number has come before, over another connection."""
+        """Tell whether a print without a running number has come before."""
         seen = self._prints.setdefault(trade.instrument_id, {})
         if trade.trade_id in seen:
             self.counts.doubled += 1

@@ -14,6 +14,7 @@ from lanner.cli.render.errors import wants_colour
 from lanner.cli.render.progress import wants_progress
 from lanner.core.errors import ConfigError
 from lanner.storage.environment import (
+    KEYS_PREFIX,
     cache_limit,
     default_cache,
     default_catalog,
@@ -146,4 +147,6 @@ def test_the_page_of_variables_names_each_that_the_sources_read() -> None:
     }
     page = PAGE.read_text(encoding="utf-8")
     assert "LANNER_HOME" in read
-    assert {name for name in read if f"`{name}`" not in page} == {"LANNER_SHARED_DATA"}
+    keys = KEYS_PREFIX.rstrip("_")  # LANNER_KEYS__<PRODUCT>__…: the page names the pattern
+    assert KEYS_PREFIX in page
+    assert {name for name in read if f"`{name}`" not in page} - {keys} == {"LANNER_SHARED_DATA"}

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from lanner.cli.venue_options import AsJson, CaFile, Target, Testnet, Url
 
 Once = Annotated[bool, Parameter(negative="", help="Print once and leave, also on a terminal.")]
+Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
 Seconds = Annotated[float, Parameter(name="--for", help="Leave after so many seconds; 0: at Ctrl-C.")]
 
 
@@ -22,6 +23,7 @@ def price(
     testnet: Testnet = False,
     ca_file: CaFile = "",
     json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show best bid and ask, last print, mid and spread, with their age."""
     from lanner.cli.live_view import show
@@ -56,6 +58,7 @@ def book(
     testnet: Testnet = False,
     ca_file: CaFile = "",
     json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show the order book: asks from high to low, then bids. It is joined and checked as the venue prescribes."""
     from lanner.cli.live_view import show
@@ -93,6 +96,7 @@ def trades(
     testnet: Testnet = False,
     ca_file: CaFile = "",
     json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show the last public trades, newest first."""
     from lanner.cli.live_view import show

@@ -12,6 +12,7 @@ def venues(
     /,
     *,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, Parameter(negative="", help="Print nothing but the result.")] = False,  # noqa: ARG001
 ) -> int:
     """Show each venue's capabilities: done by the venue, done by Lanner in its place, or impossible."""
     from lanner.cli.output import console, print_json
