@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from lanner.core.errors import ConfigError
 
@@ -45,6 +46,7 @@ def fee_of(notional_atoms: int, rate_ppb: int) -> int:
     return (raw + unit // 2) // unit * FEE_STEP
 
 
+@lru_cache(maxsize=1_024)
 def to_ppb(rate: Decimal | str) -> int:
     """Turn a fraction into parts of 1e-9."""
     return int((Decimal(rate) * 10**9).to_integral_value())
