@@ -69,7 +69,7 @@ def product_of(instrument_id: str) -> str:
 
 
 def instrument_at(text: str) -> str:
-    """Turn ``BTC-PERP@hyperliquid`` (or an instrument id) into an instrument id; ``btc-perp@hyperliquid`` is the same."""
+    """Turn ``BTC-PERP@hyperliquid`` (or an instrument id) into an instrument id; small letters mean the same."""
     symbol, found, venue = text.strip().rpartition("@")
     if not found:
         symbol, found, venue = text.strip().rpartition(".")
