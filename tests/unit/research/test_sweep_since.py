@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def cross(bars, fast=5, slow=20):
 """
 BRACKET = RECURSIVE.replace('signal("1h")', 'signal("1h", stop="1%", take="2%")')
 SINCE = "2024-01-20"
-RANGES = {"params": ["fast=3:9:3", "slow=20:300:140"], "min_trades": 1, "walk_forward": "none"}
+RANGES: dict[str, Any] = {"params": ["fast=3:9:3", "slow=20:300:140"], "min_trades": 1, "walk_forward": "none"}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_the_walk_forward_and_the_best_curve_begin_warm(tmp_path: Path) -> None:
     result = sweep(config, params=["fast=3:9:3", "slow=20:300:70"], min_trades=1).result
     best = result.top[0]
     data = config.data
+    assert config.strategy is not None
     one = ln.backtest(
         config.strategy,
         data,
