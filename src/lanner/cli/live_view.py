@@ -38,10 +38,11 @@ async def show(
     Without a terminal one picture is printed, with ``json`` one object, or one for each change when ``seconds`` asks
     for a span. Ctrl-C ends the view.
     """
+    from lanner.cli.desk import public_link
     from lanner.cli.output import console, print_json
     from lanner.live.watch import watch
 
-    async with watch(instrument_id, feeds, network) as seen:
+    async with watch(instrument_id, feeds, network, reach=public_link) as seen:
         await _first(seen, ready)
         if once or (not seconds and (json or not sys.stdout.isatty())):
             print_json(plain(seen)) if json else console().print(drawn(seen))

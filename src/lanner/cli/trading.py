@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,22 +158,33 @@ def summary(session: Session) -> dict[str, Any]:
 
 
 def ask_confirmation(config: SessionConfig, live: bool, confirm: str) -> None:
-    """Refuse to send real orders without ``--live`` and the typed phrase; raise ``RiskRefusedError``."""
+    """Refuse to send a session's real orders without ``--live`` and the typed phrase; raise ``RiskRefusedError``."""
+    from lanner.live.build import products_of_session
+
+    need_live(live, "Use `lanner paper` to try a strategy, or add --live when you mean it.")
+    where = ", ".join(config.url.values()) or ("the test network" if config.testnet else "real money")
+    what = f"This sends orders for {', '.join(config.instruments)} ({where})."
+    ask_phrase(products_of_session(config), what, confirm)
+
+
+def need_live(live: bool, fix: str = "Add --live when you mean it.") -> None:
+    """Refuse what changes something at a venue without ``--live``; raise ``RiskRefusedError``."""
+    from lanner.core.errors import RiskRefusedError
+
+    if not live:
+        raise RiskRefusedError("real orders are sent only with --live", fix=fix)
+
+
+def ask_phrase(products: Sequence[str], what: str, confirm: str) -> None:
+    """Let somebody type which products are traded, or take the phrase from an option; else ``RiskRefusedError``."""
     import sys
 
     from lanner.core.errors import RiskRefusedError
-    from lanner.live.build import products_of_session
 
-    if not live:
-        raise RiskRefusedError(
-            "real orders are sent only with --live",
-            fix="Use `lanner paper` to try a strategy, or add --live when you mean it.",
-        )
-    phrase = f"trade {' and '.join(products_of_session(config))}"
-    where = ", ".join(config.url.values()) or ("the test network" if config.testnet else "real money")
+    phrase = f"trade {' and '.join(products)}"
     typed = confirm
     if not typed and sys.stdin.isatty():
-        print(f"This sends orders for {', '.join(config.instruments)} ({where}).", file=sys.stderr)
+        print(what, file=sys.stderr)
         print(f"Type `{phrase}` to go on: ", end="", file=sys.stderr, flush=True)
         typed = sys.stdin.readline().strip()
     if typed != phrase:

@@ -29,18 +29,24 @@ Target = Annotated[str, Parameter(help="INSTRUMENT@VENUE, e.g. BTC-PERP@hyperliq
 
 
 def where(url: list[str] | None, testnet: bool, ca_file: str = "") -> Where:
-    """Return the network that the options name."""
+    """Return the network that the options name, or the one that was named for all commands of a desk."""
+    from lanner.cli.desk import kept_desk
     from lanner.core.errors import ConfigError
     from lanner.live.connect import Where, parse_urls
     from lanner.storage.environment import venue_urls
 
+    shared = kept_desk()
+    if shared is not None and not url and not testnet:
+        url, testnet, ca_file = shared.given.url, shared.given.testnet, ca_file or shared.given.ca_file
     if url and testnet:
         raise ConfigError("--url and --testnet name two networks", fix="Leave one of them out.")
     return Where(parse_urls(url or ([] if testnet else venue_urls())), testnet, ca_file)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine on the fastest loop there is."""
+    """Run a command's coroutine on the fastest loop there is; on the desk's, where one is kept."""
+    from lanner.cli.desk import kept_desk
     from lanner.net.loop import run as run_loop
 
-    return run_loop(main)
+    shared = kept_desk()
+    return run_loop(main) if shared is None else shared.run(main)

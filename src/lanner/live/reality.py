@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lanner.core.errors import LannerError, RiskRefusedError
+from lanner.core.errors import LannerError
+from lanner.live.accounts import ask_account, ask_fills, check_rights
 from lanner.live.reconcile import compare_positions, settle_order
 from lanner.model.accounts import AccountState, BalancesReport, PositionsReport, VenueFill, VenueOrder
 from lanner.model.commands import Batch, Command
@@ -68,7 +69,7 @@ class RealVenues:
     async def start(self, *, recovering: bool) -> None:
         """Refuse keys that may withdraw, connect, compare everything, and keep watch."""
         for product, link in self._links.items():
-            await self._check_rights(link)
+            await check_rights(link)
             link.codec.remember(self._engine.execution.orders)
             gateway = TradeGateway(
                 link,
@@ -90,22 +91,6 @@ class RealVenues:
     async def stop(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(gateway.stop() for gateway in self._gateways.values()))
-
-    async def _check_rights(self, link: Link) -> None:
-        call = link.codec.rights()
-        if call is None:
-            return
-        rights = await link.ask(call)
-        if rights.withdraw:
-            raise RiskRefusedError(
-                f"the key for {link.codec.spec.product} may withdraw",
-                expected="a key that may trade and not withdraw",
-                fix="Make another key without that right, and delete this one.",
-            )
-        if rights.trade is False:
-            raise RiskRefusedError(
-                f"the key for {link.codec.spec.product} may not trade", fix="Give it the right to trade."
-            )
 
     def status(self) -> list[LinkStatus]:
         """Return the state of each connection."""
@@ -221,7 +206,7 @@ class RealVenues:
         fills: list[VenueFill] = []
         for name in self.plan.instruments:
             if product_of(name) == product:
-                fills += await self._fills_of(link, name, start)
+                fills += await ask_fills(link, name, start)
         newest = max([start, *(fill.report.ts_event for fill in fills)])
         self._fills_from[product] = max(0, newest - FILLS_OVERLAP_NS)
         orders = self._engine.execution.orders
@@ -229,15 +214,6 @@ class RealVenues:
             order = orders.get(fill.report.order_id)
             if order is not None and order.is_final and fill.report.trade_id not in order.trade_ids:
                 self._report(fill.report)
-        return fills
-
-    async def _fills_of(self, link: Link, instrument_id: str, start: int) -> list[VenueFill]:
-        fills: list[VenueFill] = []
-        since: int | None = start
-        while since is not None:
-            page = await link.ask(link.codec.fills(since, instrument_id))
-            fills += page.rows
-            since = page.next_ns if page.next_ns is not None and page.next_ns > since else None
         return fills
 
     def _first_order_ns(self, product: str) -> int:
@@ -250,10 +226,7 @@ class RealVenues:
 
     async def _compare_positions(self, product: str, link: Link, started: int) -> list[str]:
         """Compare positions, unless something was under way meanwhile: then the next comparison will."""
-        state: AccountState | None = None
-        for call in link.codec.account():
-            part = await link.ask(call)
-            state = part if state is None else _merged(state, part)
+        state = await ask_account(link)
         if state is None:
             return []
         self.accounts[product] = state
@@ -318,21 +291,9 @@ class RealVenues:
             told = await link.ask(
                 link.codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
             )
-            fills = await self._fills_of(link, order.instrument_id, max(0, order.ts_init - FILLS_OVERLAP_NS))
+            fills = await ask_fills(link, order.instrument_id, max(0, order.ts_init - FILLS_OVERLAP_NS))
         except VenueError as error:
             if error.kind is ErrorKind.AUTH:
                 self._fail(error)
             return
         self._settle(order, told, fills, absence_ns)
-
-
-def _merged(state: AccountState, part: AccountState) -> AccountState:
-    """Join two answers about one account."""
-    return AccountState(
-        state.venue,
-        max(state.ts_event, part.ts_event),
-        (*state.balances, *part.balances),
-        (*state.positions, *part.positions),
-        state.equity if state.equity is not None else part.equity,
-        state.margin_used if state.margin_used is not None else part.margin_used,
-    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError
@@ -21,6 +21,9 @@ from lanner.venues.market_gateway import MarketGateway
 if TYPE_CHECKING:
     from lanner.model.instruments import Instrument
     from lanner.net.status import LinkStatus
+    from lanner.venues.link import Link
+
+    Reach = Callable[[str, Where], AbstractAsyncContextManager[tuple[Link, Instrument]]]
 
 KEPT_TRADES = 50
 
@@ -96,10 +99,18 @@ class Watch:
 
 @asynccontextmanager
 async def watch(
-    instrument_id: str, feeds: tuple[Feed, ...], where: Where, *, timeout_s: float = 15.0
+    instrument_id: str,
+    feeds: tuple[Feed, ...],
+    where: Where,
+    *,
+    timeout_s: float = 15.0,
+    reach: Reach = connect_for,
 ) -> AsyncIterator[Watch]:
-    """Open a watch on an instrument: connected and subscribed, though nothing may have come yet."""
-    async with connect_for(instrument_id, where) as (link, instrument):
+    """Open a watch on an instrument: connected and subscribed, though nothing may have come yet.
+
+    ``reach`` gives the link to ask by, where there is one already.
+    """
+    async with reach(instrument_id, where) as (link, instrument):
         seen = Watch(instrument)
         gateway = MarketGateway(link, on_data=seen.take, on_event=seen.event, on_other=seen.other)
         seen.attach(gateway)

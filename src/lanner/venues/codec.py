@@ -30,6 +30,7 @@ from lanner.model.accounts import (
     VenueOrder,
 )
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
+from lanner.model.features import Support
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarketData, Trade
 from lanner.model.reports import OrderReport, Report
@@ -228,46 +229,6 @@ class UserRoute:
 
 
 # -- facts ---------------------------------------------------------------------------------------------
-
-
-class Support(IntEnum):
-    """How an order feature is had at a venue: by the venue, by us, or not at all."""
-
-    NATIVE = 1
-    EMULATED = 2
-    IMPOSSIBLE = 3
-
-
-class Feature:
-    """Names of what orders and accounts may ask of a venue; the keys of a capabilities table."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP_MARKET = "stop_market"
-    STOP_LIMIT = "stop_limit"
-    TAKE_PROFIT_MARKET = "take_profit_market"
-    TAKE_PROFIT_LIMIT = "take_profit_limit"
-    TRAILING_STOP = "trailing_stop"
-    GTC = "gtc"
-    IOC = "ioc"
-    FOK = "fok"
-    GTD = "gtd"
-    POST_ONLY = "post_only"
-    REDUCE_ONLY = "reduce_only"
-    ICEBERG = "iceberg"
-    OCO = "oco"
-    BRACKET = "bracket"
-    AMEND = "amend"
-    BATCH = "batch"
-    CANCEL_ALL = "cancel_all"
-    DEAD_MAN = "dead_man"
-    LEVERAGE = "leverage"
-    MARGIN_MODE = "margin_mode"
-    ORDERS_BY_SOCKET = "orders_by_socket"
-    USER_STREAM = "user_stream"
-
-
-FEATURES = tuple(value for name, value in vars(Feature).items() if name.isupper())
 
 
 @dataclass(frozen=True, slots=True)

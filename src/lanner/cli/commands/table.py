@@ -14,7 +14,7 @@ class Command(NamedTuple):
     group: str
 
 
-GROUPS = ("Start here", "Data", "Backtesting", "Venues", "System")
+GROUPS = ("Start here", "Data", "Backtesting", "Venues", "Trading by hand", "System")
 
 COMMANDS = (
     Command(
@@ -155,6 +155,48 @@ COMMANDS = (
         "lanner.cli.commands.sessions:replay",
         "Play a session's journal again and compare.",
         "Venues",
+    ),
+    Command(
+        "balance",
+        "lanner.cli.commands.trade:balance",
+        "Show what an account at a venue holds.",
+        "Trading by hand",
+    ),
+    Command(
+        "positions",
+        "lanner.cli.commands.trade:positions",
+        "Show open positions at a venue.",
+        "Trading by hand",
+    ),
+    Command(
+        "orders",
+        "lanner.cli.commands.trade:orders",
+        "Show working orders at a venue.",
+        "Trading by hand",
+    ),
+    Command(
+        "buy",
+        "lanner.cli.commands.trade:buy",
+        "Place an order that buys.",
+        "Trading by hand",
+    ),
+    Command(
+        "sell",
+        "lanner.cli.commands.trade:sell",
+        "Place an order that sells.",
+        "Trading by hand",
+    ),
+    Command(
+        "cancel",
+        "lanner.cli.commands.trade:cancel",
+        "Take one order back.",
+        "Trading by hand",
+    ),
+    Command(
+        "cancel-all",
+        "lanner.cli.commands.trade:cancel_all",
+        "Take all orders of an instrument or a venue back.",
+        "Trading by hand",
     ),
     Command(
         "doctor",

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from lanner.venues.codec import FEATURES, Feed, Support
+from lanner.model.features import FEATURES, Support
+from lanner.venues.codec import Feed
 
 if TYPE_CHECKING:
     from lanner.venues.codec import ProductSpec

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
+from lanner.model.features import FEATURES, Support
 from lanner.model.instruments import FeeSchedule
-from lanner.venues.codec import FEATURES, Bucket, Endpoints, Feed, ProductSpec, Support
+from lanner.venues.codec import Bucket, Endpoints, Feed, ProductSpec
 
 VENUE = "BINANCE"
 SPOT = "binance-spot"

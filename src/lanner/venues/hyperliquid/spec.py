@@ -11,8 +11,9 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from lanner.model.enums import OrderStatus
+from lanner.model.features import FEATURES, Feature, Support
 from lanner.model.instruments import FeeSchedule
-from lanner.venues.codec import FEATURES, Bucket, Endpoints, Feature, Feed, Heartbeat, ProductSpec, Support
+from lanner.venues.codec import Bucket, Endpoints, Feed, Heartbeat, ProductSpec
 from lanner.venues.errors import Reason
 
 VENUE = "HYPERLIQUID"

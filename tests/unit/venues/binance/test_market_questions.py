@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from lanner.core.errors import NotFoundError
+from lanner.model.features import FEATURES
 from lanner.model.market import BookUpdate, Quote
 from lanner.venues.binance.spec import BINANCE_SPOT, BINANCE_USDM, STREAMS_PER_CONNECTION
 from lanner.venues.binance.spot import BinanceSpotCodec
-from lanner.venues.codec import FEATURES, Feed, ProductSpec, Subscription
+from lanner.venues.codec import Feed, ProductSpec, Subscription
 from lanner.venues.errors import ErrorKind, VenueError
 from tests.unit.venues.binance.material import BTC, PERP, fine_instruments, spot, usdm
 

@@ -1,0 +1,272 @@
+"""Trade one product by hand: no strategy, no session; each question and each order over HTTP with one key.
+
+An order is written into a log on disk before it leaves, and sent once. Whatever comes of the sending, the venue is
+asked for it by our id until its state is known or time runs out; then it is told as UNKNOWN, never sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanner.core.errors import ConfigError, NotFoundError
+from lanner.execution.lifecycle import apply_report, move
+from lanner.live.accounts import ask_account, ask_fills, check_rights
+from lanner.live.killswitch import KillReport, VenueSweep
+from lanner.live.reconcile import own_fills, settle_order
+from lanner.live.tickets import command_of
+from lanner.model.accounts import AccountState, VenueFill, VenueOrder
+from lanner.model.enums import OrderStatus, OrderType, TimeInForce
+from lanner.model.features import Support, features_of_order
+from lanner.model.instruments import Instrument
+from lanner.model.orders import FINAL_STATUSES, Order
+from lanner.model.reports import OrderUnanswered
+from lanner.net.wallclock import wall_ns
+from lanner.venues.errors import ErrorKind, Reason, VenueError
+
+if TYPE_CHECKING:
+    from lanner.venues.link import Link
+
+ABSENCE_NS = 10_000_000_000
+"""How long after its sending an order that the venue has never heard of is still waited for."""
+LOOK_S = 0.25
+WAIT_S = 15.0
+"""How long an order's state is asked for."""
+GRACE_S = 2.0
+"""How long a venue's list of fills may lag behind what it says of the order."""
+_OVERLAP_NS = 60_000_000_000
+_NEVER_NS = 1 << 62
+_IN_DOUBT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
+
+
+class OrderLog:
+    """One line for each order before it leaves, and one for what became of it; on disk before it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, what: str, order: Order, product: str) -> None:
+        """Append a line."""
+        line = {
+            "ts": wall_ns(),
+            "what": what,
+            "product": product,
+            "order_id": order.order_id,
+            "instrument_id": order.instrument_id,
+            "side": order.side.name,
+            "type": order.type.name,
+            "qty": f"{order.qty:f}",
+            "px": None if order.px is None else f"{order.px:f}",
+            "stop_px": None if order.stop_px is None else f"{order.stop_px:f}",
+            "status": order.status.name,
+            "venue_order_id": order.venue_order_id,
+            "cum_qty": f"{order.cum_qty:f}",
+            "reason": order.reason,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch(0o600)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(slots=True)
+class Cancelled:
+    """What came of a cancel: the order as the venue had it before, and its state now (None: nobody knows)."""
+
+    order: VenueOrder
+    status: OrderStatus | None
+    cum_lots: int
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """What came of cancelling everything: how many orders are gone, which are left, what went wrong."""
+
+    cancelled: int
+    left: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Hand:
+    """One product with one key; ``instruments`` are those that it trades."""
+
+    def __init__(self, link: Link, instruments: Mapping[str, Instrument], log: OrderLog) -> None:
+        self.link = link
+        self.instruments = instruments
+        self._log = log
+        self._trusted = False
+
+    @property
+    def product(self) -> str:
+        """Return the product's name."""
+        return self.link.codec.spec.product
+
+    # -- seeing --------------------------------------------------------------------------------------------
+
+    async def account(self) -> AccountState:
+        """Ask for balances and positions."""
+        state = await ask_account(self.link)
+        assert state is not None  # every product has an account
+        return state
+
+    async def working(self, instrument_id: str | None = None) -> list[VenueOrder]:
+        """Ask for working orders, oldest first."""
+        orders = await self.link.ask(self.link.codec.open_orders(instrument_id))
+        return sorted(orders, key=lambda order: (order.ts_init, order.venue_order_id))
+
+    async def find(self, instrument_id: str, order_id: str) -> VenueOrder | None:
+        """Ask for one order by our id (``cli-…``) or the venue's; None: the venue has never heard of it."""
+        codec = self.link.codec
+        if not order_id.isdigit():
+            codec.remember([order_id])
+            return await self.link.ask(codec.find_order(instrument_id, order_id))
+        await self.working(instrument_id)  # the codec learns which orders wait for a trigger
+        return await self.link.ask(codec.find_order(instrument_id, "", order_id))
+
+    # -- placing -------------------------------------------------------------------------------------------
+
+    def check(self, order: Order) -> None:
+        """Refuse what the venue cannot do, before anything is sent."""
+        table = self.link.codec.spec.capabilities
+        for feature in features_of_order(order):
+            if table.get(feature) is Support.IMPOSSIBLE:
+                raise ConfigError(
+                    f"{self.product} has no {feature.replace('_', ' ')} orders", fix="See `lanner venues`."
+                )
+
+    async def trust(self) -> None:
+        """Ask once what the key may do, and refuse one that may withdraw."""
+        if not self._trusted:
+            await check_rights(self.link)
+            self._trusted = True
+
+    async def place(self, order: Order, wait_s: float = WAIT_S) -> Order:
+        """Send an order once and follow it until its state is known; UNKNOWN when it cannot be had.
+
+        Orders that end at once (market, IOC, FOK) are followed to their end.
+        """
+        self.check(order)
+        await self.trust()
+        if order.type is OrderType.MARKET:
+            await self.link.ask(
+                self.link.codec.quote(order.instrument_id)
+            )  # some venues limit it by the middle
+        calls = self.link.codec.order(command_of(order))
+        move(order, OrderStatus.SUBMITTED, wall_ns())
+        self._log.write("sent", order, self.product)
+        for call in calls:
+            for report in await self.link.send_order(call):
+                apply_report(order, report)
+        await self._follow(order, wait_s)
+        if order.status is OrderStatus.SUBMITTED:
+            now = wall_ns()
+            apply_report(
+                order, OrderUnanswered(order.order_id, order.instrument_id, now, now, "nobody knows")
+            )
+        self._log.write("told", order, self.product)
+        return order
+
+    async def _follow(self, order: Order, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while not order.is_final and loop.time() - started <= wait_s:
+            try:
+                known = await self._look(order, patient=loop.time() < started + GRACE_S)
+            except VenueError as error:
+                order.reason = f"the venue could not be asked: {error.what}"
+                if error.kind is ErrorKind.AUTH:
+                    return
+            else:
+                if known and not _ends_at_once(order):
+                    return
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self, order: Order, *, patient: bool) -> bool:
+        """Ask for an order and take over what the venue says; while patient, wait for fills that lag behind."""
+        codec = self.link.codec
+        told = await self.link.ask(
+            codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
+        )
+        fills: list[VenueFill] = []
+        if told is None or told.cum_lots:
+            fills = await ask_fills(self.link, order.instrument_id, max(0, order.ts_init - _OVERLAP_NS))
+        known = order.cum_lots + sum(report.lots for report in own_fills(order, fills))
+        if patient and told is not None and told.cum_lots > known:
+            return False
+        # an order that the venue has accepted is not gone because a question missed it
+        absence_ns = ABSENCE_NS if order.status in _IN_DOUBT else _NEVER_NS
+        for report in settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns):
+            apply_report(order, report)
+        if told is not None:
+            order.venue_order_id = order.venue_order_id or told.venue_order_id
+        return told is not None
+
+    # -- taking back ---------------------------------------------------------------------------------------
+
+    async def cancel(self, instrument_id: str, wanted: str, wait_s: float = WAIT_S) -> Cancelled:
+        """Take one order back, by the venue's id or ours, and look until it is gone."""
+        if not wanted.isdigit():
+            self.link.codec.remember([wanted])
+        working = await self.working(instrument_id)
+        found = [one for one in working if wanted in (one.venue_order_id, one.order_id, one.client_id)]
+        if not found:
+            raise await self._not_working(instrument_id, wanted, working)
+        order, trouble = found[0], ""
+        try:
+            await self.link.ask(self.link.codec.cancel_order(instrument_id, order.venue_order_id))
+        except VenueError as error:
+            if error.kind is not ErrorKind.UNANSWERED and error.reason != Reason.UNKNOWN_ORDER:
+                raise
+            trouble = error.what
+        return await self._gone(order, trouble, wait_s)
+
+    async def _gone(self, order: VenueOrder, trouble: str, wait_s: float) -> Cancelled:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait_s
+        last: VenueOrder | None = None
+        codec = self.link.codec
+        while True:
+            try:
+                last = await self.link.ask(
+                    codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
+                )
+                if last is not None and last.status in FINAL_STATUSES:
+                    return Cancelled(order, last.status, last.cum_lots, "")
+            except VenueError as error:
+                trouble = error.what
+            if loop.time() > end:
+                return Cancelled(order, last.status if last else None, last.cum_lots if last else 0, trouble)
+            await asyncio.sleep(LOOK_S)
+
+    async def _not_working(self, instrument_id: str, wanted: str, working: list[VenueOrder]) -> NotFoundError:
+        ended = await self.find(instrument_id, wanted)
+        names = ", ".join(order.venue_order_id for order in working[:8])
+        return NotFoundError(
+            f"no order {wanted} works on {instrument_id}",
+            expected=f"one of {names}" if names else "an order that works (there is none)",
+            found=f"it is {ended.status.name}" if ended is not None else None,
+            fix=f"See `lanner orders {instrument_id}`.",
+        )
+
+    async def cancel_all(self, instrument_id: str | None = None) -> Sweep:
+        """Take all orders back (of one instrument or of the account), and look until the venue has none left."""
+        working = await self.working(instrument_id)
+        named = {order.instrument_id for order in working}
+        if not named:
+            return Sweep(0)
+        report = KillReport("cancelled by hand", wall_ns())
+        sweep = VenueSweep({self.product: self.link}, {name: self.instruments[name] for name in named})
+        await sweep.cancel_all(report)
+        return Sweep(report.orders_cancelled, report.left, report.errors)
+
+
+def _ends_at_once(order: Order) -> bool:
+    return order.type is OrderType.MARKET or order.tif in (TimeInForce.IOC, TimeInForce.FOK)
