@@ -16,12 +16,13 @@ from numba.extending import intrinsic
 
 from lanner.kernels.account import Array
 
-LANES = 8
+LANES, SHORT = 8, 4
 SUMS = 4
 """Sums that ``held_sums`` adds to: of returns r, of r², of min(r, 0) and of min(r, 0)², each in eight lanes."""
 
 _F8, _I1, _I64 = ir.DoubleType(), ir.IntType(1), ir.IntType(64)
 _VECTOR = ir.VectorType(_F8, LANES)
+_HALF = ir.VectorType(_F8, SHORT)
 _MASK = ir.VectorType(_I1, LANES)
 
 Emitted = tuple[Any, Callable[..., Any]]
@@ -31,12 +32,11 @@ def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-def _splat(builder: Any, value: Any) -> Any:
+def _splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
     """Return a vector with one value in all lanes."""
-    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(
-        one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    )
+    nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
 def _least(builder: Any, a: Any, b: Any) -> Any:
@@ -80,7 +80,7 @@ def _masked_load(builder: Any, address: Any, mask: Any, other: Any) -> Any:
 
 def _across(builder: Any, vector: Any, choose: Callable[[Any, Any, Any], Any]) -> Any:
     """Reduce eight lanes to one number."""
-    lanes = [builder.extract_element(vector, ir.Constant(ir.IntType(32), lane)) for lane in range(LANES)]
+    lanes = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(vector.type.count)]
     while len(lanes) > 1:
         lanes = [choose(builder, lanes[k], lanes[k + 1]) for k in range(0, len(lanes), 2)]
     return lanes[0]
@@ -144,6 +144,49 @@ def _emit_held_sums(context: Any, builder: Any, signature: Any, arguments: Any) 
             builder.store(value, place, align=8)
     found = builder.select(safe, low, ir.Constant(_F8, float("nan")))
     return context.make_tuple(builder, signature.return_type, (found, high))
+
+
+@intrinsic
+def running_totals(typing: Any, x: Array, first: int, count: int, centre: float, totals: Array) -> Emitted:
+    """Write the running totals of x[first:] − centre to totals[1:], ``count`` values, a multiple of 8 and not 0.
+
+    Returns the last total, the least and the greatest value of x.
+    """
+    del typing
+    kinds = (x, types.int64, types.int64, types.float64, totals)
+    return types.UniTuple(types.float64, 3)(*kinds), _emit_running_totals
+
+
+def _emit_running_totals(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    x, first, count, centre, totals = arguments
+    data = builder.gep(_data(context, builder, signature.args[0], x), [first])
+    room = builder.gep(_data(context, builder, signature.args[4], totals), [ir.Constant(_I64, 1)])
+    middle, nothing = _splat(builder, centre, SHORT), ir.Constant(_HALF, [0.0] * SHORT)
+    start = _splat(builder, builder.load(data), SHORT)
+    slots = [cgutils.alloca_once(builder, _HALF) for _ in range(3)]
+    for slot, value in zip(slots, (nothing, start, start), strict=True):
+        builder.store(value, slot)
+    places = ir.VectorType(ir.IntType(32), SHORT)
+    with cgutils.for_range_slice(builder, ir.Constant(_I64, 0), count, ir.Constant(_I64, SHORT), _I64) as (k, _):
+        carried, least, most = (builder.load(slot) for slot in slots)
+        address = builder.bitcast(builder.gep(data, [k]), _HALF.as_pointer())
+        values = builder.load(address, align=8)
+        sums = builder.fsub(values, middle)
+        for step in (1, 2):  # each lane takes what lies so many lanes before it
+            moved = ir.Constant(places, [*range(SHORT, SHORT + step), *range(SHORT - step)])
+            sums = builder.fadd(sums, builder.shuffle_vector(sums, nothing, moved))
+        whole = builder.shuffle_vector(sums, nothing, ir.Constant(places, [SHORT - 1] * SHORT))
+        target = builder.bitcast(builder.gep(room, [k]), _HALF.as_pointer())
+        builder.store(builder.fadd(sums, carried), target, align=8)
+        after = (builder.fadd(carried, whole), _least(builder, least, values), _greatest(builder, most, values))
+        for slot, value in zip(slots, after, strict=True):
+            builder.store(value, slot)
+    last, least, most = (builder.load(slot) for slot in slots)
+    zero = ir.Constant(ir.IntType(32), 0)
+    found = (
+        builder.extract_element(last, zero), _across(builder, least, _least), _across(builder, most, _greatest),
+    )  # fmt: skip
+    return context.make_tuple(builder, signature.return_type, found)
 
 
 @intrinsic

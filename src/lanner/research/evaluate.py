@@ -131,9 +131,18 @@ class SignalProgram:
         """
         for index in indices:
             self.check_logical(index)
+        done = 0
+        if len(indices) == 1:
+            for start, stop, piece in self._crossing(indices[0], columns, block):
+                yield start, stop, [piece]
+                done = stop
+            if done and done == length(bar_columns(columns)):
+                return
         heads = [self.warmup(index) - 1 for index in indices]
         rooms: dict[int, Array] = {}
         for start, stop, values in self._pieces(indices, columns, block):
+            if stop <= done:
+                continue
             for place, head in enumerate(heads):
                 value = values[place]
                 if head > start or not isinstance(value, np.ndarray):
@@ -142,6 +151,24 @@ class SignalProgram:
                     room[: max(0, head - start)] = False
                     values[place] = room
             yield start, stop, [value.view(np.int8) for value in values]
+
+    def _crossing(
+        self, index: int, columns: Mapping[str, Any] | Any, block: int
+    ) -> Iterator[tuple[int, int, Array]]:
+        """Give the pieces of a comparison of averages, as far as there are no gaps; nothing for other signals."""
+        from lanner.research.evaluate_crossing import Crossing
+
+        bars = bar_columns(columns)
+        crossing = Crossing.of(self.graph, self.outputs[index], bars)
+        rows = length(bars)
+        if crossing is None or block < 1:
+            return
+        out = np.empty(min(rows, block), np.bool_)
+        for start in range(0, rows, block):
+            stop = min(start + block, rows)
+            if not crossing.move(start, stop, out):
+                return
+            yield start, stop, out[: stop - start].view(np.int8)
 
     def _pieces(
         self, indices: Sequence[int], columns: Mapping[str, Any] | Any, block: int
