@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lanner.kernels.jit import inner
+from lanner.kernels.jit import inlined, inner
 
 Array = Any  # a numpy array, a row of one, or a record: numba tells them apart
 
@@ -201,7 +201,7 @@ def equity_at(rules: Array, book: Array, ticks: int) -> float:
     return rules.capital + (book.cash + book.lots * ticks) * rules.unit - book.fees / QUANTA + book.funding
 
 
-@inner
+@inlined
 def refused(rules: Array, book: Array, side: int, lots: int, reduce: int, ref: int) -> bool:
     """Tell whether the venue refuses a market order: too small, too large, too little money."""
     reducible = abs(book.lots) if book.lots * side < 0 else 0
@@ -240,7 +240,7 @@ def note_end(log: Array, number: int, status: int, bar: int) -> None:
         log[number].end_bar = bar
 
 
-@inner
+@inlined
 def settle(rules: Array, book: Array, side: int, lots: int, px: int, ref: int, maker: int) -> int:
     """Change position and cash by an execution and return its fee, in quanta."""
     product = lots * px
@@ -261,7 +261,7 @@ def settle(rules: Array, book: Array, side: int, lots: int, px: int, ref: int, m
     return fee
 
 
-@inner
+@inlined
 def count_trip(book: Array, profit: float) -> None:
     """Count a closed trip."""
     book.trades += 1

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from lanner.kernels.jit import borrowing, kernel
+from lanner.kernels.jit import borrowing, inlined, kernel
 from lanner.kernels.lanes import LANES, running_totals
 from lanner.kernels.moving import Array
 
@@ -26,7 +26,7 @@ _GRAIN = 2.3e-16
 
 def working_memory(one: int, two: int) -> Array:
     """Return room for ``above``."""
-    return np.zeros(2 * (PIECE + 2 * max(one, two) + _MARGIN))
+    return np.zeros(2 * (PIECE + max(one, two) + _MARGIN) + 1)
 
 
 @kernel
@@ -36,23 +36,33 @@ def above(x: Array, one: int, two: int, start: int, stop: int, room: Array, out:
     A length of 0 means the value itself. Rows before ``start`` have to be finite, as a call for them has found. Returns
     False, and leaves a part unwritten, where a value is not.
     """
-    half = room.size // 2
+    half = (room.size - 1) // 2
     begin = start
     while begin < stop:
         end = min(stop, begin + PIECE)
-        if not _piece(x, one, two, begin, end, room[:half], room[half:], out[begin - start : end - start]):
+        if not _piece(
+            x, one, two, begin, end, room[:half], room[half:], room[-1:], out[begin - start : end - start]
+        ):
             return False
         begin = end
     return True
 
 
-@borrowing
+@inlined
 def _piece(
-    x: Array, one: int, two: int, start: int, stop: int, totals: Array, other: Array, out: Array
+    x: Array,
+    one: int,
+    two: int,
+    start: int,
+    stop: int,
+    totals: Array,
+    other: Array,
+    largest: Array,
+    out: Array,
 ) -> bool:
-    """Answer for the rows of a piece."""
+    """Answer for the rows of a piece; ``largest`` is the largest distance from 0 of all values so far."""
     longest = max(one, two, 1)
-    low = max(0, start - 2 * longest - 2)
+    low = max(0, start - longest)
     centre = x[low]
     total, least, most = _add_up(x, low, stop, centre, totals)
     if total - total != 0.0:
@@ -64,7 +74,9 @@ def _piece(
         return True
     n, m = max(one, 1), max(two, 1)
     reach = max(abs(least - centre), abs(most - centre))
-    size = max(abs(least), abs(most))
+    if start == 0:
+        largest[0] = 0.0
+    largest[0] = size = max(largest[0], max(abs(least), abs(most)))
     length = stop - low
     bound = _GRAIN * n * m * (size * (2 * n + 2 * m + 6) + 4.0 * reach * length * (length + 4) / min(n, m))
     if not bound < math.inf:
@@ -89,7 +101,7 @@ def _piece(
     return True
 
 
-@borrowing
+@inlined
 def _add_up(x: Array, start: int, stop: int, centre: float, totals: Array) -> tuple[float, float, float]:
     """Write the running totals of the distances to a centre; return the last one and the extremes of the values."""
     total, least, most = 0.0, x[start], x[start]
@@ -105,7 +117,7 @@ def _add_up(x: Array, start: int, stop: int, centre: float, totals: Array) -> tu
     return total, least, most
 
 
-@borrowing
+@inlined
 def _compare(
     totals: Array, n: int, m: int, start: int, stop: int, bound: float, skipped: int, out: Array
 ) -> int:
@@ -144,5 +156,3 @@ def _defined(x: Array, n: int, start: int, stop: int, out: Array) -> None:
             if row >= start:
                 out[row - start] = total / n
             row += 1
-
-

@@ -103,7 +103,8 @@ def point(curve: Array, value: float) -> None:
         curve.peak = curve.trough = value
     else:
         curve.trough = min(curve.trough, value)
-        curve.drawdown = max(curve.drawdown, (curve.peak - value) / curve.peak)
+        if curve.peak - value > curve.drawdown * curve.peak:  # a division takes its time
+            curve.drawdown = (curve.peak - value) / curve.peak
     if value <= 0.0:
         curve.ruined = 1
 

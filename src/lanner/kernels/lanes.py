@@ -36,7 +36,9 @@ def _splat(builder: Any, value: Any, lanes: int = LANES) -> Any:
     """Return a vector with one value in all lanes."""
     nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
     one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+    return builder.shuffle_vector(
+        one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    )
 
 
 def _least(builder: Any, a: Any, b: Any) -> Any:
@@ -80,7 +82,9 @@ def _masked_load(builder: Any, address: Any, mask: Any, other: Any) -> Any:
 
 def _across(builder: Any, vector: Any, choose: Callable[[Any, Any, Any], Any]) -> Any:
     """Reduce eight lanes to one number."""
-    lanes = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(vector.type.count)]
+    lanes = [
+        builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(vector.type.count)
+    ]
     while len(lanes) > 1:
         lanes = [choose(builder, lanes[k], lanes[k + 1]) for k in range(0, len(lanes), 2)]
     return lanes[0]
@@ -107,31 +111,41 @@ def _emit_held_sums(context: Any, builder: Any, signature: Any, arguments: Any) 
     held = _Held(builder, data, per_px, base)
     start = _splat(builder, builder.load(builder.gep(data, [first])))
     rooms = [
-        builder.bitcast(builder.gep(room, [ir.Constant(_I64, LANES * k)]), _VECTOR.as_pointer()) for k in range(SUMS)
+        builder.bitcast(builder.gep(room, [ir.Constant(_I64, LANES * k)]), _VECTOR.as_pointer())
+        for k in range(SUMS)
     ]
     values = [builder.load(place, align=8) for place in rooms] + [start, start]
     slots = [cgutils.alloca_once(builder, _VECTOR) for _ in values]
     for slot, value in zip(slots, values, strict=True):
         builder.store(value, slot)
     one, whole = ir.Constant(_I64, 1), builder.and_(count, ir.Constant(_I64, -LANES))
-    with cgutils.for_range_slice(builder, ir.Constant(_I64, 0), whole, ir.Constant(_I64, LANES), _I64) as (k, _):
+    with cgutils.for_range_slice(builder, ir.Constant(_I64, 0), whole, ir.Constant(_I64, LANES), _I64) as (
+        k,
+        _,
+    ):
         at = builder.add(first, k)
         before = builder.load(held.address(at), align=8)
         now = builder.load(held.address(builder.add(at, one)), align=8)
-        for slot, value in zip(slots, held.add(before, now, [builder.load(slot) for slot in slots]), strict=True):
+        for slot, value in zip(
+            slots, held.add(before, now, [builder.load(slot) for slot in slots]), strict=True
+        ):
             builder.store(value, slot)
     rest = builder.sub(count, whole)
     with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
         many = ir.VectorType(_I64, LANES)
         lane = builder.insert_element(ir.Constant(many, ir.Undefined), rest, ir.Constant(ir.IntType(32), 0))
         spread = builder.shuffle_vector(
-            lane, ir.Constant(many, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+            lane,
+            ir.Constant(many, ir.Undefined),
+            ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES),
         )
         mask = builder.icmp_signed("<", ir.Constant(many, list(range(LANES))), spread)
         at = builder.add(first, whole)
         before = _masked_load(builder, held.address(at), mask, start)
         now = _masked_load(builder, held.address(builder.add(at, one)), mask, start)
-        for slot, value in zip(slots, held.add(before, now, [builder.load(slot) for slot in slots]), strict=True):
+        for slot, value in zip(
+            slots, held.add(before, now, [builder.load(slot) for slot in slots]), strict=True
+        ):
             builder.store(value, slot)
     ends = [builder.load(slot) for slot in slots]
     low, high = _across(builder, ends[4], _least), _across(builder, ends[5], _greatest)
@@ -167,7 +181,10 @@ def _emit_running_totals(context: Any, builder: Any, signature: Any, arguments: 
     for slot, value in zip(slots, (nothing, start, start), strict=True):
         builder.store(value, slot)
     places = ir.VectorType(ir.IntType(32), SHORT)
-    with cgutils.for_range_slice(builder, ir.Constant(_I64, 0), count, ir.Constant(_I64, SHORT), _I64) as (k, _):
+    with cgutils.for_range_slice(builder, ir.Constant(_I64, 0), count, ir.Constant(_I64, SHORT), _I64) as (
+        k,
+        _,
+    ):
         carried, least, most = (builder.load(slot) for slot in slots)
         address = builder.bitcast(builder.gep(data, [k]), _HALF.as_pointer())
         values = builder.load(address, align=8)
@@ -178,7 +195,11 @@ def _emit_running_totals(context: Any, builder: Any, signature: Any, arguments: 
         whole = builder.shuffle_vector(sums, nothing, ir.Constant(places, [SHORT - 1] * SHORT))
         target = builder.bitcast(builder.gep(room, [k]), _HALF.as_pointer())
         builder.store(builder.fadd(sums, carried), target, align=8)
-        after = (builder.fadd(carried, whole), _least(builder, least, values), _greatest(builder, most, values))
+        after = (
+            builder.fadd(carried, whole),
+            _least(builder, least, values),
+            _greatest(builder, most, values),
+        )
         for slot, value in zip(slots, after, strict=True):
             builder.store(value, slot)
     last, least, most = (builder.load(slot) for slot in slots)

@@ -51,7 +51,18 @@ def play_weights(
     ``words`` is int64, eight weights each, and ``tail`` those behind the last whole eight. ``opens`` are
     prices. ``sums`` is float64[ROOM + 3] and ``changes`` int64[CHUNK + 8] to work with. The rest is as in ``portfolio.simulate``.
     """
-    if not _begin(rules, book, queue, curve, sums, start, stop, opens):
+    return weights_from(
+        rules, book, queue, curve, blocks, edges, start, stop, opens, close, words, tail, out, sums, changes
+    )
+
+
+@borrowing
+def weights_from(
+    rules: Array, book: Array, queue: Array, curve: Array, blocks: Array, edges: Array, start: int, stop: int,
+    opens: Array, close: Array, words: Array, tail: int, out: Array, sums: Array, changes: Array,
+) -> int:  # fmt: skip
+    """Do what ``play_weights`` does, for kernels."""
+    if not _begin(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     alike = (np.int64(book.followed) & 0xFF) * _BYTES
@@ -83,7 +94,7 @@ def play_entries(
     ``tails`` the bars behind the last whole eight. Play also stops after an entry that led to nothing, because the
     next bar asks again.
     """
-    if not _begin(rules, book, queue, curve, sums, start, stop, opens):
+    if not _begin(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     side = _sign(book.lots)
@@ -104,24 +115,23 @@ def play_entries(
 
 
 @borrowing
-def _begin(
-    rules: Array, book: Array, queue: Array, curve: Array, sums: Array, start: int, stop: int, opens: Array
-) -> bool:
-    """Prepare a run and fill the order that waits for its open; tell whether it can go on."""
+def _begin(rules: Array, book: Array, queue: Array, curve: Array, sums: Array) -> bool:
+    """Prepare a run; tell whether it can be played here."""
     guarded = (
-        rules.stop_num > 0 or rules.take_num > 0 or rules.trail > 0.0 or rules.stop_px > 0 or rules.take_px > 0
+        rules.stop_num > 0
+        or rules.take_num > 0
+        or rules.trail > 0.0
+        or rules.stop_px > 0
+        or rules.take_px > 0
     )
     entries = book.tail - book.head
-    if guarded or book.guard != 0 or book.funding != 0.0 or curve.ruined != 0 or start >= stop:
+    if guarded or book.guard != 0 or book.funding != 0.0 or curve.ruined != 0:
         return False
     if entries > 1 or (entries == 1 and queue[book.head & (queue.size - 1)].lots != abs(book.lots)):
         return False
     for k in range(ROOM):
         sums[k] = 0.0
     sums[ROOM], sums[ROOM + 1], sums[ROOM + 2] = curve.count, curve.total, curve.squares
-    if book.side != 0:
-        mask = queue.size - 1
-        _fill(rules, book, queue[book.head & mask], queue[book.tail & mask], _ticks(rules, opens[start]))
     return True
 
 
@@ -133,20 +143,18 @@ def _sign(lots: int) -> int:
 # -- what changes when --------------------------------------------------------------------------------
 
 
-@borrowing
-def _changes(
-    words: Array, tail: int, alike: int, start: int, stop: int, changes: Array
-) -> tuple[int, int]:
+@inlined
+def _changes(words: Array, tail: int, alike: int, start: int, stop: int, changes: Array) -> tuple[int, int]:
     """Write the bars of [start, stop) whose weight is another one than the one before (``alike``: eight of that)."""
-    count = 0
+    count: int = np.int64(0)  # type: ignore[assignment] - a constant would have all that takes it compiled twice
     word, last = start >> 3, (stop + 7) >> 3
     whole = min(last, words.size)
     kept = np.int64(-1) << (8 * (start & 7))  # bytes of the first word that are in question
     while word < last:
         while word + 4 <= whole and kept == -1:
-            a, b = words[word] ^ alike, words[word + 1] ^ alike
-            c, d = words[word + 2] ^ alike, words[word + 3] ^ alike
-            if a | b | c | d:
+            one, two = words[word] ^ alike, words[word + 1] ^ alike
+            three, four = words[word + 2] ^ alike, words[word + 3] ^ alike
+            if one | two | three | four:
                 break
             word += 4
         if word == last:
@@ -175,13 +183,13 @@ def _word(words: Array, word: int, tail: int) -> int:
     return words[word] if word < words.size else tail
 
 
-@borrowing
+@inlined
 def _wishes(
     signals: tuple[Array, Array, Array, Array], tails: Array, side: int, start: int, stop: int, changes: Array
 ) -> tuple[int, int]:
     """Write the bars of [start, stop) that ask for another side than the one held; each is taken to come about."""
     entries, exits, shorts, covers = signals
-    count = 0
+    count: int = np.int64(0)  # type: ignore[assignment] - a constant would have all that takes it compiled twice
     word, last = start >> 3, (stop + 7) >> 3
     kept = np.int64(-1) << (8 * (start & 7))
     while word < last:
@@ -217,7 +225,17 @@ def _play(
 ) -> tuple[int, bool]:  # fmt: skip
     """Play changes one after the other; return the first bar the curve has not taken, and whether play may go on."""
     later, mask = 0 if rules.on_close else 1, queue.size - 1
-    for k in range(count):
+    px = _ticks(rules, opens[index]) if book.side != 0 else 0  # an order may wait for this open
+    asked, k = OTHER, 0
+    while True:
+        if book.side != 0:
+            _fill(rules, book, queue[book.head & mask], queue[book.tail & mask], px)
+        if asked != OTHER and asked != _sign(book.lots):
+            if not later:
+                index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, index + 1)
+            return index, False
+        if k == count:
+            return index, True
         if k + AHEAD < count:
             fetch(close, changes[k + AHEAD] >> 2)
             if later:
@@ -225,25 +243,21 @@ def _play(
         bar, side = changes[k] >> 2, (changes[k] & 3) - 1
         px = _ticks(rules, close[bar])
         wanted = _wanted(rules, book, close[bar], side, share, insists)
-        aside = side > 1 or wanted * book.lots > 0  # an entry beside the one there is
+        aside = side > 1 or wanted * book.lots > 0  # no whole position, or an entry beside the one there is
         end = bar if aside else bar + later  # what a close decides holds from the next open on
         if end > index:
             index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or aside:
             return index, False
-        if not insists:
+        if insists:
+            asked = side
+        else:
             book.followed = side
-        if _order(rules, book, wanted, px, close[bar]):
-            if bar + later >= stop:
+        if _order(rules, book, wanted, px, close[bar]) and later:
+            if index >= stop:
                 return index, True
-            if later:
-                px = _ticks(rules, opens[bar + 1])
-            _fill(rules, book, queue[book.head & mask], queue[book.tail & mask], px)
-        if insists and _sign(book.lots) != side:
-            if not later:
-                index = _stretch(rules, book, curve, blocks, edges, close, out, sums, bar, bar + 1)
-            return index, False
-    return index, True
+            px = _ticks(rules, opens[index])
+        k += 1
 
 
 @inlined
@@ -285,7 +299,7 @@ def _order(rules: Array, book: Array, wanted: int, px: int, mark: float) -> bool
     return True
 
 
-@borrowing
+@inlined
 def _fill(rules: Array, book: Array, old: Array, new: Array, px: int) -> None:
     """Fill the waiting order at a price plus slippage, as far as the account can pay, and book it.
 
@@ -293,7 +307,7 @@ def _fill(rules: Array, book: Array, old: Array, new: Array, px: int) -> None:
     ``new`` takes what goes beyond.
     """
     side, lots = book.side, book.wanted
-    paid = slipped(rules, px, side, lots, 0)
+    paid = slipped(rules, px, side, lots, lots)
     closes = abs(book.lots)
     book.side = 0
     lots = min(lots, affordable(rules, book, side, paid, px, rules.taker, rules.taker_num, rules.taker_den))
@@ -421,24 +435,16 @@ def _falls(
 @borrowing
 def _settle(curve: Array, blocks: Array, sums: Array) -> None:
     """Put the lanes' sums into the curve's, and what was added since the last time into its block."""
-    totals = (_across(sums, 0), _across(sums, 1), _across(sums, 2), _across(sums, 3))
-    curve.total += totals[0]
-    curve.squares += totals[1]
-    curve.losses -= totals[2]
-    curve.downside += totals[3]
+    for k in range(LANES):
+        curve.total += sums[k]
+        curve.squares += sums[LANES + k]
+        curve.losses -= sums[2 * LANES + k]
+        curve.downside += sums[3 * LANES + k]
+    for k in range(ROOM):
+        sums[k] = 0.0
     if blocks.shape[0] and curve.block < blocks.shape[0]:
         row = blocks[curve.block]
         row[0] += curve.count - sums[ROOM]
         row[1] += curve.total - sums[ROOM + 1]
         row[2] += curve.squares - sums[ROOM + 2]
     sums[ROOM], sums[ROOM + 1], sums[ROOM + 2] = curve.count, curve.total, curve.squares
-
-
-@borrowing
-def _across(sums: Array, which: int) -> float:
-    """Return the sum of eight lanes, which begin again at 0."""
-    total = 0.0
-    for k in range(LANES * which, LANES * which + LANES):
-        total += sums[k]
-        sums[k] = 0.0
-    return total

@@ -6,7 +6,7 @@ import numpy as np
 
 from lanner.kernels.account import Array
 from lanner.kernels.jit import inner, kernel
-from lanner.kernels.plain import play_weights
+from lanner.kernels.plain import weights_from
 from lanner.kernels.portfolio import simulate
 
 __all__ = ["play_spans", "simulate_spans"]
@@ -70,7 +70,7 @@ def play_spans(
         curve.sums = 2
         start, stop = spans[index, 0], spans[index, 1]
         if stop > start:
-            done = play_weights(
+            done = weights_from(
                 rules, book, queue, curve, blocks if index == 0 else empty, edges, start, stop, opens, close,
                 words, tail, none, sums, changes,
             )  # fmt: skip

@@ -53,7 +53,7 @@ class SignalProgram:
         self.refused: dict[int, LannerError] = {}
         for index, values in enumerate(self.sets):
             try:
-                self.outputs.append(strategy(**values).node(self.graph))
+                self.outputs.append(strategy.node_of(self.graph, values))
             except LannerError as error:
                 if not lenient:
                     raise

@@ -62,12 +62,11 @@ class SignalColumns:
     def _evaluate(self, index: int, out: Array) -> None:
         """Write a set's values; nodes worth keeping that are not there yet are computed along the way."""
         graph, root = self.program.graph, self.program.outputs[index]
-        known, missing = self._look_up(root)
-        parts = [arg for arg in graph.nodes[root].args if arg in known or arg in missing]
-        if not missing and out.dtype == np.bool_:
-            crossing = None if parts else Crossing.of(graph, root, self._bars)
+        if out.dtype == np.bool_:
+            crossing = Crossing.of(graph, root, self._bars)
             if crossing is not None and crossing.move(0, self.rows, out):
                 return
+        known, missing = self._look_up(root)
         kept = {node: np.empty(self.rows, dtype_of(graph.nodes[node])) for node in missing}
         straight = out.dtype == dtype_of(graph.nodes[root]) and root not in kept
         walk = Walk(graph, [root], self._bars, known, kept | {root: out} if straight else kept)

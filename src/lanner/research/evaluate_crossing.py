@@ -5,13 +5,16 @@ The truth values are those of the averages as defined, bit for bit; ``kernels.cr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from lanner.indicators.moving import SMA
 from lanner.research.evaluate_operations import Array
 from lanner.strategy.graph import Graph
+
+LONGEST = 4096
+"""The longest average: of longer ones the same rows would be looked at again and again."""
 
 
 class Crossing:
@@ -25,18 +28,18 @@ class Crossing:
 
     @classmethod
     def of(
-        cls, graph: Graph, root: int, columns: Mapping[str, Array], known: Collection[int] = ()
+        cls, graph: Graph, root: int, columns: Mapping[str, Array], longest: int = LONGEST
     ) -> Crossing | None:
-        """Return the comparison that a node stands for, None if it is another kind, or its parts are ``known``."""
+        """Return the comparison that a node stands for, None if it is another kind or its averages are too long."""
         node = graph.nodes[root]
-        if node.op not in ("greater", "less") or any(arg in known for arg in node.args):
+        if node.op not in ("greater", "less"):
             return None
         args = node.args if node.op == "greater" else node.args[::-1]
         sides = [_average(graph, arg) for arg in args]
         if sides[0] is None or sides[1] is None or sides[0][0] != sides[1][0]:
             return None
         (name, one), (_, two) = sides
-        if max(one, two) == 0 or name not in columns or columns[name].dtype != np.float64:
+        if not 0 < max(one, two) <= longest or name not in columns or columns[name].dtype != np.float64:
             return None
         return cls(columns[name], one, two)
 

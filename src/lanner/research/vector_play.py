@@ -188,7 +188,9 @@ class Account:
         out = np.empty(len(market) if equity else 0)
         left = 0
         if not rows and self._whole_positions(name):
-            signals = [t[:, number if t.shape[1] > 1 else 0] if t is not None else t for t in asked.signals[name]]
+            signals = [
+                t[:, number if t.shape[1] > 1 else 0] if t is not None else t for t in asked.signals[name]
+            ]
             left = PlainPlayer(market, rules[0]).entries(
                 books[0], queues[0], curve[0], none[0], signals, float(self._sizes(name, number)[0]), out
             )
@@ -213,7 +215,9 @@ class Account:
         asked, market = self.asked, self.markets[name]
         share = asked.size_type == SIZE_TYPES.index("fraction")
         if asked.size_type == SIZE_TYPES.index("weight"):
-            share = not market.instrument.is_spot  # there the free money and the equity differ in their last digits
+            share = (
+                not market.instrument.is_spot
+            )  # there the free money and the equity differ in their last digits
         return (
             asked.mode == SIGNALS and share and not (asked.accumulate or asked.cooldown or asked.exits)
             and len(asked.sizes[name]) == 1
