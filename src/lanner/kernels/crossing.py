@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
+from lanner.kernels.history import Array
 from lanner.kernels.jit import borrowing, inlined, kernel
 from lanner.kernels.lanes import LANES, running_totals
-from lanner.kernels.moving import Array
 
 PIECE = 8192
 """Rows at a time: the totals of a piece stay in the processor's fastest caches."""
@@ -31,10 +31,10 @@ def working_memory(one: int, two: int) -> Array:
 
 @kernel
 def above(x: Array, one: int, two: int, start: int, stop: int, room: Array, out: Array) -> bool:
-    """Write for rows [start, stop), one after the other, whether the average of ``one`` values is above that of ``two``; 0 in warm-up.
+    """Write for each of the rows [start, stop) whether the average of ``one`` values is above that of ``two``.
 
-    A length of 0 means the value itself. Rows before ``start`` have to be finite, as a call for them has found. Returns
-    False, and leaves a part unwritten, where a value is not.
+    It is 0 in warm-up. A length of 0 means the value itself. Rows before ``start`` have to be finite, as a call for
+    them has found. Returns False, and leaves a part unwritten, where a value is not.
     """
     half = (room.size - 1) // 2
     begin = start

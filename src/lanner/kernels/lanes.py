@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types as untyped_types
+from numba.core import cgutils as untyped_tools
 from numba.extending import intrinsic
 
 from lanner.kernels.account import Array
+
+types: Any = untyped_types
+cgutils: Any = untyped_tools
 
 LANES, SHORT = 8, 4
 SUMS = 4
@@ -26,6 +29,8 @@ _HALF = ir.VectorType(_F8, SHORT)
 _MASK = ir.VectorType(_I1, LANES)
 
 Emitted = tuple[Any, Callable[..., Any]]
+Emitter = Callable[[Callable[..., Emitted]], Any]
+emitted: Emitter = intrinsic  # callers leave out the first argument
 
 
 def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
@@ -90,7 +95,7 @@ def _across(builder: Any, vector: Any, choose: Callable[[Any, Any, Any], Any]) -
     return lanes[0]
 
 
-@intrinsic
+@emitted
 def held_sums(
     typing: Any, close: Array, first: int, count: int, per_px: float, base: float, sums: Array
 ) -> Emitted:
@@ -99,7 +104,7 @@ def held_sums(
     ``sums`` is float64[32]. Returns the least and the greatest of the count + 1 prices; the sums are left alone, and
     the least is NaN, when the equity is not safely above 0.
     """
-    del typing
+    del typing, first, count, per_px, base
     kinds = (close, types.int64, types.int64, types.float64, types.float64, sums)
     return types.UniTuple(types.float64, 2)(*kinds), _emit_held_sums
 
@@ -160,13 +165,13 @@ def _emit_held_sums(context: Any, builder: Any, signature: Any, arguments: Any) 
     return context.make_tuple(builder, signature.return_type, (found, high))
 
 
-@intrinsic
+@emitted
 def running_totals(typing: Any, x: Array, first: int, count: int, centre: float, totals: Array) -> Emitted:
     """Write the running totals of x[first:] − centre to totals[1:], ``count`` values, a multiple of 8 and not 0.
 
     Returns the last total, the least and the greatest value of x.
     """
-    del typing
+    del typing, first, count, centre
     kinds = (x, types.int64, types.int64, types.float64, totals)
     return types.UniTuple(types.float64, 3)(*kinds), _emit_running_totals
 
@@ -210,10 +215,10 @@ def _emit_running_totals(context: Any, builder: Any, signature: Any, arguments: 
     return context.make_tuple(builder, signature.return_type, found)
 
 
-@intrinsic
+@emitted
 def lowest_bit(typing: Any, word: int) -> Emitted:
     """Return the place of the lowest set bit of a word that is not 0."""
-    del typing
+    del typing, word
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del context, signature
@@ -222,10 +227,10 @@ def lowest_bit(typing: Any, word: int) -> Emitted:
     return types.int64(types.int64), emit
 
 
-@intrinsic
+@emitted
 def fetch(typing: Any, values: Array, index: int) -> Emitted:
     """Ask for the element at a place of an array's memory to be brought near; nothing depends on it."""
-    del typing
+    del typing, index
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = _data(context, builder, signature.args[0], arguments[0])

@@ -1,4 +1,5 @@
-"""One instrument without brackets, whose weights are flat, long or short: ``portfolio.simulate`` at many times its speed.
+"""One instrument without brackets, whose weights are flat, long or short: ``portfolio.simulate`` at several times its
+speed.
 
 Most columns of weights are like that. Their changes are found first, some thousand bars at a time, and each is played
 in one go: its order, its fill, and the stretch of bars that it ends. Arithmetic, account and equity are those of
@@ -7,6 +8,8 @@ everything in ``book``, ``queue`` and ``curve`` as they expect it there.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +51,9 @@ def play_weights(
 ) -> int:  # fmt: skip
     """Play bars [start, stop) of weights 0, 1 and -1; return the bar before which play stopped, ``stop`` at the end.
 
-    ``words`` is int64, eight weights each, and ``tail`` those behind the last whole eight. ``opens`` are
-    prices. ``sums`` is float64[ROOM + 3] and ``changes`` int64[CHUNK + 8] to work with. The rest is as in ``portfolio.simulate``.
+    ``words`` is int64, eight weights each, and ``tail`` those behind the last whole eight. ``opens`` are prices.
+    ``sums`` is float64[ROOM + 3] and ``changes`` int64[CHUNK + 8] to work with. The rest is as in
+    ``portfolio.simulate``.
     """
     return weights_from(
         rules, book, queue, curve, blocks, edges, start, stop, opens, close, words, tail, out, sums, changes
@@ -146,10 +150,10 @@ def _sign(lots: int) -> int:
 @inlined
 def _changes(words: Array, tail: int, alike: int, start: int, stop: int, changes: Array) -> tuple[int, int]:
     """Write the bars of [start, stop) whose weight is another one than the one before (``alike``: eight of that)."""
-    count: int = np.int64(0)  # type: ignore[assignment] - a constant would have all that takes it compiled twice
+    count: Any = np.int64(0)  # a constant would have all that takes it compiled twice
     word, last = start >> 3, (stop + 7) >> 3
     whole = min(last, words.size)
-    kept = np.int64(-1) << (8 * (start & 7))  # bytes of the first word that are in question
+    kept: Any = np.int64(-1) << (8 * (start & 7))  # bytes of the first word that are in question
     while word < last:
         while word + 4 <= whole and kept == -1:
             one, two = words[word] ^ alike, words[word + 1] ^ alike
@@ -189,9 +193,9 @@ def _wishes(
 ) -> tuple[int, int]:
     """Write the bars of [start, stop) that ask for another side than the one held; each is taken to come about."""
     entries, exits, shorts, covers = signals
-    count: int = np.int64(0)  # type: ignore[assignment] - a constant would have all that takes it compiled twice
+    count: Any = np.int64(0)  # a constant would have all that takes it compiled twice
     word, last = start >> 3, (stop + 7) >> 3
-    kept = np.int64(-1) << (8 * (start & 7))
+    kept: Any = np.int64(-1) << (8 * (start & 7))
     while word < last:
         leave, cover = _word(exits, word, tails[1]), _word(covers, word, tails[3])
         up, down = _word(entries, word, tails[0]) & ~leave, _word(shorts, word, tails[2]) & ~cover

@@ -35,10 +35,10 @@ class Crossing:
         if node.op not in ("greater", "less"):
             return None
         args = node.args if node.op == "greater" else node.args[::-1]
-        sides = [_average(graph, arg) for arg in args]
-        if sides[0] is None or sides[1] is None or sides[0][0] != sides[1][0]:
+        left, right = (_average(graph, arg) for arg in args)
+        if left is None or right is None or left[0] != right[0]:
             return None
-        (name, one), (_, two) = sides
+        (name, one), (_, two) = left, right
         if not 0 < max(one, two) <= longest or name not in columns or columns[name].dtype != np.float64:
             return None
         return cls(columns[name], one, two)

@@ -27,7 +27,7 @@ def totals_of(x: Any, first: int, count: int, centre: float, totals: Any) -> Any
 
 
 @kernel
-def bit_of(word: int, values: Any) -> int:
+def bit_of(word: int, values: Any) -> Any:
     fetch(values, 1)
     return lowest_bit(word)
 
