@@ -23,6 +23,9 @@ LANES, SHORT = 8, 4
 SUMS = 4
 """Sums that ``held_sums`` adds to: of returns r, of r², of min(r, 0) and of min(r, 0)², each in eight lanes."""
 
+NEAR = 512
+"""How many values ahead a long walk asks for."""
+
 _F8, _I1, _I64 = ir.DoubleType(), ir.IntType(1), ir.IntType(64)
 _VECTOR = ir.VectorType(_F8, LANES)
 _HALF = ir.VectorType(_F8, SHORT)
@@ -83,6 +86,13 @@ def _masked_load(builder: Any, address: Any, mask: Any, other: Any) -> Any:
     kind = ir.FunctionType(_VECTOR, [address.type, ir.IntType(32), _MASK, _VECTOR])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v8f64.p0")
     return builder.call(function, [address, ir.Constant(ir.IntType(32), 8), mask, other])
+
+
+def _prefetch(builder: Any, place: Any) -> None:
+    address, word = builder.bitcast(place, ir.IntType(8).as_pointer()), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [address.type, word, word, word])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [address, *(ir.Constant(word, flag) for flag in (0, 3, 1))])
 
 
 def _across(builder: Any, vector: Any, choose: Callable[[Any, Any, Any], Any]) -> Any:
@@ -192,6 +202,7 @@ def _emit_running_totals(context: Any, builder: Any, signature: Any, arguments: 
     ):
         carried, least, most = (builder.load(slot) for slot in slots)
         address = builder.bitcast(builder.gep(data, [k]), _HALF.as_pointer())
+        _prefetch(builder, builder.gep(data, [builder.add(k, ir.Constant(_I64, NEAR))]))
         values = builder.load(address, align=8)
         sums = builder.fsub(values, middle)
         for step in (1, 2):  # each lane takes what lies so many lanes before it
@@ -234,11 +245,7 @@ def fetch(typing: Any, values: Array, index: int) -> Emitted:
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = _data(context, builder, signature.args[0], arguments[0])
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [address.type, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, *(ir.Constant(word, flag) for flag in (0, 3, 1))])
+        _prefetch(builder, builder.gep(data, [arguments[1]]))
         return context.get_dummy_value()
 
     return types.void(values, types.int64), emit

@@ -22,6 +22,7 @@ from lanner.strategy.vector import SignalStrategy
 
 if TYPE_CHECKING:
     from lanner.research.evaluate_columns import SignalColumns
+    from lanner.research.evaluate_crossing import Crossing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -152,14 +153,18 @@ class SignalProgram:
                     values[place] = room
             yield start, stop, [value.view(np.int8) for value in values]
 
+    def crossing(self, index: int, bars: Mapping[str, Array]) -> Crossing | None:
+        """Return a set as a comparison of averages, None if it is something else."""
+        from lanner.research.evaluate_crossing import Crossing
+
+        return Crossing.of(self.graph, self.outputs[index], bars)
+
     def _crossing(
         self, index: int, columns: Mapping[str, Any] | Any, block: int
     ) -> Iterator[tuple[int, int, Array]]:
         """Give the pieces of a comparison of averages, as far as there are no gaps; nothing for other signals."""
-        from lanner.research.evaluate_crossing import Crossing
-
         bars = bar_columns(columns)
-        crossing = Crossing.of(self.graph, self.outputs[index], bars)
+        crossing = self.crossing(index, bars)
         rows = length(bars)
         if crossing is None or block < 1:
             return

@@ -23,8 +23,8 @@ class Crossing:
     def __init__(self, column: Array, one: int, two: int) -> None:
         from lanner.kernels.crossing import working_memory
 
-        self._column, self._lengths = column, (one, two)
-        self._room = working_memory(one, two)
+        self.column, self.lengths = column, (one, two)
+        self.room = working_memory(one, two)
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class Crossing:
         """Write the truth values of the next rows; False where the values have a gap, then all is to be computed."""
         from lanner.kernels.crossing import above
 
-        return bool(above(self._column, *self._lengths, start, stop, self._room, out.view(np.int8)))
+        return bool(above(self.column, *self.lengths, start, stop, self.room, out.view(np.int8)))
 
 
 def _average(graph: Graph, index: int) -> tuple[str, int] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lanner.research.evaluate import SignalProgram
+from lanner.research.evaluate import SignalProgram, bar_columns
 from lanner.research.market import Market
 from lanner.research.simulate import QUEUE, Record, Simulated, check_fault
 from lanner.sim.settings import SlippageModel
@@ -43,8 +43,15 @@ def play_fused(
     words = signals.view(np.int64)
     blocks, edges, scratch = np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros((2, SCRATCH + 1))
     volume, plain = _volume(market, rules), PlainPlayer(market, rules)
-    for start, stop, (piece,) in program.blocks_int8([index], market.columns, PIECE):
-        signals[start:stop] = piece
+    program.check_logical(index)
+    done, crossing = 0, program.crossing(index, bar_columns(market.columns))
+    if crossing is not None:
+        done = plain.crossing(state, queue, sum_state, blocks, edges, crossing, signals, out)
+    pieces = program.blocks_int8([index], market.columns, PIECE) if done < rows else ()
+    for begin, stop, (piece,) in pieces:
+        if stop <= done:
+            continue
+        signals[begin:stop], start = piece, max(begin, done)
         left = plain.weights(state, queue, sum_state, blocks, edges, start, stop, signals, out)
         if left == stop:
             continue

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lanner.kernels.account import VOLUME
 from lanner.kernels.plain import CHUNK, ROOM, play_entries, play_weights
 from lanner.kernels.spans import play_spans
+from lanner.research.evaluate_crossing import Crossing
 from lanner.research.market import Floats, Ints, Market
 
 Record = Any  # a row of a structured array
@@ -43,6 +44,25 @@ class PlainPlayer:
             play_weights(
                 self.rules, book, queue, curve, blocks, edges, start, stop, self._open, self.market.close, words,
                 tail, out, self._sums, self._changes,
+            )
+        )  # fmt: skip
+
+    def crossing(
+        self, book: Record, queue: NDArray[Any], curve: Record, blocks: Floats, edges: Ints, crossing: Crossing,
+        signals: NDArray[np.int8], out: Floats,
+    ) -> int:  # fmt: skip
+        """Decide and play from the first bar as far as it goes; return the first bar that is left.
+
+        ``signals``, whole words long, are written up to there, and perhaps beyond.
+        """
+        from lanner.kernels.plain_crossing import play_crossing
+
+        if not self.suits:
+            return 0
+        return int(
+            play_crossing(
+                self.rules, book, queue, curve, blocks, edges, crossing.column, *crossing.lengths, crossing.room,
+                self._open, self.market.close, signals, signals.view(np.int64), out, self._sums, self._changes,
             )
         )  # fmt: skip
 
