@@ -177,10 +177,10 @@ class Account:
         return Played({name: made.book}, {name: made.orders}, {name: made.fills}, made.equity)
 
     def _signals(self, number: int, rows: int, equity: bool) -> Played:
-        asked = self.asked
         from lanner.kernels.curve import CURVE, PIECE
         from lanner.research.plain import PlainPlayer
 
+        asked = self.asked
         ((name, market),) = self.markets.items()
         books, queues, orders, fills = _memory(1, rows)
         rules, curve = np.array([self._rules[0]]), np.zeros(1, CURVE)
@@ -215,9 +215,8 @@ class Account:
         asked, market = self.asked, self.markets[name]
         share = asked.size_type == SIZE_TYPES.index("fraction")
         if asked.size_type == SIZE_TYPES.index("weight"):
-            share = (
-                not market.instrument.is_spot
-            )  # there the free money and the equity differ in their last digits
+            # on spot the free money and the equity differ in their last digits
+            share = not market.instrument.is_spot
         return (
             asked.mode == SIGNALS and share and not (asked.accumulate or asked.cooldown or asked.exits)
             and len(asked.sizes[name]) == 1
