@@ -22,13 +22,13 @@ APART = 0.01
 """Results may differ by this share and still be of the same work: lots and ticks are rounded by ours only."""
 
 FEES = f"fee {columns.FEE}, slippage {columns.SLIPPAGE_BPS} bp, fills at the deciding close"
-GOALS = {  # of the machine the goals were set on, about twice as fast
+GOALS = {
     "arrays": "≥ 400 M bars/s, ≥ 13 × rust, ≥ 40 × numba",
     "fused": "≥ 600 M bars/s",
     "grid": "≥ 1,000 M combo·bars/s, ≥ 50 × the best setting",
 }
 COMPUTED = {
-    "arrays": f"two averages, signals, fills; equity after each bar; {FEES}; columns after columns",
+    "arrays": f"which of two averages is above, fills; equity after each bar; {FEES}; columns after columns",
     "public": f"the same through ln.from_signals, whose input is checked; {FEES}",
     "fused": f"the same piece by piece; equity after each bar; {FEES}",
     "fused-statistics": f"the same piece by piece; statistics of returns, drawdown, no stored equity; {FEES}",

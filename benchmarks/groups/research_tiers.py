@@ -37,7 +37,7 @@ def run(rounds: int) -> Iterator[Row]:
             name,
             ROWS / seconds,
             "events/s (CPU)",
-            goal=f"{goal}, on a machine about twice as fast",
+            goal=goal,
             ns_per_event=significant(seconds / ROWS * 1e9),
             orders=runs[-1]["orders"],
             computed=computed,

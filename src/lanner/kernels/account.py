@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lanner.kernels.jit import inner
+from lanner.kernels.jit import inlined, inner
 
 Array = Any  # a numpy array, a row of one, or a record: numba tells them apart
 
@@ -184,10 +184,13 @@ def affordable(
         return lots
     closes = abs(book.lots) if book.lots * side < 0 else 0
     free = equity_at(rules, book, mark)
-    kept = 0.0 if closes else rules.unit * mark * abs(book.lots) / rules.leverage
+    kept = 0.0 if closes or not book.lots else rules.unit * mark * abs(book.lots) / rules.leverage
     per_cost = rules.unit * px * max(rate, 0.0) + rules.unit * max(0, (px - mark) * side)
     after = free - kept - per_cost * closes
-    per_lot = rules.unit * (min(mark, px) if side > 0 else mark) / rules.leverage + per_cost
+    margin = rules.unit * (min(mark, px) if side > 0 else mark)
+    if rules.leverage != 1.0:  # a division takes its time even by 1
+        margin /= rules.leverage
+    per_lot = margin + per_cost
     opening = whole_lots(after / per_lot) if after > 0.0 and per_lot > 0.0 else 0
     return closes + max(0, opening)
 
@@ -198,7 +201,7 @@ def equity_at(rules: Array, book: Array, ticks: int) -> float:
     return rules.capital + (book.cash + book.lots * ticks) * rules.unit - book.fees / QUANTA + book.funding
 
 
-@inner
+@inlined
 def refused(rules: Array, book: Array, side: int, lots: int, reduce: int, ref: int) -> bool:
     """Tell whether the venue refuses a market order: too small, too large, too little money."""
     reducible = abs(book.lots) if book.lots * side < 0 else 0
@@ -237,16 +240,14 @@ def note_end(log: Array, number: int, status: int, bar: int) -> None:
         log[number].end_bar = bar
 
 
-@inner
-def execute(
-    rules: Array, book: Array, queue: Array, log: Array, order: int, bar: int, at: int,
-    side: int, lots: int, px: int, ref: int, maker: int,
-) -> None:  # fmt: skip
-    """Book an execution: position, cash, fee, and the trips it closes."""
+@inlined
+def settle(rules: Array, book: Array, side: int, lots: int, px: int, ref: int, maker: int) -> int:
+    """Change position and cash by an execution and return its fee, in quanta."""
     product = lots * px
     num = rules.maker_num if maker else rules.taker_num
     den = rules.maker_den if maker else rules.taker_den
-    if float(lots) * px > LARGEST / 1e3 or float(lots) * px * abs(num) / den > LARGEST:
+    size = float(lots) * px
+    if size > LARGEST / 1e3 or size * abs(num) > LARGEST * den:
         book.fault |= TOO_LARGE
     fee = charge(product, num, den)
     book.cash -= side * product
@@ -257,6 +258,27 @@ def execute(
         book.fault |= TOO_LARGE
     book.lots += side * lots
     book.last_px = px
+    return fee
+
+
+@inlined
+def count_trip(book: Array, profit: float) -> None:
+    """Count a closed trip."""
+    book.trades += 1
+    if profit > 0.0:
+        book.wins += 1
+        book.won += profit
+    elif profit < 0.0:
+        book.lost -= profit
+
+
+@inner
+def execute(
+    rules: Array, book: Array, queue: Array, log: Array, order: int, bar: int, at: int,
+    side: int, lots: int, px: int, ref: int, maker: int,
+) -> None:  # fmt: skip
+    """Book an execution: position, cash, fee, and the trips it closes."""
+    fee = settle(rules, book, side, lots, px, ref, maker)
     number = book.fills
     book.fills += 1
     if log is not None:
@@ -278,12 +300,7 @@ def _match(rules: Array, book: Array, queue: Array, side: int, lots: int, px: in
         closed = min(lots, entry.lots)
         gross = entry.side * (closed * px - closed * entry.px) * rules.unit
         profit = gross - closed * (entry.fee + fee) + closed * entry.funding
-        book.trades += 1
-        if profit > 0.0:
-            book.wins += 1
-            book.won += profit
-        elif profit < 0.0:
-            book.lost -= profit
+        count_trip(book, profit)
         lots -= closed
         entry.lots -= closed
         if entry.lots == 0:

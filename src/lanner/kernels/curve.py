@@ -75,7 +75,7 @@ def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop:
     value = rules.capital + (book.cash * rules.unit + 0.0 - book.fees / QUANTA + book.funding)
     if curve.ruined == 0:
         if curve.last != 0.0:
-            _one(curve, value)
+            point(curve, value)
             rest = stop - start - 1
         else:
             curve.last = curve.peak = curve.trough = value
@@ -89,7 +89,7 @@ def _flat(rules: Array, book: Array, curve: Array, out: Array, start: int, stop:
 
 
 @inner
-def _one(curve: Array, value: float) -> None:
+def point(curve: Array, value: float) -> None:
     """Take one more point of the curve."""
     change = value / curve.last - 1.0
     curve.last = value
@@ -100,9 +100,11 @@ def _one(curve: Array, value: float) -> None:
         curve.downside += change * change
         curve.losses -= change
     if value > curve.peak:
-        curve.peak = value
+        curve.peak = curve.trough = value
     else:
-        curve.drawdown = max(curve.drawdown, (curve.peak - value) / curve.peak)
+        curve.trough = min(curve.trough, value)
+        if curve.peak - value > curve.drawdown * curve.peak:  # a division takes its time
+            curve.drawdown = (curve.peak - value) / curve.peak
     if value <= 0.0:
         curve.ruined = 1
 
@@ -213,5 +215,4 @@ def _carefully(curve: Array, scratch: Array, count: int) -> None:
     for k in range(count):
         if curve.ruined:
             return
-        _one(curve, scratch[0, k + 1])
-        curve.trough = min(curve.trough, scratch[0, k + 1])
+        point(curve, scratch[0, k + 1])

@@ -33,6 +33,15 @@ def inner(function: Callable[..., Any]) -> Any:
     return numba.njit(cache=True, nogil=True, error_model="numpy", **entries)(function)
 
 
+def borrowing(function: Callable[..., Any]) -> Any:
+    """Compile as ``inner`` a function that makes no arrays: it does not count who uses those it was lent.
+
+    Counting takes two locked writes for each array that is handed on, more than a small step of a hot loop.
+    """
+    entries: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    return numba.njit(cache=True, nogil=True, error_model="numpy", **entries)(function)
+
+
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function into its callers: for steps of a hot loop whose many arguments cost more than they do."""
     return numba.njit(inline="always", error_model="numpy")(function)

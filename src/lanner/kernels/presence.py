@@ -70,4 +70,4 @@ def forget_old(folder: Path) -> None:
 def compiled() -> bool:
     """Tell whether kernels have been compiled here before; the first time takes some seconds."""
     folder = Path(os.environ["NUMBA_CACHE_DIR"]) if "NUMBA_CACHE_DIR" in os.environ else cache_folder()
-    return any(folder.rglob("spans.simulate_spans-*.nbi"))
+    return any(folder.rglob("spans.*_spans-*.nbi"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lanner.kernels.account import Array
-from lanner.kernels.jit import kernel
+from lanner.kernels.jit import inner, kernel
+from lanner.kernels.plain import weights_from
 from lanner.kernels.portfolio import simulate
 
-__all__ = ["simulate_spans"]
+__all__ = ["play_spans", "simulate_spans"]
 
 
 @kernel
@@ -51,9 +52,38 @@ def simulate_spans(
             spans[index, 0], spans[index, 1], ticks, close, volume, weights, words,
             fund_bar, fund_end, fund_rate, none, scratch,
         )  # fmt: skip
-        row = out[index]
-        row[0], row[1], row[2], row[3] = curve.count, curve.total, curve.squares, curve.downside
-        row[4], row[5], row[6], row[7] = curve.losses, curve.drawdown, curve.last, curve.held
-        row[8], row[9], row[10], row[11] = book.trades, book.wins, book.won, book.lost
-        row[12], row[13], row[14], row[15] = book.fees, book.fills, book.funding, book.traded
-        row[16], row[17] = book.slipped, book.fault
+        _write(book, curve, out[index])
+
+
+@kernel
+def play_spans(
+    rules: Array, books: Array, curves: Array, queue: Array, blocks: Array, edges: Array, spans: Array, opens: Array,
+    close: Array, words: Array, tail: int, sums: Array, changes: Array, out: Array,
+) -> bool:  # fmt: skip
+    """Do the same by ``plain.play_weights``; tell whether it went."""
+    empty = np.zeros((0, 3))
+    none = np.zeros(0)
+    for index in range(spans.shape[0]):
+        books[0] = books[1]
+        curves[0] = curves[1]
+        book, curve = books[0], curves[0]
+        curve.sums = 2
+        start, stop = spans[index, 0], spans[index, 1]
+        if stop > start:
+            done = weights_from(
+                rules, book, queue, curve, blocks if index == 0 else empty, edges, start, stop, opens, close,
+                words, tail, none, sums, changes,
+            )  # fmt: skip
+            if done < stop:
+                return False
+        _write(book, curve, out[index])
+    return True
+
+
+@inner
+def _write(book: Array, curve: Array, row: Array) -> None:
+    row[0], row[1], row[2], row[3] = curve.count, curve.total, curve.squares, curve.downside
+    row[4], row[5], row[6], row[7] = curve.losses, curve.drawdown, curve.last, curve.held
+    row[8], row[9], row[10], row[11] = book.trades, book.wins, book.won, book.lost
+    row[12], row[13], row[14], row[15] = book.fees, book.fills, book.funding, book.traded
+    row[16], row[17] = book.slipped, book.fault

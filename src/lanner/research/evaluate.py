@@ -22,6 +22,7 @@ from lanner.strategy.vector import SignalStrategy
 
 if TYPE_CHECKING:
     from lanner.research.evaluate_columns import SignalColumns
+    from lanner.research.evaluate_crossing import Crossing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -53,7 +54,7 @@ class SignalProgram:
         self.refused: dict[int, LannerError] = {}
         for index, values in enumerate(self.sets):
             try:
-                self.outputs.append(strategy(**values).node(self.graph))
+                self.outputs.append(strategy.node_of(self.graph, values))
             except LannerError as error:
                 if not lenient:
                     raise
@@ -131,9 +132,18 @@ class SignalProgram:
         """
         for index in indices:
             self.check_logical(index)
+        done = 0
+        if len(indices) == 1:
+            for start, stop, piece in self._crossing(indices[0], columns, block):
+                yield start, stop, [piece]
+                done = stop
+            if done and done == length(bar_columns(columns)):
+                return
         heads = [self.warmup(index) - 1 for index in indices]
         rooms: dict[int, Array] = {}
         for start, stop, values in self._pieces(indices, columns, block):
+            if stop <= done:
+                continue
             for place, head in enumerate(heads):
                 value = values[place]
                 if head > start or not isinstance(value, np.ndarray):
@@ -142,6 +152,28 @@ class SignalProgram:
                     room[: max(0, head - start)] = False
                     values[place] = room
             yield start, stop, [value.view(np.int8) for value in values]
+
+    def crossing(self, index: int, bars: Mapping[str, Array]) -> Crossing | None:
+        """Return a set as a comparison of averages, None if it is something else."""
+        from lanner.research.evaluate_crossing import Crossing
+
+        return Crossing.of(self.graph, self.outputs[index], bars)
+
+    def _crossing(
+        self, index: int, columns: Mapping[str, Any] | Any, block: int
+    ) -> Iterator[tuple[int, int, Array]]:
+        """Give the pieces of a comparison of averages, as far as there are no gaps; nothing for other signals."""
+        bars = bar_columns(columns)
+        crossing = self.crossing(index, bars)
+        rows = length(bars)
+        if crossing is None or block < 1:
+            return
+        out = np.empty(min(rows, block), np.bool_)
+        for start in range(0, rows, block):
+            stop = min(start + block, rows)
+            if not crossing.move(start, stop, out):
+                return
+            yield start, stop, out[: stop - start].view(np.int8)
 
     def _pieces(
         self, indices: Sequence[int], columns: Mapping[str, Any] | Any, block: int

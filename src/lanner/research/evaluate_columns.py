@@ -11,6 +11,7 @@ import numpy as np
 
 from lanner.research.evaluate import Array, SignalProgram, length
 from lanner.research.evaluate_cache import ColumnCache
+from lanner.research.evaluate_crossing import Crossing
 from lanner.research.evaluate_walk import BLOCK, Walk, dtype_of, write
 
 TILE_BYTES = 16 << 20
@@ -61,6 +62,10 @@ class SignalColumns:
     def _evaluate(self, index: int, out: Array) -> None:
         """Write a set's values; nodes worth keeping that are not there yet are computed along the way."""
         graph, root = self.program.graph, self.program.outputs[index]
+        if out.dtype == np.bool_:
+            crossing = Crossing.of(graph, root, self._bars)
+            if crossing is not None and crossing.move(0, self.rows, out):
+                return
         known, missing = self._look_up(root)
         kept = {node: np.empty(self.rows, dtype_of(graph.nodes[node])) for node in missing}
         straight = out.dtype == dtype_of(graph.nodes[root]) and root not in kept

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lanner.research.evaluate import SignalProgram
+from lanner.research.evaluate import SignalProgram, bar_columns
 from lanner.research.market import Market
 from lanner.research.simulate import QUEUE, Record, Simulated, check_fault
 from lanner.sim.settings import SlippageModel
@@ -30,7 +30,7 @@ def play_fused(
     from lanner.kernels.account import BOOK, ENTRY, FILL, ORDER
     from lanner.kernels.curve import CURVE
     from lanner.kernels.curve import PIECE as SCRATCH
-    from lanner.kernels.portfolio import simulate
+    from lanner.research.plain import PlainPlayer
 
     rows, funding = len(market), market.funding
     book, curve, queue = np.zeros(1, BOOK), np.zeros(1, CURVE), np.zeros(QUEUE, ENTRY)
@@ -42,12 +42,24 @@ def play_fused(
     signals = np.zeros(rows // 8 * 8 + 8, np.int8)
     words = signals.view(np.int64)
     blocks, edges, scratch = np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros((2, SCRATCH + 1))
-    volume = _volume(market, rules)
-    for start, stop, (piece,) in program.blocks_int8([index], market.columns, PIECE):
-        signals[start:stop] = piece
-        first = int(np.searchsorted(funding.bar, start))
+    volume, plain = _volume(market, rules), PlainPlayer(market, rules)
+    program.check_logical(index)
+    done, crossing = 0, program.crossing(index, bar_columns(market.columns))
+    if crossing is not None:
+        done = plain.crossing(state, queue, sum_state, blocks, edges, crossing, signals, out)
+    pieces = program.blocks_int8([index], market.columns, PIECE) if done < rows else ()
+    for begin, stop, (piece,) in pieces:
+        if stop <= done:
+            continue
+        signals[begin:stop], start = piece, max(begin, done)
+        left = plain.weights(state, queue, sum_state, blocks, edges, start, stop, signals, out)
+        if left == stop:
+            continue
+        from lanner.kernels.portfolio import simulate
+
+        first = int(np.searchsorted(funding.bar, left))
         simulate(
-            rules, state, queue, None, None, sum_state, blocks, edges, start, stop,
+            rules, state, queue, None, None, sum_state, blocks, edges, left, stop,
             market.ticks, market.close, volume, signals, words,
             funding.bar[first:], funding.at_end[first:], funding.rate[first:], out, scratch,
         )  # fmt: skip

@@ -38,7 +38,8 @@ class Market:
     """One bar series as arrays of one length.
 
     ``columns`` holds ts_open (int64, UNIX ns), open, high, low, close, volume (float64); ``ticks`` is int64[n, 4]:
-    open, high, low, close; ``ts`` are the closing times; ``volume_lots`` is int64[n].
+    open, high, low, close, each max(1, price ÷ tick to the nearest), which kernels may also find for themselves;
+    ``ts`` are the closing times; ``volume_lots`` is int64[n].
     """
 
     instrument: Instrument

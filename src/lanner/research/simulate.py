@@ -158,6 +158,7 @@ class Simulator:
     def __init__(self, market: Market, rules: Record) -> None:
         from lanner.kernels.account import BOOK, ENTRY, FILL, ORDER
         from lanner.kernels.curve import CURVE, PIECE
+        from lanner.research.plain import PlainPlayer
 
         self.market = market
         self.rules = rules
@@ -167,6 +168,7 @@ class Simulator:
         self._scratch = np.zeros((2, PIECE + 1))
         self._order_type, self._fill_type = ORDER, FILL
         self._no_orders, self._no_fills = np.zeros(0, ORDER), np.zeros(0, FILL)
+        self._plain = PlainPlayer(market, rules)
         self._by_volume = int(rules["slippage"]) == _SLIPPAGE[SlippageModel.VOLUME]
 
     def run(
@@ -207,8 +209,6 @@ class Simulator:
         sums: int,
         edges: Ints | None,
     ) -> Simulated:
-        from lanner.kernels.portfolio import simulate
-
         market, none = self.market, np.zeros(0, dtype=np.int64)
         self._book[:] = 0
         for name in ("stop_order", "take_order", "trail_order"):
@@ -220,20 +220,28 @@ class Simulator:
             orders, fills = np.zeros(rows, self._order_type), np.zeros(rows, self._fill_type)
         volume = market.volume_lots if self._by_volume or rows else None
         # the kernel writes in place of bars, so a part of a run has its equity where the whole would have it
-        out = np.zeros(len(market) if equity else 0)
+        out = np.empty(len(market) if equity else 0)
         blocks = np.zeros((0 if edges is None else len(edges) + 1, 3))
-        whole = len(weights) // 8 * 8
-        words = (
-            weights[:whole].view(np.int64)
-            if weights.dtype == np.int8 and weights.flags.c_contiguous
-            else none
-        )
-        funding = market.funding
-        simulate(
-            self.rules, self._book[0], self._queue, orders, fills, self._curve[0], blocks,
-            none if edges is None else edges, start, stop, market.ticks, market.close, volume,
-            weights, words, funding.bar, funding.at_end, funding.rate, out, self._scratch,
-        )  # fmt: skip
+        cuts, left = none if edges is None else edges, start
+        if not rows:
+            left = self._plain.weights(
+                self._book[0], self._queue, self._curve[0], blocks, cuts, start, stop, weights, out
+            )
+        if left < stop:
+            from lanner.kernels.portfolio import simulate
+
+            whole = len(weights) // 8 * 8
+            words = (
+                weights[:whole].view(np.int64)
+                if weights.dtype == np.int8 and weights.flags.c_contiguous
+                else none
+            )
+            funding = market.funding
+            simulate(
+                self.rules, self._book[0], self._queue, orders, fills, self._curve[0], blocks, cuts, left, stop,
+                market.ticks, market.close, volume, weights, words, funding.bar, funding.at_end, funding.rate, out,
+                self._scratch,
+            )  # fmt: skip
         book = self._book[0].copy()
         return Simulated(
             market,

@@ -153,6 +153,7 @@ class Player:
     def __init__(self, task: Task) -> None:
         from lanner.kernels.account import BOOK, ENTRY
         from lanner.kernels.curve import CURVE, PIECE
+        from lanner.research.plain import PlainPlayer
 
         rows = len(task.market)
         self.task = task
@@ -165,6 +166,7 @@ class Player:
         self._volume = task.market.volume_lots if self._by_volume(task) else None
         self._scratch = np.zeros((2, PIECE + 1))
         self._rules = task.rules()
+        self._plain = PlainPlayer(task.market, self._rules)
         self._none, self._no_ints = np.zeros(0), np.zeros(0, dtype=np.int64)
         self._words = self.signals[: rows // 8 * 8].view(np.int64)
         self._blocks = np.zeros((len(task.edges) + 1, 3))
@@ -186,16 +188,20 @@ class Player:
 
     def play(self, weights: NDArray[Any], shard: Shard, index: int) -> None:
         """Play one column over every span and write what it led to into row ``index``."""
-        from lanner.kernels.spans import simulate_spans
-
         task, market, funding = self.task, self.task.market, self.task.market.funding
         words = self._words if weights is self.signals else self._no_ints
         self._blocks[:] = 0.0
-        simulate_spans(
-            self._rules, self._books, self._curves, self._queue, None, None, self._blocks, task.edges,
-            task.spans, 2, market.ticks, market.close, self._volume, weights, words,
-            funding.bar, funding.at_end, funding.rate, self._none, self._scratch, self._raw,
-        )  # fmt: skip
+        if not self._plain.spans(
+            self._books, self._curves, self._queue, self._blocks, task.edges, task.spans, weights, self._raw
+        ):
+            from lanner.kernels.spans import simulate_spans
+
+            self._blocks[:] = 0.0
+            simulate_spans(
+                self._rules, self._books, self._curves, self._queue, None, None, self._blocks, task.edges,
+                task.spans, 2, market.ticks, market.close, self._volume, weights, words,
+                funding.bar, funding.at_end, funding.rate, self._none, self._scratch, self._raw,
+            )  # fmt: skip
         shard.raw[index] = self._raw
         shard.blocks[index] = self._blocks[:, 1:]
         if task.whole_curve:

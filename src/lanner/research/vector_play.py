@@ -178,25 +178,50 @@ class Account:
 
     def _signals(self, number: int, rows: int, equity: bool) -> Played:
         from lanner.kernels.curve import CURVE, PIECE
-        from lanner.kernels.group_signals import play_signals
+        from lanner.research.plain import PlainPlayer
 
+        asked = self.asked
         ((name, market),) = self.markets.items()
         books, queues, orders, fills = _memory(1, rows)
-        rules = np.array([self._rules[0]])
-        acts = self.asked.actions(name, number, len(market))
-        words = acts[: len(acts) // 8 * 8].view(np.int64)
-        out = np.zeros(len(market) if equity else 0)
+        rules, curve = np.array([self._rules[0]]), np.zeros(1, CURVE)
         none = (np.zeros((0, 3)), np.zeros(0, np.int64))
-        funding = market.funding
-        play_signals(
-            rules[0], self._play(), books[0], queues[0], orders[0], fills[0], np.zeros(1, CURVE)[0], none, 0,
-            market.ticks, market.close, market.volume_lots, acts, words, self._sizes(name, number),
-            self._exits(name, number), funding.bar, funding.at_end, funding.rate, out, np.zeros((2, PIECE + 1)),
-        )  # fmt: skip
+        out = np.empty(len(market) if equity else 0)
+        left = 0
+        if not rows and self._whole_positions(name):
+            signals = [
+                t[:, number if t.shape[1] > 1 else 0] if t is not None else t for t in asked.signals[name]
+            ]
+            left = PlainPlayer(market, rules[0]).entries(
+                books[0], queues[0], curve[0], none[0], signals, float(self._sizes(name, number)[0]), out
+            )
+        if left < len(market):
+            from lanner.kernels.group_signals import play_signals
+
+            acts = asked.actions(name, number, len(market))
+            words = acts[: len(acts) // 8 * 8].view(np.int64)
+            funding = market.funding
+            play_signals(
+                rules[0], self._play(), books[0], queues[0], orders[0], fills[0], curve[0], none, left,
+                market.ticks, market.close, market.volume_lots, acts, words, self._sizes(name, number),
+                self._exits(name, number), funding.bar, funding.at_end, funding.rate, out, np.zeros((2, PIECE + 1)),
+            )  # fmt: skip
         book = books[0]
         return Played(
             {name: book}, {name: orders[0][: book["orders"]]}, {name: fills[0][: book["fills"]]}, out
         )
+
+    def _whole_positions(self, name: str) -> bool:
+        """Tell whether entries and exits alone decide, each of one share of what the account has."""
+        asked, market = self.asked, self.markets[name]
+        share = asked.size_type == SIZE_TYPES.index("fraction")
+        if asked.size_type == SIZE_TYPES.index("weight"):
+            # on spot the free money and the equity differ in their last digits
+            share = not market.instrument.is_spot
+        return (
+            asked.mode == SIGNALS and share and not (asked.accumulate or asked.cooldown or asked.exits)
+            and len(asked.sizes[name]) == 1
+            and all(table is None or len(table) == len(market) for table in asked.signals[name])
+        )  # fmt: skip
 
     def _sizes(self, name: str, number: int) -> Floats:
         return column(self.asked.sizes[name], number)

@@ -55,6 +55,8 @@ class Strategy:
     timeframe: ClassVar[str] = "1h"
     stop_loss: ClassVar[str | None] = None
     roi: ClassVar[Mapping[int, str]] = {}
+    declares_nothing: ClassVar[bool] = True
+    """Where a class says so in its own body, no parameters are looked for there."""
 
     def __init__(self, **params: object) -> None:
         parameters.assign(self, params)

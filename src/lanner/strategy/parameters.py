@@ -120,11 +120,13 @@ def declared(cls: type) -> dict[str, Param[Any]]:
     """Return the parameters a class declares (its bases' first), by name."""
     found: dict[str, Param[Any]] = {}
     for base in reversed(cls.__mro__):
-        for name, value in vars(base).items():
-            if isinstance(value, Param):
-                found[name] = value
-            elif name in found:
-                del found[name]
+        own = vars(base)
+        for name in [name for name in found if name in own and not isinstance(own[name], Param)]:
+            del found[name]
+        if not own.get(
+            "declares_nothing"
+        ):  # the bases of all strategies, asked for at every variant of a sweep
+            found.update([(name, value) for name, value in own.items() if isinstance(value, Param)])
     return found
 
 

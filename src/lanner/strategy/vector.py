@@ -25,7 +25,7 @@ from lanner.strategy.errors import strategy_error
 from lanner.strategy.expression import Expr, where
 from lanner.strategy.frame import BarFrame
 from lanner.strategy.graph import Graph, SignalLine
-from lanner.strategy.parameters import Param
+from lanner.strategy.parameters import Param, assign
 
 
 class SignalStrategy(Strategy):
@@ -41,6 +41,7 @@ class SignalStrategy(Strategy):
     stop: ClassVar[str | None] = None
     take: ClassVar[str | None] = None
     allow_short: ClassVar[bool] = False
+    declares_nothing: ClassVar[bool] = True
 
     def check_params(self) -> None:
         """Build the signal once, so that a mistake in it shows before the run starts."""
@@ -62,6 +63,16 @@ class SignalStrategy(Strategy):
             raise  # a parameter the function itself refuses
         except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises is shown with their lines
             raise strategy_error(error, self, "while the signal was built", ()) from None
+
+    @classmethod
+    def node_of(cls, graph: Graph, values: Mapping[str, object]) -> int:
+        """Build the signal for some parameters in a graph: what ``node`` of a new strategy does, without it."""
+        if cls.check_params is not SignalStrategy.check_params or cls.__init__ is not Strategy.__init__:
+            return cls(**values).node(graph)
+        made = cls.__new__(cls)  # its constructor would build the signal once more, to check it
+        assign(made, values)
+        made.id = cls.name or cls.__name__
+        return made.node(graph)
 
     def on_start(self) -> None:
         self._lines: dict[str, SignalLine] = {}

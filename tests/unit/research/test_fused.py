@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -92,6 +93,33 @@ def test_pieces_lead_to_the_fills_and_the_equity_of_whole_columns(
     np.testing.assert_array_equal(pieces.equity, whole.equity)
     for name in whole.curve.dtype.names:
         assert pieces.curve[name] == pytest.approx(whole.curve[name], rel=1e-9), name
+
+
+@pytest.mark.parametrize("on", list(MarketOn))
+def test_the_quick_way_in_one_pass_leads_to_the_same(market: Market, on: MarketOn) -> None:
+    rules = rules_of(on, SlippageModel.BPS)
+    free = dataclasses.replace(market, funding=Funding())
+    program = SignalProgram(cross)
+    signals = program.columns(free.columns).signals_int8(0)
+    slow = Simulator(free, rules)
+    slow._plain.suits = False
+    whole = slow.run(signals, log=False)
+    pieces = play_fused(program, 0, free, rules)
+    assert pieces.book == whole.book
+    np.testing.assert_array_equal(pieces.equity, whole.equity)
+    for name in whole.curve.dtype.names:
+        assert pieces.curve[name] == pytest.approx(whole.curve[name], rel=1e-9), name
+
+
+def test_what_the_quick_way_leaves_is_played_in_pieces(market: Market) -> None:
+    close = market.columns["close"].copy()
+    close[PIECE + 5_000] = np.inf  # a gap for the signal
+    free = dataclasses.replace(market, funding=Funding())
+    rules, program = rules_of(MarketOn.NEXT_OPEN, SlippageModel.BPS), SignalProgram(cross)
+    whole = Simulator(free, rules).run(program.columns({"close": close}).signals_int8(0), log=False)
+    gappy = dataclasses.replace(free, columns={**free.columns, "close": close})
+    pieces = play_fused(program, 0, gappy, rules, equity=False, sums=0)
+    assert whole.book["fills"] == pieces.book["fills"]
 
 
 def test_without_a_curve_the_end_is_the_same(market: Market) -> None:
