@@ -29,6 +29,7 @@ from lanner.storage.journal import (
     Control,
     JournalWriter,
     Kind,
+    Note,
     Record,
     Warm,
 )
@@ -104,6 +105,10 @@ class Heart:
     def checkpoint(self) -> None:
         """Write the engine's fingerprint down, so that a replay can be compared with it on the way."""
         self._write(Checkpoint(self.engine.hash.hexdigest(), self.inputs), self.engine.clock.now)
+
+    def note(self, text: str, **details: Any) -> None:
+        """Write something down that is no input but explains one: a gap, a lost connection."""
+        self._write(Note(text, details), self.engine.clock.now)
 
     def _written(self, commands: list[Command]) -> list[Command]:
         for command in commands:

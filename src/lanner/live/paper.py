@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from lanner.backtest.driver import Driver
 from lanner.backtest.wires import Plan as Wiring
 from lanner.live.assumptions import paper_venue
@@ -17,13 +19,34 @@ if TYPE_CHECKING:
     from lanner.model.commands import Command
 
 
+class ReceivedDriver(Driver):
+    """The backtest's driver for data that are known only when they are received.
+
+    Such a venue stands at our end of the wire: its market moves when we hear of it, and an order meets the market that
+    we know at the moment of its arrival. Anything else would need to know what is still on its way to us.
+    """
+
+    def play_one(self, message: Any) -> None:
+        """Play one message; what was due before it was received comes first."""
+        ts = message.ts_recv
+        self.drain(ts)
+        if type(message) is not Bar:  # a bar tells the engine what quotes have told the venue already
+            seen = message if message.ts_event == ts else msgspec.structs.replace(message, ts_event=ts)
+            self._show(seen, type(message))
+            self._post()
+            self.drain(ts)
+        self.dispatch(self.engine.step(message), ts)
+        self.drain(ts)
+
+
 class PaperVenues:
     """The simulated venues of a session and what travels between them and the engine.
 
-    It is the backtest's driver, fed with messages as they come and with the time as it passes.
+    Nothing depends on when it is called: the same messages and controls at the same times lead to the same reports,
+    however often the time is told in between. That is what makes a backtest of a session's journal the session.
     """
 
-    def __init__(self, heart: Heart, plan: Plan) -> None:
+    def __init__(self, heart: Heart | Engine, plan: Plan) -> None:
         names = dict.fromkeys(instrument.venue for instrument in plan.instruments.values())
         modes = dict.fromkeys(plan.instruments, "quotes")
         venues = {
@@ -36,7 +59,8 @@ class PaperVenues:
             for name in names
         }
         # the heart shows the driver all that it needs of an engine, and writes down what passes
-        self._driver = Driver(cast("Engine", heart), venues, Wiring(modes=modes))
+        self._driver = ReceivedDriver(cast("Engine", heart), venues, Wiring(modes=modes))
+        self._now = 0
         self.venues = venues
 
     @property
@@ -45,19 +69,21 @@ class PaperVenues:
         return self._driver.next_due
 
     def data(self, message: Any) -> None:
-        """Show a message to its venue and to the engine."""
-        if type(message) is not Bar:
-            self._driver.play_one(message)
-        else:  # a bar tells the engine what quotes have told the venue already
-            self._driver.drain(message.ts_recv)
-            self._driver.dispatch(self._driver.engine.step(message), message.ts_recv)
-        self._driver.drain(message.ts_recv)
+        """Show a message to its venue and to the engine; one from before now is taken as received now."""
+        now = max(self._now, self._driver.engine.clock.now)
+        if message.ts_recv < now:
+            message = msgspec.structs.replace(message, ts_recv=now)
+        self._now = message.ts_recv
+        self._driver.play_one(message)
 
     def send(self, commands: list[Command], now: int) -> None:
         """Send commands that did not come from a message: of a start, a control, a person."""
-        self._driver.dispatch(commands, now)
-        self._driver.drain(now)
+        del now  # the engine's own time is the one that can be repeated
+        self._now = self._driver.engine.clock.now
+        self._driver.dispatch(commands, self._now)
+        self._driver.drain(self._now)
 
     def pass_time(self, now: int) -> None:
         """Let everything that is due by now happen."""
+        self._now = max(self._now, now)
         self._driver.drain(now)

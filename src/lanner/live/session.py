@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lanner.core.bus import MessageBus
 from lanner.core.clock import NEVER
 from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
@@ -182,8 +184,15 @@ class Session:
 
     def control(self, action: str, reason: str = "", **details: Any) -> None:
         """Write a control down and do it."""
-        self._guarded(lambda: self._send(self.heart.control(action, self.now(), reason, **details)))
+        self._guarded(lambda: self._control(action, reason, **details))
         self._on_change()
+
+    def _control(self, action: str, reason: str = "", **details: Any) -> None:
+        """Do a control after everything that was due before it, so that a replay through the venue finds the same."""
+        now = self.now()
+        if isinstance(self.venues, PaperVenues):
+            self.venues.pass_time(now)
+        self._send(self.heart.control(action, now, reason, **details))
 
     def now(self) -> int:
         """Return the session's time: the wall's, but never before what the engine has seen."""
@@ -207,7 +216,7 @@ class Session:
         """Begin a journal, or rebuild the engine from the one that is there."""
         if self.heart.journal.seq == 0:
             self.heart.journal.append(head_of(self.plan, self.id, wall_ns()), self.now())
-            self._send(self.heart.control("start", self.now()))
+            self._control("start")
             return
         self.recovered = replay(self.engine, read_journal(self.folder / "journal"))
         if not self.recovered.faithful:
@@ -299,6 +308,7 @@ class Session:
             self.counts.gaps += 1
             self.bus.publish("data_engine.gap", event)
             return
+        self._guarded(lambda: self.heart.note("gap", **msgspec.structs.asdict(event)))
         if event.feed == "bars":
             self._spawn(self._backfill(event))
         self.bus.publish("data_engine.healed", event)
@@ -432,7 +442,7 @@ class Session:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
         if self._fault is None and not self.heart.broken and self.engine.started:
-            self._send(self.heart.control("stop", self.now(), "the session ends"))
+            self._control("stop", "the session ends")
             self.heart.checkpoint()
         if isinstance(self.venues, RealVenues):
             await self.venues.stop()

@@ -157,6 +157,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "parity",
+        "lanner.cli.commands.parity:parity",
+        "Compare a session with the backtest of its data, order by order.",
+        "Venues",
+    ),
+    Command(
         "balance",
         "lanner.cli.commands.trade:balance",
         "Show what an account at a venue holds.",

@@ -1,0 +1,66 @@
+"""A comparison of a session with its backtest, as text."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from lanner.live.parity.compare import PARTS, ParityReport
+from lanner.live.parity.view import MEANINGS, NAMES, clock, pair_json, signed, verdict
+
+SHOWN = 12
+
+
+def print_parity(report: ParityReport, *, quiet: bool) -> None:
+    """Print the verdict, what the gap is made of, and the orders that differ."""
+    from lanner.cli.output import console
+
+    out = console()
+    out.print(Text(verdict(report), style="green" if report.explained else "red"))
+    if quiet:
+        return
+    out.print()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    count = f"{len(report.pairs) - len(report.alone):,} orders joined, {len(report.alone):,} on one side only"
+    table.add_row("Session", f"{report.session_equity:,.2f}", f"{report.session} ({report.mode})")
+    table.add_row("Backtest", f"{report.backtest_equity:,.2f}", count)
+    table.add_row("Gap", signed(report.gap), report.currency, style="bold")
+    for name in PARTS:
+        table.add_row(f"  {NAMES[name]}", signed(report.parts[name]), MEANINGS[name])
+    out.print(table)
+    _print_orders(report)
+
+
+def _print_orders(report: ParityReport) -> None:
+    from lanner.cli.output import console
+
+    differing = sorted((p for p in report.pairs if p.note or p.gap), key=lambda p: -abs(p.gap))
+    if not differing:
+        return
+    out = console()
+    out.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for head in ("Time", "Order", "Session", "Backtest", "Gap", "Why"):
+        table.add_column(head, justify="right" if head in ("Session", "Backtest", "Gap") else "left")
+    for pair in differing[:SHOWN]:
+        told = pair_json(pair)
+        table.add_row(
+            clock(told["ts"]),
+            f"{told['side']} {told['type']} {told['instrument']}",
+            _side(told["session"]),
+            _side(told["backtest"]),
+            signed(pair.gap),
+            pair.note,
+        )
+    out.print(table)
+    if len(differing) > SHOWN:
+        out.print(Text(f"… and {len(differing) - SHOWN:,} more; --html and --json show all", style="dim"))
+
+
+def _side(side: dict[str, object] | None) -> str:
+    if side is None:
+        return "–"
+    return str(side["cum_qty"]) + ("" if side["avg_px"] is None else f" @ {side['avg_px']:,.2f}")
