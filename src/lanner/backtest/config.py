@@ -206,14 +206,45 @@ class FillsConfig(Model):
     walk_ticks: Annotated[int, Field(ge=0)] = 50
 
 
-class RiskConfig(Model):
-    """Pre-trade limits in the run's currency; ``on_deny: stop`` ends the run with the first order they refuse."""
+Ratio = Annotated[Amount, Field(gt=0, le=1)]
+
+
+class RiskRulesConfig(Model):
+    """Limits for the account or a part of it (``RiskRules``); ratios are fractions, days begin at 00:00 UTC."""
+
+    max_position_size: Positive | None = None
+    max_position_per_symbol: Positive | None = None
+    max_exposure: Positive | None = None
+    max_leverage: Positive | None = None
+    max_daily_loss: Positive | None = None
+    max_daily_loss_pct: Ratio | None = None
+    max_drawdown_pct: Ratio | None = None
+    max_orders_per_minute: Annotated[int, Field(ge=1)] | None = None
+    max_order_value: Positive | None = None
+    allowed_symbols: Texts | None = None
+    price_collar: Ratio | None = None
+    max_quote_age_s: Annotated[float, Field(gt=0)] | None = None
+    max_spread: Ratio | None = None
+
+
+class RiskConfig(RiskRulesConfig):
+    """Pre-trade limits in the run's currency; ``on_deny: stop`` ends the run with the first order they refuse.
+
+    ``preset`` gives the account's limits that are not given here; ``strategies``, ``instruments`` and ``venues`` add
+    limits for a part of the account.
+    """
 
     max_order_notional: Positive | None = None
     max_position_notional: Positive | None = None
     max_open_orders: Annotated[int, Field(ge=1)] = 200
     max_intents_per_step: Annotated[int, Field(ge=1)] = 100
     on_deny: Literal["record", "stop"] = "record"
+    preset: Literal["default", "conservative"] | None = None
+    kill_switch_threshold: Positive | None = None
+    close_positions_on_kill_switch: bool | None = None
+    strategies: dict[str, RiskRulesConfig] | None = None
+    instruments: dict[InstrumentName, RiskRulesConfig] | None = None
+    venues: dict[str, RiskRulesConfig] | None = None
 
 
 # -- the whole --------------------------------------------------------------------------------------------------

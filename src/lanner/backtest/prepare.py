@@ -14,11 +14,11 @@ from lanner.backtest.dates import format_time
 from lanner.backtest.memory import Tables
 from lanner.backtest.prepare_data import no_instrument, open_data, settle_instruments, stream_of
 from lanner.backtest.prepare_venues import check_leverage, check_rates, currency_of, venues_of
+from lanner.backtest.risk_limits import limits_of_risk
 from lanner.backtest.spec import BacktestSpec, StrategyEntry
 from lanner.core.errors import ConfigError, LannerError, NotFoundError
 from lanner.model.instruments import Instrument
 from lanner.model.timeframes import timeframe_ns
-from lanner.risk.checks import OnDeny, RiskLimits
 from lanner.storage.open_data import Dataset
 from lanner.strategy.base import Strategy
 from lanner.strategy.errors import describe, rendered, user_lines
@@ -71,13 +71,7 @@ def prepare(
         until_ns=config.until,
         detail=config.detail,
         seed=config.seed,
-        risk=RiskLimits(
-            max_order_notional=config.risk.max_order_notional,
-            max_position_notional=config.risk.max_position_notional,
-            max_open_orders=config.risk.max_open_orders,
-            max_intents_per_step=config.risk.max_intents_per_step,
-            on_deny=OnDeny(config.risk.on_deny),
-        ),
+        risk=limits_of_risk(config.risk),
         rates=config.rates,
         config=config.to_plain(),
         source_hash=source_hash(loaded),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -344,3 +345,9 @@ class Desk:
         if reference:
             check_levels(plan, side, reference)
         return plan
+
+
+def shared_instruments(desks: Mapping[str, Desk]) -> frozenset[str]:
+    """Return the instruments that several strategies may trade."""
+    traders = Counter(instrument.id for desk in desks.values() for instrument in desk.instruments)
+    return frozenset(name for name, count in traders.items() if count > 1)

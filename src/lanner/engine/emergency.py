@@ -6,11 +6,16 @@ works any more, because an order that still fills while its position is being cl
 
 from __future__ import annotations
 
-from lanner.engine.engine import Engine
+from typing import TYPE_CHECKING
+
+from lanner.execution.engine import ExecutionEngine
 from lanner.model.commands import Command
 from lanner.model.enums import OrderType, Side
 from lanner.model.orders import Order
 from lanner.risk.gate import TradingState
+
+if TYPE_CHECKING:
+    from lanner.engine.engine import Engine
 
 TAG = "kill-switch"
 
@@ -25,9 +30,14 @@ def halt(engine: Engine, reason: str, ts: int) -> list[Command]:
 
 def flatten(engine: Engine, ts: int) -> list[Command]:
     """Send a market order against each position that no such order closes already."""
-    execution = engine.execution
     engine.clock.now = max(engine.clock.now, ts)
-    for (strategy_id, _), position in list(engine.portfolio.positions.items()):
+    close_positions(engine.execution)
+    return engine.advance(ts)
+
+
+def close_positions(execution: ExecutionEngine) -> None:
+    """Send a market order against each position that no such order closes already."""
+    for (strategy_id, _), position in list(execution.portfolio.positions.items()):
         instrument = position.instrument
         under_way = sum(
             order.leaves_lots
@@ -38,19 +48,18 @@ def flatten(engine: Engine, ts: int) -> list[Command]:
         if lots <= 0:
             continue
         order = Order(
-            engine.ids.next("k"),
+            execution.ids.next("k"),
             strategy_id,
             instrument,
             Side.SELL if position.lots > 0 else Side.BUY,
             OrderType.MARKET,
             lots,
-            engine.clock.now,
+            execution.clock.now,
             reduce_only=not instrument.is_spot,
             tag=TAG,
         )
         execution.orders[order.order_id] = order
         execution.send(order)
-    return engine.advance(ts)
 
 
 def is_flat(engine: Engine) -> bool:

@@ -7,7 +7,6 @@ the orders it wanted, commands out, news on the bus. No I/O, no threads, no oper
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -17,8 +16,10 @@ from lanner.core.errors import ConfigError, StrategyError
 from lanner.core.ids import IdFactory
 from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
-from lanner.engine.desk import Desk
+from lanner.engine.desk import Desk, shared_instruments
 from lanner.engine.faults import USER_FAULTS, TimersDue, blame
+from lanner.engine.losses import looking, make_risk, watch_losses
+from lanner.engine.overridden import subscribe_overridden
 from lanner.engine.state_hash import StateHash
 from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
 from lanner.execution.engine import ROI_OWNER, ExecutionEngine
@@ -65,6 +66,7 @@ class Engine:
         self.execution = ExecutionEngine(
             self.clock, self.ids, self.portfolio, limits or RiskLimits(), self._publish
         )
+        self.risk = make_risk(self.execution, self.cache, limits)
         self.cache.orders = self.execution.orders
         self.cache.positions = self.portfolio.positions
         self.hash = StateHash(seed)
@@ -89,7 +91,7 @@ class Engine:
         self._steps: dict[type, Step] = {
             Bar: self.step_bar,
             Quote: self.step_quote,
-            Trade: self.step_trade,
+            Trade: looking(self, self.step_trade),
             BookUpdate: self._step_book,
             MarkPrice: self._step_mark,
             FundingRate: self._step_funding,
@@ -116,27 +118,29 @@ class Engine:
     def start(self, ts: int) -> list[Command]:
         """Set the clock and let every strategy declare its series and indicators."""
         self.clock.now = ts
-        self.execution.shared = self._shared_instruments()
+        if self.risk is not None:
+            self.risk.check_names(self.cache.instruments)
+        self.execution.shared = shared_instruments(self.desks)
         for strategy in self._strategies:
             self._call(strategy, strategy.on_start)
         for strategy in self._strategies:
-            self._subscribe_overridden(strategy)
+            subscribe_overridden(self, strategy, self._books, self._funding)
         self.subscriptions.seal()
         ticks = self.subscriptions.source_ticks
         self._quotes_from_book = {
             name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds
         }
-        self._bar_steps = {series: self._bar_step(route) for series, route in self._bars.items()}
-        self._quote_steps = {name: self._quote_step(name, route) for name, route in self._quotes.items()}
+        self._bar_steps = {
+            series: looking(self, self._bar_step(route)) for series, route in self._bars.items()
+        }
+        self._quote_steps = {
+            name: looking(self, self._quote_step(name, route)) for name, route in self._quotes.items()
+        }
         self.bus.on_change = self._watch
         self._watch(self.bus.active)
         self.started = True
         self._publish("live_engine.started", ts)
-        return self._flush() if self.execution.out or self.execution.notices else NOTHING
-
-    def _shared_instruments(self) -> frozenset[str]:
-        traders = Counter(i.id for desk in self.desks.values() for i in desk.instruments)
-        return frozenset(name for name, count in traders.items() if count > 1)
+        return self.flush() if self.execution.out or self.execution.notices else NOTHING
 
     def stop(self, ts: int) -> list[Command]:
         """Let every strategy say goodbye."""
@@ -144,21 +148,7 @@ class Engine:
         for strategy in self._strategies:
             self._call(strategy, strategy.on_stop)
         self._publish("live_engine.stopped", ts)
-        return self._flush() if self.execution.out or self.execution.notices else NOTHING
-
-    def _subscribe_overridden(self, strategy: Strategy) -> None:
-        """Who overrides a market data handler gets that data for all of its instruments."""
-        for instrument in self.desks[strategy.id].instruments:
-            if strategy.overrides("on_quote"):
-                self.subscribe_quotes(strategy, instrument.id)
-            if strategy.overrides("on_trade"):
-                self.subscribe_trades(strategy, instrument.id)
-            if strategy.overrides("on_book"):
-                self._books.setdefault(instrument.id, []).append(strategy)
-            if strategy.overrides("on_funding"):
-                self._funding.setdefault(instrument.id, []).append(strategy)
-            if strategy.overrides("on_bar") and not self.subscriptions.has_bars(strategy):
-                self.subscribe_bars(strategy, instrument.id, strategy.timeframe)
+        return self.flush() if self.execution.out or self.execution.notices else NOTHING
 
     def subscribe_bars(self, strategy: Strategy, instrument_id: str, timeframe: str) -> BarSeries:
         """Give a strategy a bar series of its own to declare indicators on."""
@@ -198,7 +188,7 @@ class Engine:
         """Take market data while the run is paused: marks and indicators move, no handler runs."""
         self._tick(message.ts_recv)
         self.subscriptions.observe(message)
-        return self._flush()
+        return self.flush()
 
     def step_for(self, kind: type) -> Step:
         """Return the step of one kind of input, to save the lookup when all inputs are alike."""
@@ -216,7 +206,7 @@ class Engine:
     def _bar_step(self, route: BarRoute) -> Step:
         """Make the step of one series; what never changes is bound once, because this runs a million times."""
         clock, marks, name, append = self.clock, self.cache.marks, route.instrument_id, route.history.append
-        fire, more, flush = self._fire_timers, self._more_of_bar, self._flush
+        fire, more, flush = self._fire_timers, self._more_of_bar, self.flush
         out, notices = self.execution.out, self.execution.notices
 
         def step(bar: Bar) -> list[Command]:
@@ -247,7 +237,7 @@ class Engine:
     def _quote_step(self, name: str, route: QuoteRoute) -> Step:
         """Make the step of one instrument's quotes; like a bar series', it runs a million times."""
         clock, marks, quotes = self.clock, self.cache.marks, self.cache.quotes
-        fire, flush, publish = self._fire_timers, self._flush, self._publish
+        fire, flush, publish = self._fire_timers, self.flush, self._publish
         out, notices, topic = self.execution.out, self.execution.notices, f"market_data.{name}"
 
         def step(quote: Quote) -> list[Command]:
@@ -278,7 +268,7 @@ class Engine:
         self.cache.marks[quote.instrument_id] = (quote.bid_px + quote.ask_px) * 0.5
         if self._watched:
             self._publish(f"market_data.{quote.instrument_id}", quote)
-        return self._flush()
+        return self.flush()
 
     def step_trade(self, trade: Trade) -> list[Command]:
         """Take a public trade."""
@@ -310,7 +300,7 @@ class Engine:
             except USER_FAULTS as error:
                 raise blame(handler, error, self.clock.now, (trade,)) from error
         execution = self.execution
-        return self._flush() if execution.out or execution.notices else NOTHING
+        return self.flush() if execution.out or execution.notices else NOTHING
 
     def warm_bar(self, bar: Bar) -> None:
         """Take a bar from before the run's start: indicators move, handlers do not run."""
@@ -321,7 +311,7 @@ class Engine:
         if ts >= self.clock.next_due:
             self._fire_timers(ts)
         self.clock.now = max(self.clock.now, ts)
-        return self._flush() if self.execution.out or self.execution.notices else NOTHING
+        return self.flush() if self.execution.out or self.execution.notices else NOTHING
 
     def _more_of_bar(self, route: BarRoute, bar: Bar) -> None:
         """The rarer parts of a bar step: whole-bar indicators, warm-up, coarser bars, watchers."""
@@ -356,7 +346,7 @@ class Engine:
     def _unrouted_bar(self, bar: Bar) -> list[Command]:
         self._tick(bar.ts_recv)
         self.cache.marks[bar.instrument_id] = bar.close
-        return self._flush()
+        return self.flush()
 
     def _step_book(self, update: BookUpdate) -> list[Command]:
         self._tick(update.ts_recv)
@@ -372,19 +362,19 @@ class Engine:
                 self.cache.marks[name] = book.mid
         for strategy in self._books.get(name, ()):
             self._call(strategy, strategy.on_book, book)
-        return [*commands, *self._flush()]
+        return [*commands, *self.flush()]
 
     def _step_mark(self, mark: MarkPrice) -> list[Command]:
         self._tick(mark.ts_recv)
         self.cache.mark_prices[mark.instrument_id] = mark
-        return self._flush()
+        return self.flush()
 
     def _step_funding(self, rate: FundingRate) -> list[Command]:
         self._tick(rate.ts_recv)
         self.cache.funding[rate.instrument_id] = rate
         for strategy in self._funding.get(rate.instrument_id, ()):
             self._call(strategy, strategy.on_funding, rate)
-        return self._flush()
+        return self.flush()
 
     def _step_funding_paid(self, report: FundingPaid) -> list[Command]:
         self._tick(report.ts_recv)
@@ -394,7 +384,7 @@ class Engine:
         instrument = self.cache.instrument(report.instrument_id)
         self.portfolio.apply_funding(instrument, report)
         self._publish("account.funding", report)
-        return self._flush()
+        return self.flush()
 
     def _step_adjusted(self, report: PositionAdjusted) -> list[Command]:
         self._tick(report.ts_recv)
@@ -403,13 +393,13 @@ class Engine:
         self.funding_after.append(len(self.execution.fills))
         position = self.portfolio.adjust(self.cache.instrument(report.instrument_id), report)
         self._publish(f"position.{report.instrument_id}", position)
-        return self._flush()
+        return self.flush()
 
     def _step_report(self, report: OrderReport) -> list[Command]:
         self._tick(report.ts_recv)
         self.hash.add(report)
         self.execution.on_report(report)
-        return self._flush()
+        return self.flush()
 
     # -- timers, news, commands --------------------------------------------------------------------
 
@@ -443,9 +433,11 @@ class Engine:
         if desk is not None:
             self._call(desk.strategy, desk.strategy.on_timer, timer)
 
-    def _flush(self) -> list[Command]:
+    def flush(self) -> list[Command]:
         """Tell the strategies what happened to their orders, then hand the commands over."""
         execution = self.execution
+        if self.risk is not None and self.clock.now >= self.risk.next_look:
+            watch_losses(execution)
         rounds = 0
         while execution.notices:
             notices = list(execution.notices)

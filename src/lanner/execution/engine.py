@@ -22,6 +22,7 @@ from lanner.model.orders import Order, OrderView
 from lanner.model.reports import Fill, OrderFilled, OrderReport
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import Denial, OnDeny, RiskLimits, check_intents, check_order
+from lanner.risk.engine import RiskEngine
 from lanner.risk.gate import Gate
 
 __all__ = ["ROI_OWNER", "ExecutionEngine", "Publish"]
@@ -71,9 +72,10 @@ class ExecutionEngine:
         self.refusal: RiskRefusedError | None = None
         self.shared: frozenset[str] = frozenset()
         self.gate = Gate()
+        self.risk: RiskEngine | None = None
         self.guards = Guards(self)
         self.held = HeldOrders(self)
-        self._publish = publish
+        self.publish = publish
         self._batching = False
         self._open: dict[Key, dict[str, Order]] = {}
         self._open_count: dict[str, int] = {}
@@ -208,6 +210,11 @@ class ExecutionEngine:
             return list(self._open.get((strategy_id, instrument_id), {}).values())
         return [o for key, orders in self._open.items() if key[0] == strategy_id for o in orders.values()]
 
+    def working_orders(self) -> Iterator[Order]:
+        """Go through all orders that may still fill."""
+        for orders in self._open.values():
+            yield from orders.values()
+
     def pending_lots(self, strategy_id: str, instrument_id: str) -> int:
         """Return the signed lots that working entry orders (market and limit) may still add."""
         orders = self._open.get((strategy_id, instrument_id))
@@ -225,7 +232,10 @@ class ExecutionEngine:
         instrument = order.instrument
         position = self.portfolio.position(order.strategy_id, instrument)
         working = self._open.get((order.strategy_id, instrument.id), {}).values()
-        return self.gate.check(order, position, working) or check_order(
+        risk = self.risk
+        if risk is not None and self.clock.now >= risk.next_look:
+            risk.look(self.clock.now)
+        denial = self.gate.check(order, position, working) or check_order(
             order,
             position,
             self.portfolio.marks.get(instrument.id, float("nan")),
@@ -234,6 +244,9 @@ class ExecutionEngine:
             working,
             self.portfolio.rate(instrument.settle),
         )
+        if denial is None and risk is not None:
+            denial = risk.check(order, position, working, is_new=is_new)
+        return denial
 
     def _deny(self, order: Order, denial: Denial) -> None:
         order.reject_code = denial.code
@@ -290,7 +303,7 @@ class ExecutionEngine:
                 order.group_kind,
             )
         )
-        self._publish("order.submitted", order)
+        self.publish("order.submitted", order)
 
     # -- reports -----------------------------------------------------------------------------------
 
@@ -322,6 +335,8 @@ class ExecutionEngine:
         instrument = order.instrument
         position = self.portfolio.apply_fill(order.strategy_id, instrument, fill)
         self.fills.append((fill, order))
+        if self.risk is not None:
+            self.risk.next_look = 0
         self.notices.append(
             (
                 order.strategy_id,
@@ -341,7 +356,7 @@ class ExecutionEngine:
                 ),
             )
         )
-        self._publish(f"position.{instrument.id}", position)
+        self.publish(f"position.{instrument.id}", position)
         self.guards.after_fill(order, position.lots)
 
     def _closed(self, order: Order) -> None:
@@ -354,7 +369,7 @@ class ExecutionEngine:
     def tell(self, order: Order) -> None:
         """Tell a strategy, and whoever listens, what an order has come to."""
         self.notices.append((order.strategy_id, OrderView(order)))
-        self._publish(_TOPICS.get(order.status, "order.update"), order)
+        self.publish(_TOPICS.get(order.status, "order.update"), order)
 
     def on_timer(self, timer: TimerEvent) -> None:
         """Move a target to its next stage."""

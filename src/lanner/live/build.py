@@ -11,6 +11,7 @@ import msgspec
 
 from lanner import __version__
 from lanner.backtest.prepare import source_hash
+from lanner.backtest.risk_limits import limits_of_risk
 from lanner.backtest.run import bars_needed
 from lanner.core.bus import MessageBus
 from lanner.core.errors import ConfigError, DataError
@@ -18,7 +19,7 @@ from lanner.engine.engine import Engine, LogSink
 from lanner.live.config import SessionConfig
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import split_series, timeframe_ns
-from lanner.risk.checks import OnDeny, RiskLimits
+from lanner.risk.checks import RiskLimits
 from lanner.sim.settings import VenueSettings
 from lanner.storage.journal import SessionHead
 from lanner.strategy.base import Strategy
@@ -112,6 +113,8 @@ def build_engine(
         log=log,
     )
     engine.cache.live = True
+    if engine.risk is not None:
+        engine.risk.closes = False  # the session's kill switch does, when the venue has confirmed the cancels
     for strategy, allocation, instruments in _strategies(config):
         engine.add_strategy(strategy, config.cash * Decimal(repr(allocation)), instruments)
     for name in plan.instruments:
@@ -122,14 +125,7 @@ def build_engine(
 
 def limits_of(config: SessionConfig) -> RiskLimits:
     """Return the limits of the settings."""
-    risk = config.risk
-    return RiskLimits(
-        max_order_notional=risk.max_order_notional,
-        max_position_notional=risk.max_position_notional,
-        max_open_orders=risk.max_open_orders,
-        max_intents_per_step=risk.max_intents_per_step,
-        on_deny=OnDeny(risk.on_deny),
-    )
+    return limits_of_risk(config.risk)
 
 
 def _strategies(config: SessionConfig) -> list[tuple[Strategy, float, Sequence[str]]]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from lanner.model.enums import GroupKind, OrderType, Side
 from lanner.model.orders import Order
 from lanner.portfolio.positions import Position
+from lanner.risk.rules import ScopedRules
 
 ONE = Decimal(1)
 
@@ -27,13 +28,17 @@ class OnDeny(StrEnum):
 
 @dataclass(slots=True, frozen=True)
 class RiskLimits:
-    """Limits in the run's currency, for each strategy and instrument; None means no limit."""
+    """Limits in the run's currency, for each strategy and instrument; None means no limit.
+
+    ``rules`` are those of a ``RiskEngine``: they look at the account as a whole, or at a part of it.
+    """
 
     max_order_notional: Decimal | None = None
     max_position_notional: Decimal | None = None
     max_open_orders: int = 200
     max_intents_per_step: int = 100
     on_deny: OnDeny = OnDeny.RECORD
+    rules: tuple[ScopedRules, ...] = ()
 
     def allow_anything(self, open_orders: int) -> bool:
         """Tell whether an order would pass whatever it is, with so many open ones."""
@@ -46,17 +51,21 @@ class RiskLimits:
 
 @dataclass(slots=True, frozen=True)
 class Denial:
-    """Why an order must not leave: the limit by name, what it allows, and what was found."""
+    """Why an order must not leave: the limit by name, what it allows, and what was found.
+
+    ``kind`` says what was exceeded where the limit's name does not: several limits have one kind.
+    """
 
     limit: str
     allowed: str
     found: str
     reason: str
+    kind: str = ""
 
     @property
     def code(self) -> str:
-        """Return the limit's name in the style of venues' reject codes."""
-        return self.limit.upper()
+        """Return the kind, or the limit's name, in the style of venues' reject codes."""
+        return (self.kind or self.limit).upper()
 
 
 def check_intents(intents: int, limits: RiskLimits) -> Denial | None:
@@ -112,7 +121,7 @@ def _after(order: Order, position: Position, working: Iterable[Order]) -> int:
     same_side = sum(
         other.worst_lots
         for other in working
-        if other.side == side and other.order_id != order.order_id and not _only_closes(other)
+        if other.side == side and other.order_id != order.order_id and not only_closes(other)
     )
     return position.lots * side + same_side + order.worst_lots
 
@@ -142,6 +151,6 @@ def _check_value(order: Order, after: int, mark: float, limits: RiskLimits, rate
     return None
 
 
-def _only_closes(order: Order) -> bool:
+def only_closes(order: Order) -> bool:
     """Tell whether an order cannot open anything: reduce-only, or an exit that goes with its position."""
     return order.reduce_only or order.group_kind is GroupKind.BRACKET

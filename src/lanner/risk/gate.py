@@ -24,13 +24,19 @@ class TradingState(IntEnum):
 
 
 class Gate:
-    """Hold the trading state, and the orders of which nobody knows whether the venue has them."""
+    """Hold the trading state, and the orders of which nobody knows whether the venue has them.
 
-    __slots__ = ("_unknown", "reason", "state")
+    Several may ask for less trading at a time: a person (``session``), what watches the venue (``venue``), the risk
+    rules (``risk``). The strictest of them counts; each takes back only what it asked for itself.
+    """
+
+    __slots__ = ("_asked", "_unknown", "kind", "reason", "state")
 
     def __init__(self) -> None:
         self.state = TradingState.ACTIVE
         self.reason = ""
+        self.kind = ""
+        self._asked: dict[str, tuple[TradingState, str, str]] = {}
         self._unknown: dict[str, set[str]] = {}
 
     @property
@@ -43,9 +49,16 @@ class Gate:
         """Return the instruments with an order in doubt."""
         return tuple(self._unknown)
 
-    def set(self, state: TradingState, reason: str) -> None:
-        """Change the trading state."""
-        self.state, self.reason = state, reason
+    def set(self, state: TradingState, reason: str, *, by: str = "session", kind: str = "") -> None:
+        """Ask for a trading state; ``kind`` says for programs why. A wish of before by the same is forgotten."""
+        self._asked[by] = (state, reason, kind)
+        self.state, self.reason, self.kind = max(self._asked.values(), key=lambda asked: asked[0])
+        if self.state is TradingState.ACTIVE:
+            self.reason, self.kind = reason, kind
+
+    def asked_by(self, by: str) -> TradingState:
+        """Return what one of them asks for."""
+        return self._asked[by][0] if by in self._asked else TradingState.ACTIVE
 
     def note(self, order: Order) -> None:
         """Look at an order after a report: UNKNOWN puts its instrument into quarantine, anything else takes it out."""
@@ -62,7 +75,9 @@ class Gate:
         if self.is_open:
             return None
         if self.state is TradingState.HALTED:
-            return Denial("trading_state", "nothing", "HALTED", f"trading is halted: {self.reason}")
+            return Denial(
+                "trading_state", "nothing", "HALTED", f"trading is halted: {self.reason}", self.kind
+            )
         if only_reduces(order, position, working):
             return None
         if self.state is TradingState.REDUCING:
@@ -71,6 +86,7 @@ class Gate:
                 "what reduces a position",
                 "REDUCING",
                 f"only reducing is allowed: {self.reason}",
+                self.kind,
             )
         doubtful = self._unknown.get(order.instrument_id)
         if doubtful is None:
