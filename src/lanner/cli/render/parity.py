@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +37,34 @@ def print_parity(report: ParityReport, *, quiet: bool) -> None:
     _print_orders(report)
 
 
+def print_sessions(found: Sequence[tuple[ParityReport, Path]]) -> None:
+    """Print several comparisons in a line each, and where their pages are."""
+    from lanner.cli.output import console
+
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("Session")
+    for head in ("Orders", "Fills", "Equity", "Backtest", "Gap"):
+        table.add_column(head, justify="right")
+    table.add_column("")
+    for report, _ in found:
+        orders = sum(pair.session is not None for pair in report.pairs)
+        fills = sum(len(pair.session_fills) for pair in report.pairs)
+        verdict_ = "equal" if report.identical else "explained" if report.explained else "NOT explained"
+        table.add_row(
+            report.mode,
+            f"{orders:,}",
+            f"{fills:,}",
+            f"{report.session_equity:,.2f}",
+            f"{report.backtest_equity:,.2f}",
+            signed(report.gap),
+            Text(verdict_, style="green" if report.explained else "red"),
+        )
+    out.print(table)
+    for report, page in found:
+        print(f"{report.mode:8} {page}")
+
+
 def _print_orders(report: ParityReport) -> None:
     from lanner.cli.output import console
 
@@ -43,13 +74,15 @@ def _print_orders(report: ParityReport) -> None:
     out = console()
     out.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
+    many = len(report.instruments) > 1
     for head in ("Time", "Order", "Session", "Backtest", "Gap", "Why"):
-        table.add_column(head, justify="right" if head in ("Session", "Backtest", "Gap") else "left")
+        right = head in ("Session", "Backtest", "Gap")
+        table.add_column(head, justify="right" if right else "left", no_wrap=right or head == "Time")
     for pair in differing[:SHOWN]:
         told = pair_json(pair)
         table.add_row(
             clock(told["ts"]),
-            f"{told['side']} {told['type']} {told['instrument']}",
+            f"{told['side']} {told['type']}" + (f" {told['instrument']}" if many else ""),
             _side(told["session"]),
             _side(told["backtest"]),
             signed(pair.gap),

@@ -27,11 +27,11 @@ ZERO = Decimal(0)
 CENT = Decimal("0.005")
 PARTS = ("latency", "queue_fill", "fees", "funding", "missed_data", "manual_action", "rest")
 _CAUSES = {
-    "latency": "follows from an answer that came at another time",
-    "queue_fill": "follows from a fill that was another one",
-    "fees": "follows from other fees",
+    "latency": "an earlier answer came at another time",
+    "queue_fill": "an earlier fill was another one",
+    "fees": "fees were others before",
     "missed_data": "market data were missing",
-    "manual_action": "somebody intervened",
+    "manual_action": "an order was denied before",
 }
 
 
@@ -94,10 +94,14 @@ class ParityReport:
         return [pair for pair in self.pairs if pair.session is None or pair.backtest is None]
 
     @property
+    def unexplained(self) -> list[Pair]:
+        """Return the orders that differ without a reason."""
+        return [pair for pair in self.pairs if not pair.note and _differs(pair)]
+
+    @property
     def explained(self) -> bool:
         """Tell whether the gap has no rest, and no order differs without a reason."""
-        reasons = all(pair.note or not _differs(pair) for pair in self.pairs)
-        return self.faithful and reasons and abs(self.parts["rest"]) < CENT
+        return self.faithful and not self.unexplained and abs(self.parts["rest"]) < CENT
 
 
 def compare_session(folder: Path, changes: Mapping[str, Any] | None = None) -> ParityReport:
@@ -248,6 +252,9 @@ class _Splitter:
 
     def _split_price(self, pair: Pair, a: Order, b: Order, price: Decimal, rate: Decimal) -> None:
         """Split a difference in price and quantity; a quantity asked for differently follows from something before."""
+        if _limits(a) != _limits(b):
+            self._follow(pair, price, "another price was asked")
+            return
         common = min(a.cum_lots, b.cum_lots)
         latency = self._latency(pair, common) * rate
         if _asked_alike(a, b):
@@ -264,7 +271,7 @@ class _Splitter:
                     * rate
                     * (b.notional / Decimal(b.cum_lots) - a.notional / Decimal(a.cum_lots))
                 )
-            self._follow(pair, price - both, "another size")
+            self._follow(pair, price - both, "another size was asked")
         pair.parts["latency"] += latency
         pair.parts["queue_fill"] += both - latency
 
@@ -330,6 +337,10 @@ def _note(a: Order, b: Order) -> str:
 
 def _asked_alike(a: Order, b: Order) -> bool:
     return (a.lots, a.reduce_only, a.post_only) == (b.lots, b.reduce_only, b.post_only)
+
+
+def _limits(order: Order) -> tuple[object, ...]:
+    return order.px_ticks, order.stop_ticks, order.trail_ticks, order.trail_frac
 
 
 def _takes(fills: Sequence[OrderFilled]) -> bool:

@@ -173,7 +173,11 @@ def _row(pair: Pair) -> dict[str, Any]:
         "backtest": _side(told["backtest"]),
         "gap": signed(pair.gap),
         "tone": _tone(pair.gap),
-        "parts": [(NAMES[name], signed(amount)) for name, amount in told["parts"].items()],
+        "parts": [
+            (NAMES[name], signed(amount))
+            for name, amount in told["parts"].items()
+            if signed(amount) != "0.00"
+        ],
         "note": pair.note,
         "alone": pair.session is None or pair.backtest is None,
         "same": not pair.note and not pair.gap,

@@ -38,10 +38,9 @@ def verdict(report: ParityReport) -> str:
         return "The session is its backtest: every order, fill and fee is the same."
     if report.explained:
         return f"The gap of {signed(report.gap)} {report.currency} is explained to the cent."
-    count = sum(not pair.note for pair in report.pairs if pair.parts["rest"] or _is_alone(pair))
-    return (
-        f"{signed(report.parts['rest'])} {report.currency} of the gap and {count} orders are not explained."
-    )
+    count = len(report.unexplained)
+    orders = f" and {count:,} order{'s' if count > 1 else ''}" if count else ""
+    return f"{signed(report.parts['rest'])} {report.currency} of the gap{orders} are not explained."
 
 
 def signed(amount: Decimal) -> str:
@@ -128,7 +127,3 @@ def side_json(order: Order | None, fills: list[OrderFilled]) -> dict[str, Any] |
         "delay_ms": (max(fill.ts_recv for fill in fills) - order.ts_init) / 1e6 if fills else None,
         "reason": order.reason,
     }
-
-
-def _is_alone(pair: Pair) -> bool:
-    return pair.session is None or pair.backtest is None
