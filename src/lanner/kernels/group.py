@@ -158,7 +158,7 @@ def _decide(
     wanted = book.lots
     if play.mode == WEIGHTS:
         weight = weights[row]
-        if weight == book.followed or weight != weight or weight == 2.0:
+        if weight == book.followed or weight != weight:
             return
         rule.capital = _others(rules, play, books, closes, k)
         wanted = weigh(rule, book, mark, weight)

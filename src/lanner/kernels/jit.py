@@ -15,6 +15,8 @@ from lanner.kernels.presence import cache_folder, forget_old, require
 require()
 
 import numba  # noqa: E402 - only after the clear message above
+from numba import types  # noqa: E402
+from numba.extending import overload  # noqa: E402
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     _FOLDER = cache_folder()
@@ -53,3 +55,15 @@ def order_free(function: Callable[..., Any]) -> Any:
     LLVM may compare several values at once when it is told that none is NaN; the answer is the same.
     """
     return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz"})(function)
+
+
+def stays(weight: Any) -> bool:
+    """Tell whether a weight changes nothing: NaN among floats, the word 2 among int8 (a float of 2.0 is a weight)."""
+    return bool(weight == 2 if isinstance(weight, int) else weight != weight)
+
+
+@overload(stays, inline="always")
+def _stays_of(weight):  # type: ignore[no-untyped-def]  # numba compares the bare signatures
+    if isinstance(weight, types.Integer):
+        return lambda weight: weight == 2
+    return lambda weight: weight != weight

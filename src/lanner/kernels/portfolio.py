@@ -38,7 +38,7 @@ from lanner.kernels.account import (
     to_lots,
 )
 from lanner.kernels.curve import CURVE, stretch
-from lanner.kernels.jit import inlined, inner, kernel
+from lanner.kernels.jit import inlined, inner, kernel, stays
 
 __all__ = [
     "CURVE",
@@ -157,7 +157,7 @@ def begin(
 
 @inlined
 def _is_new(weight: float, followed: float) -> bool:
-    return weight != followed and weight == weight and weight != 2
+    return weight != followed and not stays(weight)
 
 
 @inner

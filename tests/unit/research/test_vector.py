@@ -137,3 +137,15 @@ def test_the_same_arrays_have_the_same_hashes_and_others_do_not() -> None:
     assert (one.state_hash, one.data_hash, one.code_hash) == (same.state_hash, same.data_hash, same.code_hash)
     assert one.code_hash != other.code_hash
     assert one.data_hash == other.data_hash
+
+
+@pytest.mark.parametrize("names", [("BTCUSDT-PERP.TEST",), ("BTCUSDT-PERP.TEST", "ETHUSDT-PERP.TEST")])
+def test_twice_the_equity_is_a_weight_like_any_other(names: tuple[str, ...]) -> None:
+    """Among int8 signals 2 means that nothing changes; a weight of 2.0 means twice the equity."""
+    markets = [market(name, seed, max_leverage=5) for seed, name in enumerate(names, 1)]
+    weights = np.full(ROWS, np.nan)
+    weights[10], weights[200], weights[300] = 1.0, 2.0, 0.0
+    result = ln.from_weights(markets, dict.fromkeys(names, weights), leverage=5, funding="assume-zero")
+    orders = result.result().orders
+    for name in names:
+        assert [int(order.side) for order in orders if order.instrument_id == name] == [1, 1, -1]
