@@ -52,12 +52,20 @@ class JournalConfig(Model):
 
 
 class RecoveryConfig(Model):
-    """What is done about orders that are not ours, and how often state is compared with the venue."""
+    """What is done about orders that are not ours, how often state is compared with the venue, and who watches.
+
+    ``watchdog_s`` is how long a session may be silent before its watchdog ends it, ``watchdog_key`` the name of the key
+    that the watchdog uses (empty: the session's). ``dead_man_s`` arms the venue's own switch, where it has one: it
+    cancels all orders when the session has not been well for so long.
+    """
 
     foreign_orders: Literal["adopt", "ignore", "cancel"] = "ignore"
     reconcile_s: Annotated[float, Field(ge=5)] = 60.0
     inquire_s: Annotated[float, Field(gt=0)] = 1.0
     believe_absence_s: Annotated[float, Field(ge=1)] = 10.0
+    watchdog_s: Annotated[float, Field(ge=2)] = 10.0
+    watchdog_key: str = ""
+    dead_man_s: Annotated[float, Field(ge=5)] | None = None
 
 
 class SessionConfig(Model):

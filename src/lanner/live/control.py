@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import ConfigError, LannerError
-from lanner.live.killswitch import unlock
+from lanner.live.killswitch import take_permission, unlock
 from lanner.live.status import orders_of_session, state_of_session, status_of_session
 from lanner.risk.gate import TradingState
 
@@ -123,7 +123,8 @@ async def _pause(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
 
 async def _resume(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     unlock(session.folder)
-    if session.engine.execution.gate.state is TradingState.HALTED:
+    take_permission(session.folder)
+    if session.engine.execution.gate.state is not TradingState.ACTIVE:
         session.set_state(TradingState.ACTIVE, _reason(asked))
     if session.engine.paused:
         session.resume(_reason(asked))

@@ -145,7 +145,7 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
             engine.paused = control.action == "pause"
             return engine.advance(now)
         case "state":
-            engine.execution.gate.set(TradingState[control.details["state"]], control.reason)
+            _set_state(engine, control)
             return engine.advance(now)
         case "halt":
             return halt(engine, control.reason, now)
@@ -154,6 +154,14 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
         case "recovered":
             return []
     raise DataError(f"unknown control {control.action!r} in a journal", expected=", ".join(CONTROLS))
+
+
+def _set_state(engine: Engine, control: Control) -> None:
+    """Change the trading state; a person who lets trading go on also answers for what the risk rules found."""
+    state, by = TradingState[control.details["state"]], control.details.get("by", "session")
+    engine.execution.gate.set(state, control.reason, by=by)
+    if by == "session" and state is TradingState.ACTIVE and engine.risk is not None:
+        engine.risk.release()
 
 
 @dataclass(slots=True)

@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from lanner.venues.link import Link
 
 LATCH = "killed.json"
+PERMISSION = "resumed.json"
 CONFIRM_S = 20.0
 LOOK_S = 0.25
 
 
 @dataclass(slots=True)
 class KillReport:
-    """What the kill switch did and what the venue says now. ``flat`` is the venue's word, not ours."""
+    """What the kill switch did and what the venue says now. ``flat`` is the venue's word, not ours.
+
+    ``sold`` are the lots of spot instruments that were sold beside the session's engine, which must learn of it.
+    """
 
     reason: str
     started_ns: int
@@ -42,6 +46,8 @@ class KillReport:
     seconds: float = 0.0
     left: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sold: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -52,6 +58,7 @@ def lock(folder: Path, reason: str) -> None:
     """Set the latch."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LATCH
+    (folder / PERMISSION).unlink(missing_ok=True)
     if not path.exists():
         draft = path.with_suffix(".part")
         draft.write_text(json.dumps({"reason": reason, "ts": wall_ns()}))
@@ -70,8 +77,17 @@ def locked(folder: Path) -> str:
 
 
 def unlock(folder: Path) -> None:
-    """Take the latch off."""
-    (folder / LATCH).unlink(missing_ok=True)
+    """Take the latch off; what it was set for stays as the permission to trade again."""
+    if (folder / LATCH).exists():
+        (folder / LATCH).replace(folder / PERMISSION)
+
+
+def take_permission(folder: Path) -> bool:
+    """Tell once whether somebody took the latch off: a halted session must not go on by itself."""
+    path = folder / PERMISSION
+    found = path.exists()
+    path.unlink(missing_ok=True)
+    return found
 
 
 class VenueSweep:
@@ -143,8 +159,8 @@ def _is_gone(error: LannerError) -> bool:
     return isinstance(error, VenueError) and error.reason == Reason.UNKNOWN_ORDER
 
 
-async def kill_session(session: Session, reason: str) -> KillReport:
-    """Run the kill switch of a session and say what the venue confirms."""
+async def kill_session(session: Session, reason: str, *, close: bool = True) -> KillReport:
+    """Run the kill switch of a session and say what the venue confirms; without ``close`` positions are kept."""
     lock(session.folder, reason)
     report = KillReport(reason, wall_ns())
     session.bus.publish("risk.kill_switch", reason)
@@ -153,7 +169,10 @@ async def kill_session(session: Session, reason: str) -> KillReport:
     if sweep is not None:
         await sweep.cancel_all(report)
     before = _held(session)
-    await _close_everything(session, report, sweep)
+    if close:
+        await _close_everything(session, report, sweep)
+    elif before:
+        report.left.append(f"{before} positions, kept because the settings say so")
     report.positions_closed = before - _held(session)
     report.flat = not report.left
     report.seconds = (wall_ns() - report.started_ns) / 1e9

@@ -136,7 +136,7 @@ class RealVenues:
     def _state(self, state: TradingState, reason: str) -> None:
         if self._engine.execution.gate.state is not TradingState.HALTED:
             now = max(wall_ns(), self._engine.clock.now)
-            self.send(self._heart.control("state", now, reason, state=state.name), now)
+            self.send(self._heart.control("state", now, reason, state=state.name, by="venue"), now)
 
     # -- comparing -----------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class RealVenues:
             self.reconciled_ns = wall_ns()
             self.differences = found
             gate = self._engine.execution.gate
-            if gate.state is TradingState.REDUCING and all(
+            if gate.asked_by("venue") is TradingState.REDUCING and all(
                 self._whole.get(product, True) for product in self._links
             ):
                 self._state(TradingState.ACTIVE, f"compared with the venue ({why})")

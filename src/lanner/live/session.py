@@ -22,6 +22,7 @@ from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
 from lanner.live.build import Plan, build_engine, head_of, warm_needs, wishes_of
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.control import ControlServer
+from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.heart import Heart, JournalFault, Replayed, replay
 from lanner.live.killswitch import KillReport, kill_session, locked
 from lanner.live.paper import PaperVenues
@@ -122,6 +123,7 @@ class Session:
         self._alarm_due = NEVER
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.guard = SessionGuard(self, self._spawn)
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -138,6 +140,7 @@ class Session:
         async with AsyncExitStack() as stack:
             door = ControlServer(self)
             await door.start()
+            (self.folder / PULSE).unlink(missing_ok=True)
             stack.push_async_callback(door.stop)
             for product in self.plan.products:
                 keys = self._keys(product) if self._keys is not None and self.is_live else None
@@ -152,8 +155,7 @@ class Session:
                 await self._open_streams(wishes)
                 await self._warm_up()
                 await self._enter_venue()
-                if self.engine.execution.gate.state is TradingState.HALTED:
-                    self.set_state(TradingState.ACTIVE, "the kill switch's latch was taken off")
+                self.guard.enter()
                 self._release()
                 self.health.started_ns = wall_ns()
                 self._start_beats()
@@ -367,6 +369,8 @@ class Session:
 
     def _start_beats(self) -> None:
         config = self.plan.config
+        self.guard.write()
+        self._spawn(self.guard.keep())
         if config.tick_ms is not None:
             self._spawn(self._beat(config.tick_ms / 1e3, self._tick))
         self._spawn(self._beat(config.heartbeat_ms / 1e3, self._heartbeat))
@@ -448,11 +452,12 @@ class Session:
             await self.venues.stop()
         if not self.heart.broken:
             self.heart.journal.close()
+        self.guard.write(ended=True)
         self.bus.publish("system.shutdown", self.health.last_error or "user_request")
 
-    async def kill(self, reason: str) -> KillReport:
+    async def kill(self, reason: str, *, close: bool = True) -> KillReport:
         """Stop all trading: nothing new, everything back, everything closed, confirmed by the venue; latched."""
-        return await kill_session(self, reason)
+        return await kill_session(self, reason, close=close)
 
     @property
     def fault(self) -> BaseException | None:

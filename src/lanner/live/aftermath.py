@@ -1,0 +1,232 @@
+"""End a session whose process is gone, stuck or not to be trusted: everything back, everything closed, proven.
+
+It needs nothing of the session but its journal, and of the journal nothing but orders and fills: no strategy code runs.
+Perpetuals are closed by what the venue says is held; of a spot account only what the journal and the fills since say
+belongs to the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lanner.core.errors import LannerError
+from lanner.live.accounts import ask_account, ask_fills
+from lanner.live.build import Plan, plan_of
+from lanner.live.byhand import Hand, OrderLog
+from lanner.live.connect import Where, connect, load_instruments
+from lanner.live.guards import Pulse, born
+from lanner.live.killswitch import CONFIRM_S, LOOK_S, KillReport, VenueSweep, lock
+from lanner.live.replaying import read_head
+from lanner.model.commands import AmendOrder, Batch, SubmitOrder
+from lanner.model.enums import OrderType, Side
+from lanner.model.instruments import Instrument
+from lanner.model.orders import Order
+from lanner.model.reports import OrderFilled, PositionAdjusted
+from lanner.net.wallclock import wall_ns
+from lanner.storage.journal import Record, read_journal
+from lanner.venues.registry import product_of
+
+if TYPE_CHECKING:
+    from lanner.venues.keys import Keys
+    from lanner.venues.link import Link
+
+REPORT = "kill-report.json"
+OVERLAP_NS = 60_000_000_000
+STRATEGY = "kill-switch"
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What a journal says of a session: its orders, the fills that it has seen, and lots held by instrument."""
+
+    orders: dict[str, str] = field(default_factory=dict)
+    trades: set[tuple[str, str]] = field(default_factory=set)
+    lots: dict[str, int] = field(default_factory=dict)
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def take(self, fill: OrderFilled) -> None:
+        """Count a fill once."""
+        key = (fill.instrument_id, fill.trade_id)
+        if key not in self.trades:
+            self.trades.add(key)
+            self._add(fill.instrument_id, fill.lots * int(fill.side))
+
+    def read(self, record: Record) -> None:
+        """Take what a record says about orders and positions."""
+        message = record.message
+        self.last_ns = max(self.last_ns, record.ts)
+        if isinstance(message, OrderFilled):
+            self.take(message)
+        elif isinstance(message, PositionAdjusted):
+            self._add(message.instrument_id, message.lots)
+        for command in message.commands if isinstance(message, Batch) else (message,):
+            if isinstance(command, SubmitOrder | AmendOrder):
+                self.first_ns = self.first_ns or command.ts
+                self.orders[command.order_id] = command.instrument_id
+
+    def _add(self, instrument_id: str, lots: int) -> None:
+        self.lots[instrument_id] = self.lots.get(instrument_id, 0) + lots
+
+
+def holdings_of(records: Iterable[Record]) -> Holdings:
+    """Return what a journal's records say is held and ordered."""
+    found = Holdings()
+    for record in records:
+        found.read(record)
+    return found
+
+
+def fence(pulse: Pulse | None) -> str:
+    """Make sure that a session's process does nothing more; return what was done, for the report."""
+    if pulse is None or not pulse.born or born(pulse.pid) != pulse.born:
+        return ""
+    try:
+        os.kill(pulse.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return ""
+    return f"process {pulse.pid} was ended: it must not send anything while its orders are being cancelled"
+
+
+async def end_session(
+    folder: Path, reason: str, keys: Callable[[str], Keys], pulse: Pulse | None = None
+) -> KillReport:
+    """Latch a session, end its process, take back and close everything of it, and write the report."""
+    report = KillReport(reason, wall_ns())
+    lock(folder, reason)
+    fenced = fence(pulse)
+    if fenced:
+        report.notes.append(fenced)
+    plan = plan_of(read_head(folder))
+    held = holdings_of(read_journal(folder / "journal"))
+    config = plan.config
+    if config.mode == "live":
+        where = Where(config.url, config.testnet, config.ca_file)
+        async with AsyncExitStack() as stack:
+            links = {}
+            for product in plan.products:
+                try:
+                    link = await stack.enter_async_context(connect(product, where, keys=keys(product)))
+                    await load_instruments(link)
+                except LannerError as error:
+                    report.errors.append(f"{product}: {error.message()}")
+                    report.left.append(f"{product}: the venue cannot be reached")
+                    continue
+                link.codec.remember(held.orders)
+                links[product] = link
+            await _Ending(folder, plan, links, held, report).run()
+    report.flat = not report.left
+    report.seconds = (wall_ns() - report.started_ns) / 1e9
+    draft = (folder / REPORT).with_suffix(".part")
+    draft.write_text(json.dumps(report.as_dict(), default=str))
+    draft.replace(folder / REPORT)
+    return report
+
+
+class _Ending:
+    """One attempt to bring a session's accounts to nothing."""
+
+    def __init__(
+        self, folder: Path, plan: Plan, links: Mapping[str, Link], held: Holdings, report: KillReport
+    ) -> None:
+        self._plan = plan
+        self._links = links
+        self._held = held
+        self._report = report
+        self._sweep = VenueSweep(links, plan.instruments)
+        log = OrderLog(folder / "kill-orders.jsonl")
+        self._hands = {
+            product: Hand(link, plan.instruments, log, trusted=True) for product, link in links.items()
+        }
+        self._stem = f"{wall_ns() // 1_000_000}"
+        self._number = 0
+        self._closed: set[str] = set()
+
+    async def run(self) -> None:
+        """Cancel, then close until the venue says that nothing is left or time runs out."""
+        await self._sweep.cancel_all(self._report)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + CONFIRM_S
+        while True:
+            left = await self._round()
+            if not left or loop.time() > end:
+                break
+            await asyncio.sleep(LOOK_S)
+        self._report.left += left
+        self._report.positions_closed = len(self._closed)
+
+    async def _round(self) -> list[str]:
+        """Send against what is held, then ask again what is; return what is left in words."""
+        try:
+            for name, lots in (await self._open()).items():
+                await self._close(name, lots)
+            return [f"{lots} lots of {name} at the venue" for name, lots in (await self._open()).items()]
+        except LannerError as error:
+            if error.message() not in self._report.errors:
+                self._report.errors.append(error.message())
+            return ["the venue's positions could not be read"]
+
+    async def _open(self) -> dict[str, int]:
+        """Return the lots that are to be closed, by instrument."""
+        found: dict[str, int] = {}
+        for position in await self._sweep.positions():
+            found[position.instrument_id] = found.get(position.instrument_id, 0) + position.lots
+        for product, link in self._links.items():
+            own = [i for i in self._plan.instruments.values() if i.is_spot and product_of(i.id) == product]
+            if own:
+                found.update(await self._open_spot(link, own))
+        return {name: lots for name, lots in found.items() if lots}
+
+    async def _open_spot(self, link: Link, instruments: list[Instrument]) -> dict[str, int]:
+        found = {}
+        account = await ask_account(link)
+        balances = {} if account is None else {one.currency: one.available for one in account.balances}
+        for instrument in instruments:
+            since = max(0, (self._held.first_ns or wall_ns()) - OVERLAP_NS)
+            for fill in await ask_fills(link, instrument.id, since):
+                if fill.report.order_id in self._held.orders:
+                    self._held.take(fill.report)
+            there = int(balances.get(instrument.base, instrument.lot * 0) / instrument.lot)
+            lots = min(self._held.lots.get(instrument.id, 0), there)
+            if lots > 0 and instrument.lot * lots < instrument.min_qty:
+                self._note(f"{instrument.lot * lots} {instrument.base} are too little to be sold")
+            elif lots > 0:
+                found[instrument.id] = lots
+        return found
+
+    def _note(self, text: str) -> None:
+        if text not in self._report.notes:
+            self._report.notes.append(text)
+
+    async def _close(self, name: str, lots: int) -> None:
+        instrument = self._plan.instruments[name]
+        self._number += 1
+        order = Order(
+            f"{self._stem}-w{self._number}",
+            STRATEGY,
+            instrument,
+            Side.SELL if lots > 0 else Side.BUY,
+            OrderType.MARKET,
+            abs(lots),
+            wall_ns(),
+            reduce_only=not instrument.is_spot,
+            tag=STRATEGY,
+        )
+        self._held.orders[order.order_id] = name
+        product = product_of(name)
+        self._links[product].codec.remember([order.order_id])
+        await self._hands[product].place(order)
+        if order.cum_lots:
+            self._closed.add(name)
+        if instrument.is_spot and order.cum_lots:
+            self._report.sold[name] = self._report.sold.get(name, 0) + order.cum_lots
+        if order.reason and not order.cum_lots:
+            self._note(f"{name}: {order.reason}")
