@@ -93,7 +93,8 @@ class Desk:
             return found
         keys = self._keys[product, key]
         link = await self._stack.enter_async_context(connect(product, where, keys=keys))
-        hand = Hand(link, await load_instruments(link), OrderLog(default_home() / "orders.jsonl"))
+        log = OrderLog(default_home() / "orders.jsonl")
+        hand = Hand(link, await load_instruments(link), log, trusted=keys.is_agent)
         self._hands[product, key] = hand
         return hand
 
@@ -154,6 +155,16 @@ def keep(given: Given) -> Iterator[Desk]:
     finally:
         _KEPT.reset(token)
         own.close()
+
+
+def meant_instrument(text: str) -> str:
+    """Return the instrument that is meant; where a desk is kept for a venue, the venue can be left out."""
+    from lanner.venues.registry import instrument_at
+
+    shared = _KEPT.get()
+    if shared is not None and shared.given.venue and "@" not in text and "." not in text:
+        return instrument_at(f"{text}@{shared.given.venue}")
+    return instrument_at(text)
 
 
 @asynccontextmanager

@@ -102,6 +102,11 @@ def _report(error: LannerError, as_json: bool, debug: bool) -> int:
     return error.exit_code
 
 
+def report_fault(error: LannerError, *, as_json: bool) -> int:
+    """Print an error as ``main`` would, and return its exit code."""
+    return _report(error, as_json, debug_wanted())
+
+
 def _interrupted(as_json: bool) -> int:
     if as_json:
         from lanner.cli.output import print_json

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.execution.lifecycle import apply_report, move
-from lanner.live.accounts import ask_account, ask_fills, check_rights
+from lanner.live.accounts import ask_fills, check_rights
 from lanner.live.killswitch import KillReport, VenueSweep
 from lanner.live.reconcile import own_fills, settle_order
 from lanner.live.tickets import command_of
@@ -41,6 +43,7 @@ GRACE_S = 2.0
 """How long a venue's list of fills may lag behind what it says of the order."""
 _OVERLAP_NS = 60_000_000_000
 _NEVER_NS = 1 << 62
+_REMEMBERED = 2_000
 _IN_DOUBT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
 
 
@@ -49,9 +52,21 @@ class OrderLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.ids: dict[str, list[str]] = {}
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()[-_REMEMBERED:]
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                told = json.loads(line)
+                self.ids.setdefault(told["product"], []).append(told["order_id"])
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that a crash cut off
 
     def write(self, what: str, order: Order, product: str) -> None:
         """Append a line."""
+        self.ids.setdefault(product, []).append(order.order_id)
         line = {
             "ts": wall_ns(),
             "what": what,
@@ -96,13 +111,18 @@ class Sweep:
 
 
 class Hand:
-    """One product with one key; ``instruments`` are those that it trades."""
+    """One product with one key; ``instruments`` are those that it trades.
 
-    def __init__(self, link: Link, instruments: Mapping[str, Instrument], log: OrderLog) -> None:
+    ``trusted`` says that the key is known not to be able to withdraw, whatever its rights.
+    """
+
+    def __init__(
+        self, link: Link, instruments: Mapping[str, Instrument], log: OrderLog, *, trusted: bool = False
+    ) -> None:
         self.link = link
         self.instruments = instruments
         self._log = log
-        self._trusted = False
+        self._trusted = trusted
 
     @property
     def product(self) -> str:
@@ -111,25 +131,31 @@ class Hand:
 
     # -- seeing --------------------------------------------------------------------------------------------
 
-    async def account(self) -> AccountState:
-        """Ask for balances and positions."""
-        state = await ask_account(self.link)
-        assert state is not None  # every product has an account
-        return state
+    async def accounts(self) -> list[AccountState]:
+        """Ask for balances and positions; some venues keep spot and margin apart."""
+        return [await self.link.ask(call) for call in self.link.codec.account()]
 
     async def working(self, instrument_id: str | None = None) -> list[VenueOrder]:
         """Ask for working orders, oldest first."""
         orders = await self.link.ask(self.link.codec.open_orders(instrument_id))
-        return sorted(orders, key=lambda order: (order.ts_init, order.venue_order_id))
+        ours = self._ours()
+        named = [
+            order if order.order_id else replace(order, order_id=ours.get(order.client_id, ""))
+            for order in orders
+        ]
+        return sorted(named, key=lambda order: (order.ts_init, order.venue_order_id))
 
     async def find(self, instrument_id: str, order_id: str) -> VenueOrder | None:
-        """Ask for one order by our id (``cli-…``) or the venue's; None: the venue has never heard of it."""
+        """Ask for one order by our id (``cli-…``), its form at the venue, or the venue's id; None: never heard of."""
         codec = self.link.codec
-        if not order_id.isdigit():
-            codec.remember([order_id])
-            return await self.link.ask(codec.find_order(instrument_id, order_id))
-        await self.working(instrument_id)  # the codec learns which orders wait for a trigger
-        return await self.link.ask(codec.find_order(instrument_id, "", order_id))
+        if order_id.isdigit():
+            await self.working(instrument_id)  # the codec learns which orders wait for a trigger
+            return await self.link.ask(codec.find_order(instrument_id, "", order_id))
+        return await self.link.ask(codec.find_order(instrument_id, self._ours().get(order_id, order_id)))
+
+    def _ours(self) -> dict[str, str]:
+        """Return our ids of the orders in the log by the form that they have at the venue."""
+        return {self.link.codec.client_id(name): name for name in self._log.ids.get(self.product, ())}
 
     # -- placing -------------------------------------------------------------------------------------------
 
@@ -213,8 +239,6 @@ class Hand:
 
     async def cancel(self, instrument_id: str, wanted: str, wait_s: float = WAIT_S) -> Cancelled:
         """Take one order back, by the venue's id or ours, and look until it is gone."""
-        if not wanted.isdigit():
-            self.link.codec.remember([wanted])
         working = await self.working(instrument_id)
         found = [one for one in working if wanted in (one.venue_order_id, one.order_id, one.client_id)]
         if not found:

@@ -90,10 +90,11 @@ class Lanner:
     home: Path
     environment: dict[str, str]
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a command."""
+    def start(self, *words: str, stdin: int | None = None) -> subprocess.Popen[str]:
+        """Start a command; ``stdin`` as ``subprocess`` takes it."""
         return subprocess.Popen(
             [sys.executable, "-m", "lanner", *words],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -26,15 +26,15 @@ def price(
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show best bid and ask, last print, mid and spread, with their age."""
+    from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import price_json, price_view
     from lanner.cli.venue_options import run, where
     from lanner.venues.codec import Feed
-    from lanner.venues.registry import instrument_at
 
     return run(
         show(
-            instrument_at(target),
+            meant_instrument(target),
             (Feed.QUOTES, Feed.TRADES),
             where(url, testnet, ca_file),
             ready=lambda seen: seen.quote is not None,
@@ -61,18 +61,18 @@ def book(
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show the order book: asks from high to low, then bids. It is joined and checked as the venue prescribes."""
+    from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import book_json, book_view
     from lanner.cli.venue_options import run, where
     from lanner.core.errors import ConfigError
     from lanner.venues.codec import Feed
-    from lanner.venues.registry import instrument_at
 
     if depth < 1:
         raise ConfigError("--depth must be at least 1", found=depth)
     return run(
         show(
-            instrument_at(target),
+            meant_instrument(target),
             (Feed.BOOK,),
             where(url, testnet, ca_file),
             ready=lambda seen: seen.book is not None,
@@ -99,15 +99,15 @@ def trades(
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
     """Show the last public trades, newest first."""
+    from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import trades_json, trades_view
     from lanner.cli.venue_options import run, where
     from lanner.venues.codec import Feed
-    from lanner.venues.registry import instrument_at
 
     return run(
         show(
-            instrument_at(target),
+            meant_instrument(target),
             (Feed.TRADES,),
             where(url, testnet, ca_file),
             ready=lambda seen: bool(seen.trades),

@@ -205,6 +205,12 @@ COMMANDS = (
         "Trading by hand",
     ),
     Command(
+        "repl",
+        "lanner.cli.commands.repl:repl",
+        "Trade by hand at a prompt, with one connection for all commands.",
+        "Trading by hand",
+    ),
+    Command(
         "doctor",
         "lanner.cli.commands.doctor:doctor",
         "Check this installation and say what to mend.",

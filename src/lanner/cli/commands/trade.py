@@ -63,13 +63,14 @@ def balance(
     from lanner.cli.render.trade import balances_plain, balances_view
 
     async def look(hand: Hand) -> tuple[list[dict[str, Any]], Any]:
-        state = await hand.account()
-        return balances_plain(hand.product, state), state.equity
+        states = await hand.accounts()
+        equity = [state.equity for state in states if state.equity is not None]
+        return [row for state in states for row in balances_plain(hand.product, state)], sum(equity)
 
     told = _each(venue, key, (url, testnet, ca_file), look, quiet=quiet or json)
     rows = [row for found, _equity in told.values() for row in found]
     if json:
-        equity = {product: equity for product, (_rows, equity) in told.items() if equity is not None}
+        equity = {product: equity for product, (_rows, equity) in told.items() if equity}
         print_json({"balances": rows, "equity": equity})
     elif rows:
         console().print(balances_view(rows))
@@ -94,7 +95,8 @@ def positions(
     from lanner.cli.render.trade import positions_plain, positions_view
 
     async def look(hand: Hand) -> list[dict[str, Any]]:
-        return positions_plain(hand.product, await hand.account(), hand.instruments)
+        states = await hand.accounts()
+        return [row for state in states for row in positions_plain(hand.product, state, hand.instruments)]
 
     told = _each(venue, key, (url, testnet, ca_file), look, quiet=quiet or json)
     rows = [row for found in told.values() for row in found]
@@ -236,7 +238,7 @@ def _order(
     json: bool,
     quiet: bool,
 ) -> int:
-    from lanner.cli.desk import desk
+    from lanner.cli.desk import desk, meant_instrument
     from lanner.cli.output import note, print_json
     from lanner.cli.render.trade import order_line, order_plain
     from lanner.cli.trading import need_live
@@ -245,7 +247,7 @@ def _order(
     from lanner.venues.registry import product_of
 
     with desk() as open_desk:
-        instrument_id = _instrument(target)
+        instrument_id = meant_instrument(target)
         ticket.type  # noqa: B018 - a contradiction is told before anything is connected
         need_live(live or open_desk.given.live)
         product = product_of(instrument_id)
@@ -253,6 +255,7 @@ def _order(
         now = wall_ns()
         order = order_of(ticket, _traded(hand, instrument_id), open_desk.next_order_id(now), now)
         hand.check(order)
+        open_desk.run(hand.trust())
         _confirm(open_desk, product, f"This sends an order ({_words(order)}).", confirm)
         note(f"sending {order.order_id}", quiet=quiet or json)
         told = order_plain(product, open_desk.run(hand.place(order, wait)))
@@ -297,13 +300,13 @@ def cancel(
     quiet: Quiet = False,
 ) -> int:
     """Take one order back, and look until the venue says that it is gone. The exit code is 1 when it is not."""
-    from lanner.cli.desk import desk
+    from lanner.cli.desk import desk, meant_instrument
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import need_live
     from lanner.venues.registry import product_of
 
     with desk() as open_desk:
-        instrument_id = _instrument(target)
+        instrument_id = meant_instrument(target)
         need_live(live or open_desk.given.live)
         hand = _hand(open_desk, product_of(instrument_id), key, (url, testnet, ca_file))
         instrument = _traded(hand, instrument_id)
@@ -367,23 +370,15 @@ def cancel_all(
 
 def _target(text: str) -> tuple[str, str | None]:
     """Return the product or venue that is meant, and the instrument where one is."""
-    from lanner.venues.registry import product_of
-
-    if "@" in text or "." in text:
-        instrument_id = _instrument(text)
-        return product_of(instrument_id), instrument_id
-    return text, None
-
-
-def _instrument(text: str) -> str:
-    """Return the instrument; inside `lanner repl VENUE` the venue can be left out."""
-    from lanner.cli.desk import kept_desk
-    from lanner.venues.registry import instrument_at
+    from lanner.cli.desk import kept_desk, meant_instrument
+    from lanner.venues.registry import PRODUCTS, VENUES, product_of
 
     shared = kept_desk()
-    if shared is not None and shared.given.venue and "@" not in text and "." not in text:
-        return instrument_at(f"{text}@{shared.given.venue}")
-    return instrument_at(text)
+    is_venue = not text or text.upper() in VENUES or text.lower() in PRODUCTS
+    if "@" in text or "." in text or (shared is not None and shared.given.venue and not is_venue):
+        instrument_id = meant_instrument(text)
+        return product_of(instrument_id), instrument_id
+    return text, None
 
 
 def _traded(hand: Hand, instrument_id: str) -> Any:

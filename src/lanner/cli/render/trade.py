@@ -20,6 +20,7 @@ def balances_plain(product: str, state: AccountState) -> list[dict[str, Any]]:
     return [
         {
             "product": product,
+            "account": "spot" if state.equity is None else "margin",
             "currency": balance.currency,
             "total": balance.total,
             "available": balance.available,
@@ -122,25 +123,23 @@ def order_line(told: Mapping[str, Any]) -> str:
 
 def balances_view(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Draw balances."""
-    table = _table("product", "currency", right=("total", "available", "locked"))
+    table = _table("product", "account", "currency", right=("total", "available", "locked"))
     for row in rows:
         amounts = (f"{row[name]:,.8f}".rstrip("0").rstrip(".") for name in ("total", "available", "locked"))
-        table.add_row(row["product"], row["currency"], *amounts)
+        table.add_row(row["product"], row["account"], row["currency"], *amounts)
     return table
 
 
 def positions_view(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Draw positions, profit in green and loss in red."""
     table = _table(
-        "product",
         "instrument",
         "side",
-        right=("quantity", "entry", "mark", "unrealised", "liquidation", "leverage"),
+        right=("quantity", "entry", "mark", "profit", "liquidation", "leverage"),
     )
     for row in rows:
         pnl = row["unrealized_pnl"]
         table.add_row(
-            row["product"],
             row["instrument_id"],
             row["side"],
             f"{row['lots']} lots" if row["qty"] is None else f"{row['qty']:f}",
