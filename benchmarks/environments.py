@@ -79,7 +79,7 @@ PYTHON_BINANCE = Peer(
 )
 BINANCE_SDK = Peer(
     name="binance-sdk-spot",
-    requirements=("binance-sdk-spot>=6,<10",),
+    requirements=("binance-sdk-spot>=13,<14",),
     oldest_python=(3, 11),
     module="benchmarks.peers.binance_sdk_venue",
     kinds=(),

@@ -62,6 +62,35 @@ class Walk:
             f'"bids":[{sides[0]}],"asks":[{sides[1]}]}}}}'
         ).encode()
 
+    def diff(self, which: int, last: int) -> tuple[bytes, int]:
+        """Return a depthUpdate that follows update number `last`, with 20 levels a side, and its own number."""
+        symbol, first, decimals, lots = SYMBOLS[which]
+        number = last + self._rng.randint(1, 40)
+        sides = []
+        for step, best in ((-1, first), (1, first + 1)):
+            levels = []
+            for place in sorted(self._rng.sample(range(2 * LEVELS), LEVELS)):
+                qty = self._qty(lots) if self._rng.random() < 0.9 else _text(0, lots)
+                levels.append(f'["{_text(best + step * place, decimals)}","{qty}"]')
+            sides.append(",".join(levels))
+        text = (
+            f'{{"stream":"{symbol.lower()}@depth@100ms","data":{{"e":"depthUpdate","E":1700000000000,"s":"{symbol}",'
+            f'"U":{last + 1},"u":{number},"b":[{sides[0]}],"a":[{sides[1]}]}}}}'
+        )
+        return text.encode(), number
+
+    def snapshot(self, which: int, last: int) -> bytes:
+        """Return the whole book over HTTP as of update number `last`."""
+        _, first, decimals, lots = SYMBOLS[which]
+        sides = [
+            ",".join(
+                f'["{_text(best + step * place, decimals)}","{self._qty(lots)}"]'
+                for place in range(2 * LEVELS)
+            )
+            for step, best in ((-1, first), (1, first + 1))
+        ]
+        return f'{{"lastUpdateId":{last},"bids":[{sides[0]}],"asks":[{sides[1]}]}}'.encode()
+
 
 def messages(kind: str, count: int, seed: int = 11) -> Iterator[bytes]:
     """Yield bookTickers (`ticker`) or partial books (`depth`) of all symbols, in turn at random."""

@@ -13,6 +13,7 @@ from benchmarks.groups.data import run as run_data
 from benchmarks.groups.event import run as run_event
 from benchmarks.groups.memory import run as run_memory
 from benchmarks.groups.research import run as run_research
+from benchmarks.groups.venue import run as run_venue
 from benchmarks.measure import Row, write
 
 GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
@@ -21,6 +22,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "memory": run_memory,
     "data": run_data,
     "research": run_research,
+    "venue": run_venue,
 }
 
 

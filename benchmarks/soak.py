@@ -37,7 +37,7 @@ from lanner.net.wallclock import wall_ns
 from lanner.storage.catalog import Catalog
 from lanner.venues.codec import Feed, Subscription
 
-ACTIONS_PER_S = 1_000
+ACTIONS_PER_S = 2_500
 """Of the synthetic market, for each product; all together that makes about 2,000 messages a second."""
 FEEDS = {
     "binance-spot": (Feed.QUOTES, Feed.TRADES, Feed.BOOK),
@@ -190,7 +190,10 @@ async def soak(minutes: float, venue: Venue, folder: Path) -> dict[str, Any]:
             "venue_mb_at_end": round(half[-1][2] / 1e6, 1),
             "venue_kb_per_minute": round(slope([(t / 60, server) for t, _, server in half]) / 1e3, 1),
         },
-        "gc": {"longest_ms": [round(one * 1e3, 2) for one in pauses.longest], "total_s": round(pauses.total, 2)},
+        "gc": {
+            "longest_ms": [round(one * 1e3, 2) for one in pauses.longest],
+            "total_s": round(pauses.total, 2),
+        },
         "books_during": dict(checks),
         "books_at_end": dict(books),
         "products": found,
@@ -234,12 +237,16 @@ async def _judge(venue: Venue, product: Product, instrument_id: str, symbol: str
     seq, ours = book.seq, {side: book.ticks(side) for side in (Side.BUY, Side.SELL)}
     path = f"/book?dialect={product.name}&market={symbol}"
     try:
-        told = await asyncio.to_thread(venue.ask, "GET", path if product.name == "hyperliquid" else f"{path}&seq={seq}")
+        told = await asyncio.to_thread(
+            venue.ask, "GET", path if product.name == "hyperliquid" else f"{path}&seq={seq}"
+        )
     except OSError:
         return "unknown to the venue"
     instrument = product.cache.instrument(instrument_id)
     theirs = {
-        side: [(int(Decimal(px) / instrument.tick), int(Decimal(qty) / instrument.lot)) for px, qty in told[key]]
+        side: [
+            (int(Decimal(px) / instrument.tick), int(Decimal(qty) / instrument.lot)) for px, qty in told[key]
+        ]
         for side, key in ((Side.BUY, "bids"), (Side.SELL, "asks"))
     }
     depth = 20 if product.name == "hyperliquid" else None
@@ -312,7 +319,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=ACTIONS_PER_S, help="actions a second and product")
-    parser.add_argument("--keep", type=Path, help="keep recordings, ledgers and the log of faults in this folder")
+    parser.add_argument(
+        "--keep", type=Path, help="keep recordings, ledgers and the log of faults in this folder"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS / "soak.json")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="lanner-soak-"))

@@ -274,22 +274,22 @@ class L2Book(BookView):
         Raises ``DataError`` for a price off the instrument's grid or a negative quantity, and leaves the
         book as it was.
         """
+        clock = self._clock
         try:
-            bids = self._levels(update.bids, 1)
-            asks = self._levels(update.asks, -1)
+            if update.snapshot:
+                whole_bids, whole_asks = self._whole(update.bids, 1), self._whole(update.asks, -1)
+                self._bids.replace(whole_bids)
+                self._asks.replace(whole_asks)
+                clock[3] = 0
+            else:
+                bids, asks = self._levels(update.bids, 1), self._levels(update.asks, -1)
+                self._bids.put_all(bids)
+                self._asks.put_all(asks)
+                clock[3] += 1
         except _FinerStepNeeded as need:
             self._refine(need.px)
             self.apply(update)
             return
-        clock = self._clock
-        if update.snapshot:
-            self._bids.replace({key: lots for key, lots in bids if lots})
-            self._asks.replace({key: lots for key, lots in asks if lots})
-            clock[3] = 0
-        else:
-            self._bids.put_all(bids)
-            self._asks.put_all(asks)
-            clock[3] += 1
         clock[0], clock[1], clock[2] = update.ts_event, update.ts_recv, update.seq
 
     def put(self, side: Side, ticks: int, lots: int) -> None:
@@ -322,6 +322,18 @@ class L2Book(BookView):
             side.replace({key * factor: lots for key, lots in side.lots.items()})
         self._known_bids.clear()
         self._known_asks.clear()
+
+    def _whole(self, levels: Levels, sign: int) -> dict[int, int]:
+        """Return the lots of each key of a whole side; the short way where all prices are known and nothing is odd."""
+        known = self._known_bids if sign > 0 else self._known_asks
+        inverse = self._lot.inverse
+        try:
+            held = {known[px]: int(qty * inverse + 0.5) for px, qty in levels}
+        except (KeyError, ValueError, OverflowError):
+            held = {}
+        if not held or min(held.values()) <= 0:
+            return {key: lots for key, lots in self._levels(levels, sign) if lots}
+        return held
 
     def _levels(self, levels: Levels, sign: int) -> list[tuple[int, int]]:
         """Return (key, lots) of each level.

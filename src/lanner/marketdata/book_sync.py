@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from lanner.core.errors import ConfigError
@@ -25,37 +25,32 @@ from lanner.model.market import BookUpdate
 MAX_BUFFERED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(msgspec.Struct, frozen=True, gc=False):
     """Put this update into the book."""
 
     update: BookUpdate
 
 
-@dataclass(frozen=True, slots=True)
-class NeedSnapshot:
+class NeedSnapshot(msgspec.Struct, frozen=True, gc=False):
     """Fetch a snapshot, or subscribe again where the stream itself sends one."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True, gc=False):
     """At least one message is missing: this number was expected, that one came."""
 
     expected: int
     found: int
 
 
-@dataclass(frozen=True, slots=True)
-class Buffered:
+class Buffered(msgspec.Struct, frozen=True, gc=False):
     """The update waits for a snapshot, together with so many in all."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(msgspec.Struct, frozen=True, gc=False):
     """The update is older than what the book already shows."""
 
     seq: int
