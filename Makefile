@@ -3,6 +3,7 @@
 #   make test               all tests          ARGS="tests/unit -k bars" narrows them
 #   make check              format, lint, types, import floors
 #   make bench              speed and memory, against peers installed into .bench/     ONLY=event: one group
+#   make soak               market data with everything going wrong, half an hour   MINUTES=2: shorter
 #   make docs               the documentation, into site/
 #   make lock               uv.lock and requirements/ again, after a change of dependencies (needs uv)
 # Another interpreter: make PYTHON=python3.12 test (it gets an environment of its own).
@@ -12,6 +13,7 @@ PYTHON ?=
 ARGS ?=
 ONLY ?=
 ROUNDS ?= 5
+MINUTES ?= 30
 JOBS ?= auto
 
 ifeq ($(strip $(PYTHON)),)
@@ -25,7 +27,7 @@ SETUP := scripts/setup $(VENV)
 LOCKED := pyproject.toml scripts/setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs lock clean
+.PHONY: help setup demo test check format bench soak docs lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -65,6 +67,9 @@ format: $(VENV)/.stamp-dev
 
 bench: $(VENV)/.stamp-runtime
 	$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) --rounds $(ROUNDS)
+
+soak: $(VENV)/.stamp-runtime
+	$(BIN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 docs: $(VENV)/.stamp-docs
 	$(BIN)/zensical build --clean --strict

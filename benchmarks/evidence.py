@@ -1,10 +1,10 @@
 """Is every fault that was injected in the ledger? Join the venue's log of faults with a recording's ledger of gaps.
 
-What counts are the faults that a client can notice. A lost frame of a book with sequence numbers, or of trades that are
-numbered one by one, must lie inside a gap of that feed; so must the time in which a connection was silent or closed. A
-spoiled frame must be in the ledger itself. A lost quote, or a lost book of a venue that only sends whole ones, leaves no
-trace on any wire: such faults are counted as `traceless`. A fault on a connection that was already mute or dead has no
-effect of its own: `moot`.
+What counts are the faults that a client can notice. A lost frame of a book with sequence numbers, or of trades that
+are numbered one by one, must lie inside a gap of that feed; so must the time in which a connection was silent or
+closed. A spoiled frame must be in the ledger itself. A lost quote, or a lost book of a venue that only sends whole
+ones, leaves no trace on any wire: such faults are counted as `traceless`. A fault on a connection that was already
+mute or dead has no effect of its own: `moot`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A server that speaks just enough of Binance spot to feed a reader as fast as it takes, or at a steady rate.
 
-`python -m benchmarks.firehose --kind ticker|depth|diff --rate 0 --count N` prints its port as JSON and serves one reader:
-exchangeInfo, time and depth over HTTP, and a stream at any WebSocket path, subscribed by SUBSCRIBE or in the URL. After a
-slow beginning, in which books can be joined, `count` messages follow. With a rate each message carries the time at which
-it leaves (UNIX ns) where the update number stands. Standard library only; blocking sockets in threads.
+`python -m benchmarks.firehose --kind ticker|depth|diff --rate 0 --count N` prints its port as JSON and serves one
+reader: exchangeInfo, time and depth over HTTP, and a stream at any WebSocket path, subscribed by SUBSCRIBE or in the
+URL. After a slow beginning, in which books can be joined, `count` messages follow. With a rate each message carries
+the time at which it leaves (UNIX ns) where the update number stands. Standard library only; blocking sockets in
+threads.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a sender of orders takes and prints, shared by ours and the peers' (standard library only).
 
-A script is run as `python -m benchmarks.<ours|peers>.<name>_orders --count N` with one JSON object on standard input:
+A script is run as `python -m benchmarks.<ours|peers>.<name>_orders --count N` with a JSON object on standard input:
 `{"product", "key": "hmac"|"ed25519"|"wallet", "http", "ws", "account": {…}}`. It places a limit order that rests far
-below the market, waits for its answer, takes it back, pauses, and so on. Measured is from the call that a strategy or its
-author makes until the bytes of the order are handed to the operating system: building, signing, framing.
+below the market, waits for its answer, takes it back, pauses, and so on. Measured is from the call that a strategy or
+its author makes until the bytes of the order are handed to the operating system: building, signing, framing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Wire:
         """Watch what Python's own sockets and asyncio's own transports write."""
         from asyncio import selector_events
 
-        transport: Any = selector_events._SelectorSocketTransport
+        transport: Any = vars(selector_events)["_SelectorSocketTransport"]
         for owner, name in ((transport, "write"), (transport, "writelines"), (socket.socket, "sendall")):
             setattr(owner, name, self.noting(getattr(owner, name)))
 

@@ -1,4 +1,4 @@
-"""Market messages as Binance spot sends them, made from a seed (standard library only, so that every peer reads the same).
+"""Market messages as Binance spot sends them, made from a seed (standard library only: every peer reads the same).
 
 Prices wander a tick at a time and books move around them; quantities are never the same twice. A message is the text
 inside a combined stream: `{"stream":"btcusdt@bookTicker","data":{…}}`.
@@ -40,9 +40,10 @@ class Walk:
         symbol, _, decimals, lots = SYMBOLS[which]
         px = self._move(which)
         self._number += self._rng.randint(1, 9)
+        bid, ask = _text(px, decimals), _text(px + 1, decimals)
         return (
             f'{{"stream":"{symbol.lower()}@bookTicker","data":{{"u":{stamp or self._number},"s":"{symbol}",'
-            f'"b":"{_text(px, decimals)}","B":"{self._qty(lots)}","a":"{_text(px + 1, decimals)}","A":"{self._qty(lots)}"}}}}'
+            f'"b":"{bid}","B":"{self._qty(lots)}","a":"{ask}","A":"{self._qty(lots)}"}}}}'
         ).encode()
 
     def depth(self, which: int) -> bytes:

@@ -1,7 +1,7 @@
 """Push orders into a simulated venue as fast as it answers, over one WebSocket (standard library only).
 
-Signed `order.place` and `order.cancel` requests are written beforehand; a window of them is always under way. What comes
-back is read and counted: every order must have been accepted.
+Signed `order.place` and `order.cancel` requests are written beforehand; a window of them is always under way. What
+comes back is read and counted: every order must have been accepted.
 """
 
 from __future__ import annotations

@@ -303,9 +303,11 @@ def failures(result: dict[str, Any]) -> list[str]:
         rise = result["memory"][f"{whose}_kb_per_minute"]
         if result["minutes"] >= 10 and rise * 1e3 > SETTLED_BYTES_PER_MINUTE:
             found.append(f"memory of the {whose} grows by {rise} kB a minute")
-    for when in ("books_during", "books_at_end"):
-        if result[when].get("different"):
-            found.append(f"{when}: {result[when]['different']} differ from the venue's")
+    found += [
+        f"{when}: {result[when]['different']} differ from the venue's"
+        for when in ("books_during", "books_at_end")
+        if result[when].get("different")
+    ]
     if set(result["books_at_end"]) != {"equal"}:
         found.append(f"books at the end: {result['books_at_end']}")
     for name, product in result["products"].items():

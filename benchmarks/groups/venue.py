@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from benchmarks.environments import (
@@ -32,7 +33,7 @@ Runs = dict[str, list[Sample]]
 
 INGEST = {"ticker": 40_000, "depth": 15_000, "diff": 15_000}
 """Messages of each kind that go over a connection. `depth` are whole books of 20 levels, `diff` changes of as many."""
-FRAMES = {"ticker": 300_000, "depth": 100_000}
+FRAMES = {"ticker": 200_000, "depth": 40_000}
 GOALS = {"frames/ticker": 300_000, "frames/depth": 100_000, "latency_p99_us": 1_000, "order_p50_us": 60}
 READERS = {
     "ticker": (CCXT, CRYPTOFEED, PYTHON_BINANCE, BINANCE_SDK),
@@ -75,7 +76,7 @@ def run(rounds: int) -> Iterator[Row]:
     ) as venue:
         for (product, key), peers in SENDERS.items():
             names = [peer.name for peer in peers if peer.name in pythons]
-            runs = _turns(rounds, [OURS, *names], lambda name: _order(venue, product, key, name, pythons))
+            runs = _turns(rounds, [OURS, *names], partial(_order, venue, product, key, pythons))
             yield from order_rows(f"order/{product}/{key}", runs)
     yield _start(rounds)
     yield _pipeline(rounds)
@@ -154,7 +155,7 @@ def _urgent() -> list[str]:
 # -- orders ------------------------------------------------------------------------------------------------
 
 
-def _order(venue: Venue, product: str, key: str, name: str, pythons: dict[str, str]) -> Sample:
+def _order(venue: Venue, product: str, key: str, pythons: dict[str, str], name: str) -> Sample:
     where = venue.ready["dialects"][product]
     asked = {"product": product, "key": key, "http": where["http"], "ws": where["ws"]}
     module = next((peer.module for peer in VENUE_PEERS if peer.name == name), "benchmarks.ours.venue")

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks import ordering
+from lanner.live.connect import load_instruments
 from lanner.model.commands import CancelOrder, SubmitOrder
 from lanner.model.enums import OrderType, Side
 from lanner.model.reports import OrderAccepted, Report
@@ -80,7 +81,7 @@ async def main() -> None:
     codec.spec = replace(spec, buckets={bucket: Bucket(10**9, 60.0) for bucket in spec.buckets})
     link = Link(codec)
     await link.open()
-    codec.use(await link.ask(codec.instruments_call()))
+    await load_instruments(link)
     instrument = codec.instrument(name)
     quote = await link.ask(codec.quote(name))
     px = int(quote.bid_px * 0.97 / float(instrument.tick)) // 100 * 100
@@ -122,7 +123,8 @@ def _watched(gateway: TradeGateway) -> ordering.Wire:
     """Watch the call that hands a message to picows, which masks it and writes it to the socket at once."""
     wire = ordering.Wire()
     line = gateway._orders
-    assert line is not None and line.socket is not None and line.socket._wire is not None
+    assert line is not None
+    assert line.socket is not None
     socket: Any = line.socket._wire
     socket.send = wire.noting(socket.send)
     return wire
