@@ -12,14 +12,16 @@ from lanner.backtest.config import (
     DEFAULT_CASH,
     Amount,
     Currency,
-    FeesConfig,
+    Fees,
     FillsConfig,
     InstrumentName,
     LatencyConfig,
+    LatencyTimes,
     Model,
     Params,
     Positive,
     RiskConfig,
+    Slippage,
     SlippageConfig,
     StrategyConfig,
     Timeframe,
@@ -54,15 +56,16 @@ class JournalConfig(Model):
 class RecoveryConfig(Model):
     """What is done about orders that are not ours, how often state is compared with the venue, and who watches.
 
-    ``watchdog_s`` is how long a session may be silent before its watchdog ends it, ``watchdog_key`` the name of the key
-    that the watchdog uses (empty: the session's). ``dead_man_s`` arms the venue's own switch, where it has one: it
-    cancels all orders when the session has not been well for so long.
+    ``watchdog`` starts another process that ends the session when it is gone, or silent for ``watchdog_s``;
+    ``watchdog_key`` is the name of the key that it uses (empty: the session's). ``dead_man_s`` arms the venue's own
+    switch, where it has one: it cancels all orders when the session has not been well for so long.
     """
 
     foreign_orders: Literal["adopt", "ignore", "cancel"] = "ignore"
     reconcile_s: Annotated[float, Field(ge=5)] = 60.0
     inquire_s: Annotated[float, Field(gt=0)] = 1.0
     believe_absence_s: Annotated[float, Field(ge=1)] = 10.0
+    watchdog: bool = True
     watchdog_s: Annotated[float, Field(ge=2)] = 10.0
     watchdog_key: str = ""
     dead_man_s: Annotated[float, Field(ge=5)] | None = None
@@ -85,9 +88,9 @@ class SessionConfig(Model):
     currency: Currency | None = None
     rates: dict[Currency, Positive] = Field(default_factory=dict)
     leverage: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(1)
-    fees: FeesConfig | None = None
-    slippage: SlippageConfig = SlippageConfig(model="none", value=Decimal(0))
-    latency: LatencyConfig = LatencyConfig()
+    fees: Fees | None = None
+    slippage: Slippage = SlippageConfig(model="none", value=Decimal(0))
+    latency: LatencyTimes = LatencyConfig()
     fills: FillsConfig = FillsConfig()
     risk: RiskConfig = RiskConfig()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1

@@ -52,7 +52,7 @@ def test_a_live_session_trades_at_the_venue_and_its_replay_is_the_same(
 def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
-    process = lanner.start(*live(venue, strategy, "--session", "killed"))
+    process = lanner.start(*live(venue, strategy, "--session", "killed", "--no-watchdog"))
     journal = lanner.home / "sessions" / "killed" / "journal" / "000001.journal"
     deadline = time.monotonic() + 30
     while not (journal.exists() and journal.stat().st_size > 20_000):

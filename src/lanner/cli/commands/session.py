@@ -75,13 +75,20 @@ def resume(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, 
 def kill(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
     """Stop all trading of a session: cancel everything, close everything, confirm it at the venue. It stays stopped.
 
-    The exit code is 1 when the venue did not confirm that nothing is left.
+    A session that is dead or stuck is ended from here, with what its journal says. The exit code is 1 when the venue
+    did not confirm that nothing is left.
     """
+    from lanner.cli.commands.watchdog import end_dead_session
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import running_session
-    from lanner.live.remote import ask
+    from lanner.live.remote import ask, is_running
 
-    told = ask(running_session(session), "kill", reason=reason, timeout_s=90.0)
+    folder = running_session(session)
+    if folder.is_dir() and not is_running(folder):
+        report = end_dead_session(folder, reason or "by hand")
+        told: dict[str, Any] = {"session": folder.name, **report.as_dict()}
+    else:
+        told = ask(folder, "kill", reason=reason, timeout_s=90.0)
     if json:
         print_json(told)
     else:
@@ -90,7 +97,7 @@ def kill(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, qu
             f"kill switch: {word} after {told['seconds']:.1f} s; "
             f"{told['orders_cancelled']} orders cancelled, {told['positions_closed']} positions closed"
         )
-        for line in (*told["left"], *told["errors"]):
+        for line in (*told["left"], *told["errors"], *told["notes"]):
             note(f"  {line}", quiet=quiet)
     return 0 if told["flat"] else 1
 

@@ -23,7 +23,9 @@ COMMANDS = (
         "Show the whole walk offline: synthetic data, a backtest, a report.",
         "Start here",
     ),
-    Command("new", "lanner.cli.commands.new:app", "Write a strategy file to start from.", "Start here"),
+    Command(
+        "new", "lanner.cli.commands.new:app", "Write a strategy or settings to start from.", "Start here"
+    ),
     Command(
         "data",
         "lanner.cli.commands.data:app",
@@ -109,6 +111,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "run-strategy",
+        "lanner.cli.commands.paper:run_strategy",
+        "Run a strategy with a settings file, on paper or live.",
+        "Venues",
+    ),
+    Command(
         "sessions",
         "lanner.cli.commands.sessions:sessions",
         "List paper and live sessions.",
@@ -142,6 +150,12 @@ COMMANDS = (
         "kill",
         "lanner.cli.commands.session:kill",
         "Stop all trading of a session: cancel, close, confirm.",
+        "Venues",
+    ),
+    Command(
+        "watchdog",
+        "lanner.cli.commands.watchdog:watchdog",
+        "End a live session that can no longer end itself.",
         "Venues",
     ),
     Command(
