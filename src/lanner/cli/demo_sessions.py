@@ -78,4 +78,8 @@ async def _one(ready: dict[str, Any], config: SessionConfig, name: str) -> None:
     plan = await plan_for(config, where)
     session = Session(plan, name, session_folder(name), where, keys=lambda _product: keys)
     loop = asyncio.get_running_loop()
-    await session.run(on_ready=lambda: loop.call_later(SECONDS, session.stop) and None)
+
+    def ready_now() -> None:
+        loop.call_later(SECONDS, session.stop)
+
+    await session.run(on_ready=ready_now)

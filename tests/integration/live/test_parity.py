@@ -1,0 +1,285 @@
+"""Sessions beside the backtest of what they saw: equal on paper, explained when orders met a venue of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from lanner.backtest.result import OrderRow
+from lanner.live.build import plan_of
+from lanner.live.parity import compare_session
+from lanner.live.parity.runs import play
+from lanner.live.replaying import read_head
+from lanner.model.commands import SubmitOrder
+from lanner.model.market import Quote
+from lanner.storage.catalog import Catalog
+from lanner.storage.journal import COMMAND_KINDS, Kind, read_journal
+from lanner.storage.passport import Passport
+from tests.integration.live.conftest import Lanner, Venue
+
+pytestmark = pytest.mark.timeout(180)
+
+BRACKET = '''
+import lanner as ln
+
+
+class Bracket(ln.Strategy):
+    """Enter on every second bar with a stop and a target; leave by a timer when neither came."""
+
+    def on_start(self):
+        bars = self.bars("1s")
+        self.mean = bars.sma(3)
+        self.set_timer("leave", every="1s")
+
+    def on_bar(self, bar):
+        if self.position.is_flat and bar.close != self.mean.value:
+            self.buy(0.05, stop="0.02%", take="0.02%", tag="in")
+
+    def on_timer(self, timer):
+        self.cancel_all()
+        self.close()
+'''
+
+MAKER = '''
+import lanner as ln
+
+
+class Maker(ln.Strategy):
+    """Rest a limit order on each side, just inside the spread, amend the bid as the market moves, start again."""
+
+    def on_start(self):
+        self.last = self.bid = None
+        self.set_timer("requote", every="1s")
+
+    def on_timer(self, timer):
+        if self.last is None:
+            return
+        self.cancel_all()
+        self.bid = self.buy(0.01, self.last.ask_px - 0.01, tag="bid")
+        if self.position.qty > 0:
+            self.sell(self.position.qty, self.last.bid_px + 0.01, tag="ask")
+
+    def on_quote(self, quote):
+        self.last = quote
+        if self.bid is not None and self.bid.is_open and quote.ask_px > float(self.bid.px) + 2:
+            self.amend(self.bid, px=quote.ask_px - 0.01)
+'''
+
+TWO = '''
+import lanner as ln
+
+
+class Two(ln.Strategy):
+    """Be in one of two coins, by turns."""
+
+    def on_start(self):
+        self.n = 0
+
+    def on_quote(self, quote):
+        self.n += 1
+        if self.n % 9 == 0:
+            held, other = ("BTC-USDT.BINANCE", "ETH-USDT.BINANCE")[:: 1 if (self.n // 9) % 2 else -1]
+            self.target(0.3, instrument=held)
+            self.target(0, instrument=other)
+'''
+
+STRATEGIES = {"bracket": BRACKET, "maker": MAKER, "two": TWO}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Write one of the strategies to a file and return its path."""
+
+    def written(name: str) -> str:
+        path = tmp_path / f"{name}.py"
+        path.write_text(STRATEGIES[name])
+        return str(path)
+
+    return written
+
+
+def trade(venue: Venue, strategy: str, *more: str) -> list[str]:
+    return [strategy, "-i", "BTC-USDT@binance", "--url", venue.url, *more]
+
+
+def live(venue: Venue, strategy: str, *more: str) -> list[str]:
+    return ["live", *trade(venue, strategy, "--live", "--confirm", "trade binance-spot", *more)]
+
+
+def assert_equal(found: dict[str, Any], orders: int) -> None:
+    assert found["orders"]["session"] >= orders
+    assert found["identical"]
+    assert found["explained"]
+    assert found["gap"] == 0
+    assert set(found["parts"].values()) == {0}
+    assert found["orders"]["joined"] == found["orders"]["session"] == found["orders"]["backtest"]
+    assert not [pair for pair in found["pairs"] if pair["note"]]
+
+
+def test_paper_on_quotes_equals_its_backtest(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    found = lanner.json("parity", told["session"])
+    assert_equal(found, 5)
+    assert found["session_equity"] == pytest.approx(told["equity"])
+    assert found["fills"]["session"] == told["fills"] > 0
+
+
+def test_paper_on_bars_with_brackets_and_timers_equals_its_backtest(
+    lanner: Lanner, venue: Venue, write: Any
+) -> None:
+    told = lanner.json("paper", *trade(venue, write("bracket"), "--for", "8"))
+    found = lanner.json("parity", told["session"])
+    assert_equal(found, 4)
+    assert {pair["intent"] for pair in found["pairs"]} >= {"in", "stop", "take"}
+
+
+def test_paper_with_resting_orders_amends_and_delays_equals_its_backtest(
+    lanner: Lanner, venue: Venue, write: Any
+) -> None:
+    delays = ["--set", "latency.entry=7", "--set", "latency.response=3", "--set", "latency.exchange=1"]
+    told = lanner.json("paper", *trade(venue, write("maker"), "--for", "7", *delays))
+    found = lanner.json("parity", told["session"])
+    assert_equal(found, 6)
+    assert found["fills"]["session"] > 0
+    filled = [pair["session"]["delay_ms"] for pair in found["pairs"] if pair["session"]["delay_ms"]]
+    assert min(filled) >= 11
+    journal = read_journal(lanner.home / "sessions" / told["session"] / "journal")
+    assert {Kind.AMENDED, Kind.CANCELED, Kind.FILLED} <= {record.kind for record in journal}
+
+
+def test_paper_on_two_instruments_equals_its_backtest(lanner: Lanner, venue: Venue, write: Any) -> None:
+    told = lanner.json("paper", *trade(venue, write("two"), "-i", "ETH-USDT@binance", "--for", "4"))
+    found = lanner.json("parity", told["session"])
+    assert_equal(found, 6)
+    assert {pair["instrument"] for pair in found["pairs"]} == {"BTC-USDT.BINANCE", "ETH-USDT.BINANCE"}
+
+
+def test_other_fees_are_shown_as_fees(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "3"))
+    changes = ["--set", "fees.maker=0.002", "--set", "fees.taker=0.002"]
+    found = lanner.json("parity", told["session"], *changes)
+    assert found["explained"]
+    assert not found["identical"]
+    assert found["changed"] == {"fees": {"maker": 0.002, "taker": 0.002}}
+    assert found["gap"] > 1
+    # sizes follow from the equity: smaller orders walk less deep into the book, which is not the fees' doing
+    assert found["parts"]["fees"] == pytest.approx(found["gap"], abs=0.02)
+    first = found["pairs"][0]
+    assert first["note"] == "other fees"
+    assert first["backtest"]["fees"] == pytest.approx(2 * first["session"]["fees"])
+
+
+def test_delays_that_were_assumed_are_shown_as_latency_and_fill_price(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "3"))
+    found = lanner.json("parity", told["session"], "--set", "latency.entry=40")
+    assert found["explained"]
+    assert found["parts"]["latency"] != 0
+    assert found["parts"]["missed_data"] == found["parts"]["manual_action"] == 0
+    assert sum(found["parts"].values()) == pytest.approx(found["gap"])
+    assert sum(pair["gap"] for pair in found["pairs"]) == pytest.approx(found["gap"])
+
+
+def test_a_live_session_is_explained_and_its_page_shows_it(
+    lanner: Lanner, venue: Venue, strategy: str, tmp_path: Path
+) -> None:
+    told = lanner.json(*live(venue, strategy, "--for", "4"))
+    page = tmp_path / "parity.html"
+    found = lanner.json("parity", told["session"], "--html", str(page))
+    assert found["explained"], found["verdict"]
+    assert found["orders"]["joined"] >= 5
+    assert found["parts"]["rest"] == 0
+    assert sum(found["parts"].values()) == pytest.approx(found["gap"])
+    assert found["gap"] == pytest.approx(found["session_equity"] - found["backtest_equity"])
+    delays = [pair["session"]["delay_ms"] for pair in found["pairs"] if pair["session"] and pair["backtest"]]
+    assert any(delay and delay > 0 for delay in delays)
+    text = page.read_text()
+    assert found["verdict"] in text
+    assert "<script src" not in text
+    assert "connect-src &#39;none&#39;" in text or "connect-src 'none'" in text
+
+
+def test_a_pause_is_shown_as_manual_action(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    from tests.integration.live.test_sessions import until_trading
+
+    process = lanner.start("paper", *trade(venue, strategy, "--session", "rested", "--json"))
+    until_trading(lanner, "rested")
+    lanner.run("pause", "rested", "--reason", "lunch")
+    lanner.run("resume", "rested")
+    lanner.run("stop", "rested")
+    process.communicate(timeout=30)
+    found = lanner.json("parity", "rested")
+    assert found["explained"], found["verdict"]
+    assert [control["action"] for control in found["controls"]] == ["pause", "resume"]
+    assert "lunch" in found["controls"][0]["reason"]
+    assert found["parts"]["manual_action"] == pytest.approx(found["gap"])
+    assert found["gap"] != 0
+
+
+def test_a_strategy_that_was_changed_is_not_explained(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    lanner.run("paper", *trade(venue, strategy, "--for", "3", "--session", "edited"))
+    path = Path(strategy)
+    path.write_text(path.read_text().replace("0.5 if", "0.25 if"))
+    found = lanner.json("parity", "edited", code=1)
+    assert not found["faithful"]
+    assert "decide otherwise" in found["verdict"]
+    assert "no session" in lanner.run("parity", "nowhere", code=2)
+
+
+def test_the_same_orders_in_backtest_paper_and_replay(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    folder = lanner.home / "sessions" / told["session"]
+    sent = [record.message for record in read_journal(folder / "journal") if record.kind in COMMAND_KINDS]
+    paper = [(c.side, c.type, c.lots, c.ts) for c in sent if isinstance(c, SubmitOrder)]
+    assert len(paper) >= 5
+    again = lanner.json("replay", told["session"])
+    assert again["faithful"]
+    assert again["commands"] == len(sent)
+    # the data of the journal, through the simulated venue, without the session's reports
+    plan = plan_of(read_head(folder))
+    engine = play(plan, told["session"], read_journal(folder / "journal"))
+    assert [(o.side, o.type, o.lots, o.ts_init) for o in engine.execution.orders.values()] == paper
+    # the same data as a recording in the catalog, through `lanner backtest`
+    record_quotes(lanner, folder)
+    out = lanner.home / "out"
+    past = lanner.json(
+        "backtest", strategy, "--data", "BTC-USDT.BINANCE@quotes", "--set", "slippage.model=none",
+        "--output", str(out),
+    )  # fmt: skip
+    assert past["orders"] == len(paper)
+    assert past["fills"] == told["fills"]
+    assert past["end_equity"] == pytest.approx(told["equity"])
+    rows = pl.read_parquet(out / "orders.parquet")
+    assert set(rows.columns) == set(OrderRow.__annotations__)
+    lot = plan.instruments["BTC-USDT.BINANCE"].lot_float
+    assert rows["ts_init"].to_list() == [ts for *_, ts in paper]
+    assert rows["qty"].to_list() == pytest.approx([lots * lot for _, _, lots, _ in paper])
+
+
+def record_quotes(lanner: Lanner, folder: Path) -> None:
+    """Put a session's quotes into the catalog, at the times at which they were known."""
+    quotes = [
+        msgspec.structs.asdict(msgspec.structs.replace(record.message, ts_event=record.message.ts_recv))
+        for record in read_journal(folder / "journal")
+        if record.kind is Kind.QUOTE
+    ]
+    instrument = plan_of(read_head(folder)).instruments["BTC-USDT.BINANCE"]
+    catalog = Catalog(lanner.home / "catalog")
+    catalog.save_instrument(instrument)
+    frame = pl.DataFrame(quotes).select([name for name in Quote.__struct_fields__ if name != "instrument_id"])
+    passport = Passport(kind="quotes", instrument_id=instrument.id, spec="")
+    catalog.write("quotes", instrument.id, "", [frame], passport)
+
+
+def test_a_comparison_can_be_made_from_python(lanner: Lanner, venue: Venue, strategy: str) -> None:
+    told = lanner.json("paper", *trade(venue, strategy, "--for", "2"))
+    report = compare_session(lanner.home / "sessions" / told["session"])
+    assert report.identical
+    assert report.gap == 0
+    assert not report.alone
+    assert len(report.curves["session"]) == len(report.curves["backtest"]) > 2
