@@ -1,5 +1,5 @@
 # Every target sets up what it needs: a machine with Python 3.11 and pip is enough (uv is used where it exists).
-#   make demo               synthetic data, a backtest and its report
+#   make demo               synthetic data, a backtest, sessions at a simulated venue, reports
 #   make test               all tests          ARGS="tests/unit -k bars" narrows them
 #   make check              format, lint, types, import floors
 #   make bench              speed and memory, against peers installed into .bench/     ONLY=event: one group

@@ -67,7 +67,8 @@ def test_every_command_of_the_tutorial_succeeds(walked: tuple[dict[str, str], Pa
 def test_what_the_tutorial_promises_is_shown(walked: tuple[dict[str, str], Path]) -> None:
     printed, _ = walked
     assert "0 red" in printed["lanner doctor"]
-    assert printed["lanner demo"].splitlines()[-1].endswith("report.html")
+    assert "report.html" in printed["lanner demo"]
+    assert printed["lanner demo"].splitlines()[-1].endswith("parity.html")
     assert "synthetic" in printed["lanner demo"]
     assert "8,760" in printed["lanner data describe BTC-USDT.TUTORIAL@1h"]
     plain = printed["lanner backtest trend.py --data BTC-USDT.TUTORIAL@1h"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PRODUCT = "binance-spot"
 INSTRUMENT = "BTC-USDT@binance"
-SECONDS = 8.0
+SECONDS = 10.0
 MARKET = ("--dialect", PRODUCT, "--rate", "200", "--vol", "3", "--seed", "11")
 
 

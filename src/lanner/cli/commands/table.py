@@ -20,7 +20,7 @@ COMMANDS = (
     Command(
         "demo",
         "lanner.cli.commands.demo:demo",
-        "Show the whole walk offline: synthetic data, a backtest, a report.",
+        "Show the whole way offline: a backtest, paper and live trading at a simulated venue, parity.",
         "Start here",
     ),
     Command(
