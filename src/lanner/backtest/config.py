@@ -282,6 +282,11 @@ def _fees(value: object) -> object:
     return {"maker": value, "taker": value} if isinstance(value, int | float | Decimal) else value
 
 
+Fees = Annotated[FeesConfig, BeforeValidator(_fees)]
+Slippage = Annotated[SlippageConfig, BeforeValidator(_slippage)]
+LatencyTimes = Annotated[LatencyConfig, BeforeValidator(_latency)]
+
+
 class BacktestConfig(Model):
     """Everything a backtest can be told. Times are UTC; ``since`` is inclusive, ``until`` exclusive."""
 
@@ -300,9 +305,9 @@ class BacktestConfig(Model):
     cash: Annotated[dict[str, dict[CurrencyOrNone, Money]], BeforeValidator(_cash)] = {"": {"": DEFAULT_CASH}}
     currency: Currency | None = None
     rates: dict[Currency, Positive] = {}
-    fees: Annotated[FeesConfig, BeforeValidator(_fees)] | None = None
-    slippage: Annotated[SlippageConfig, BeforeValidator(_slippage)] = SlippageConfig()
-    latency: Annotated[LatencyConfig, BeforeValidator(_latency)] = LatencyConfig()
+    fees: Fees | None = None
+    slippage: Slippage = SlippageConfig()
+    latency: LatencyTimes = LatencyConfig()
     fills: FillsConfig = FillsConfig()
     clock: Literal["venue", "recorded"] = "venue"
     leverage: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(1)

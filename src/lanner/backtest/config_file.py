@@ -40,13 +40,13 @@ def load_config(
     """
     values, lines = read_yaml(path)
     over = overrides or {}
-    merged = merge(_anchored(values, path.parent), over)
-    kept = {key: line for key, line in lines.items() if not _reaches(over, key)}
+    merged = merge(anchored(values, path.parent), over)
+    kept = {key: line for key, line in lines.items() if not reaches(over, key)}
     config: BacktestConfig = validate(BacktestConfig, merged, source=path.name, lines=kept, names=names)
     return config
 
 
-def _reaches(over: Mapping[str, Any], path: KeyPath) -> bool:
+def reaches(over: Mapping[str, Any], path: KeyPath) -> bool:
     """Tell whether the overrides replace what stands at a path of the file."""
     current: Any = over
     for step in path:
@@ -165,7 +165,7 @@ def _too_deep(name: str) -> ConfigError:
     )
 
 
-def _anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+def anchored(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the paths of files in a configuration independent of the current folder."""
     anchored = dict(values)
     data = [values["data"]] if isinstance(values.get("data"), str) else values.get("data")

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from lanner import __version__
-from lanner.core.errors import LannerError
+from lanner.core.errors import ConfigError, LannerError
 from lanner.kernels import available, cache_folder
 from lanner.storage.environment import (
     VARIABLES,
@@ -229,7 +229,13 @@ def _nearest(folder: Path) -> Path:
 
 def _environment() -> Iterator[Check]:
     """Look at the ``LANNER_*`` variables: a name that means nothing is most often a slip of the keyboard."""
+    from lanner.live.overrides import settings_from
+
     wrong, strange = faults(os.environ), unknown(os.environ)
+    try:
+        settings_from(os.environ)
+    except ConfigError as error:
+        wrong.append((error.what.partition(" ")[0], error.what.partition(" ")[2], error.fix or "Correct it."))
     for name, fault, fix in wrong:
         yield Check("environment", BAD, f"{name}: {fault}", fix)
     for name, near in strange:

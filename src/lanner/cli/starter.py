@@ -144,3 +144,47 @@ def _suggestion(name: str) -> str:
     if not kept.isidentifier() or keyword.iskeyword(kept):
         kept = f"my_{kept or 'strategy'}"
     return kept if kept.isidentifier() else "my_strategy"
+
+
+_SESSION = """\
+# Settings of a paper or live session. Show all of them, with their defaults: lanner paper {file} --dry-run
+# Every one can be said by a variable (LANNER_RISK__MAX_ORDER_NOTIONAL=500) or an option, which win in this order.
+
+strategy: {strategy}            # a name from `lanner strategies`, or file.py beside this file
+params: {{}}
+instruments: [{instrument}]
+timeframe: 1m
+cash: 10000
+
+risk:
+  max_order_notional: 2500      # one order, in the currency of the session
+  max_position_notional: 10000  # one instrument after it and everything that works
+  max_open_orders: 20
+
+latency: 20                     # milliseconds, on paper
+journal: {{sync: intents}}        # what is on disk before an order leaves
+recovery:
+  foreign_orders: ignore        # orders at the venue that are not ours: adopt, ignore or cancel
+  reconcile_s: 60               # how often everything is compared with the venue
+"""
+
+
+def write_session(name: str, folder: Path, *, strategy: str, instrument: str) -> Path:
+    """Write the settings of a session; refuse a file that is there already."""
+    from lanner.venues.registry import instrument_at
+
+    instrument_at(instrument)
+    target = folder / f"{name}.yaml"
+    if target.exists():
+        raise ConfigError(
+            f"{target} is there already", fix="Choose another name or folder; nothing is overwritten."
+        )
+    text = _SESSION.format(file=target.name, strategy=strategy, instrument=instrument)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(target, text)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {folder}", found=error.strerror or str(error), fix="Choose another --dir."
+        ) from error
+    return target

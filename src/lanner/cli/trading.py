@@ -14,50 +14,6 @@ if TYPE_CHECKING:
     from lanner.live.session import Session
 
 
-def session_config(
-    strategy: str,
-    mode: str,
-    instruments: list[str] | None,
-    timeframe: str | None,
-    param: list[str] | None,
-    cash: str | None,
-    settings: list[str] | None,
-    url: list[str] | None,
-    testnet: bool,
-    ca_file: str,
-) -> SessionConfig:
-    """Read a settings file or a strategy, and put the options over it; every mistake is told with its place."""
-    from lanner.backtest.config_file import SUFFIXES, merge, read_yaml
-    from lanner.backtest.mistakes import validate
-    from lanner.cli.backtest_options import Options, absolute_strategy
-    from lanner.live.config import SessionConfig
-    from lanner.live.connect import parse_urls
-    from lanner.storage.environment import venue_urls
-
-    options = Options()
-    options.put("instruments", "--instrument", instruments)
-    options.put("timeframe", "--timeframe", timeframe)
-    options.put("cash", "--cash", cash)
-    options.put("testnet", "--testnet", testnet or None)
-    options.put("ca_file", "--ca-file", ca_file or None)
-    asked = url or ([] if testnet else venue_urls())
-    options.put("url", "--url" if url else "LANNER_URL", parse_urls(asked) if asked else None)
-    options.add_params(param or [])
-    options.add_settings(settings or [])
-    values: dict[str, Any] = {}
-    lines: dict[Any, int] = {}
-    source = ""
-    if strategy.endswith(SUFFIXES):
-        path = Path(strategy)
-        values, lines = read_yaml(path)
-        source = path.name
-    else:
-        options.put("strategy", "STRATEGY", absolute_strategy(strategy))
-    merged = merge(values, {**options.values, "mode": mode})
-    config: SessionConfig = validate(SessionConfig, merged, source=source, lines=lines, names=options.names)
-    return config
-
-
 def new_session_id(now_ns: int) -> str:
     """Return an id that sorts by time and is short enough to stand in every venue's client order id."""
     stamp = datetime.fromtimestamp(now_ns / 1e9, UTC)
@@ -92,6 +48,7 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
     from lanner.cli.output import note
     from lanner.live.connect import Where
     from lanner.live.session import Session
+    from lanner.live.watchdog import WatchdogProcess
 
     stop = stop_event(0)
     where = Where(config.url, config.testnet, config.ca_file)
@@ -99,7 +56,12 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
     session = Session(plan, name, session_folder(name), where, keys=_keys(config))
     loop = asyncio.get_running_loop()
 
+    watchers: list[asyncio.Task[None]] = []
+
     def ready() -> None:
+        if session.is_live and config.recovery.watchdog:
+            dog = WatchdogProcess(name, session.folder / "watchdog.log")
+            watchers.append(loop.create_task(dog.keep()))
         note(f"session {name} runs ({config.mode}); Ctrl-C ends it", quiet=quiet)
         if seconds > 0:
             loop.call_later(seconds, stop.set)
@@ -108,11 +70,12 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
         await stop.wait()
         session.stop()
 
-    watcher = asyncio.create_task(watch_stop())
+    watchers.append(asyncio.create_task(watch_stop()))
     try:
         await session.run(on_ready=ready)
     finally:
-        watcher.cancel()
+        for watcher in watchers:
+            watcher.cancel()
     return summary(session)
 
 

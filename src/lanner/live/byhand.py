@@ -203,7 +203,7 @@ class Hand:
     async def _follow(self, order: Order, wait_s: float) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        while not order.is_final and loop.time() - started <= wait_s:
+        while not order.is_final and loop.time() - started < wait_s:
             try:
                 known = await self._look(order, patient=loop.time() < started + GRACE_S)
             except VenueError as error:

@@ -17,6 +17,8 @@ from lanner.core.errors import ConfigError
 DEFAULT_CACHE_SIZE = "2GB"
 KEYS_PREFIX = "LANNER_KEYS__"
 """Variables that begin so tell the keys of venues; their names hold the product's."""
+SETTING = re.compile(r"LANNER_[A-Z][A-Z0-9_]*?__[A-Z0-9_]+")
+"""What the variables that hold settings of sessions look like; ``live.overrides`` reads them."""
 
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -109,6 +111,7 @@ def unknown(environment: Mapping[str, str]) -> list[tuple[str, str]]:
         for name in environment
         if name.startswith("LANNER_")
         and not name.startswith(KEYS_PREFIX)
+        and not SETTING.fullmatch(name)
         and name not in VARIABLES.keys() | _FOR_TESTS
     )
     return [(name, "".join(get_close_matches(name, VARIABLES, n=1, cutoff=0.7))) for name in names]

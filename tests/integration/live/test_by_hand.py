@@ -22,6 +22,8 @@ INSTRUMENTS = {
     "binance-usdm": "BTCUSDT-PERP@binance",
     "hyperliquid": "BTC-PERP@hyperliquid",
 }
+PLACES = {"binance-spot": "/api/v3/order", "binance-usdm": "/fapi/v1/order", "hyperliquid": "/exchange"}
+"""Where orders are sent to."""
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Floor:
 @pytest.fixture(scope="module")
 def floor() -> Iterator[Floor]:
     words = [word for name in INSTRUMENTS for word in ("--dialect", name)]
-    process, ready = serve(*words, "--rate", "60", "--seed", "7")
+    process, ready = serve(*words, "--rate", "60", "--seed", "7", "--option", "hyperliquid.limits=50")
     urls = [f"{name}={told['http']}" for name, told in ready["dialects"].items()]
     environment = {"LANNER_URL": ",".join(urls)}
     for account in ready["accounts"]:
@@ -183,7 +185,7 @@ def test_an_order_whose_answer_is_lost_is_asked_for_and_never_sent_twice(trader:
 
 
 def test_an_order_that_never_arrived_is_told_as_such(trader: Trader) -> None:
-    trader.fault("lose-request:count=1,kind=order")
+    trader.fault(f"lose-request:count=1,method=POST,path={PLACES[trader.product]}")
     told = trader.order("buy", "0.01", trader.near(0.97), "--wait", "30", code=1)
     assert (told["status"], told["code"]) == ("REJECTED", "NEVER_ARRIVED")
     assert trader.working() == []

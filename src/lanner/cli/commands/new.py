@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-app = App(name="new", help="Write a strategy file to start from.")
+app = App(name="new", help="Write a strategy, or the settings of a session, to start from.")
 
 
 @app.command
@@ -39,3 +39,34 @@ def strategy(
     print(f"         lanner backtest {files[0]} --data BTC-USDT.SYNTH@1h")
     install = "" if find_spec("pytest") else "pip install pytest && "
     print(f"Test it: {install}python -m pytest {files[1]}")
+
+
+@app.command
+def session(
+    name: Annotated[str, Parameter(help="What to call it, e.g. night.")],
+    /,
+    *,
+    dir: Annotated[Path, Parameter(help="Folder to write to; made if it does not exist.")] = Path(),
+    strategy: Annotated[
+        str,
+        Parameter(name=["--strategy", "-s"], help="What it runs: a name, or file.py beside the settings."),
+    ] = "dual_ma",
+    instrument: Annotated[
+        str, Parameter(name=["--instrument", "-i"], help="INSTRUMENT@VENUE that it trades.")
+    ] = "BTC-USDT@binance",
+    json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
+    quiet: Annotated[bool, Parameter(help="Print the path only.")] = False,
+) -> None:
+    """Write NAME.yaml: the settings of a paper or live session, with comments."""
+    from lanner.cli.output import print_json
+    from lanner.cli.starter import write_session
+
+    file = write_session(name, dir, strategy=strategy, instrument=instrument)
+    if json:
+        print_json({"session": file})
+    elif quiet:
+        print(file)
+    else:
+        print(f"Wrote {file}.")
+        print(f"Look at it: lanner paper {file} --dry-run")
+        print(f"Run it:     lanner paper {file}")

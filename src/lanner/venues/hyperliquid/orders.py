@@ -77,7 +77,8 @@ class ActionCall:
         try:
             told = answers.statuses(status, body)
         except VenueError as error:
-            if error.kind in (ErrorKind.UNANSWERED, ErrorKind.MALFORMED):
+            # whatever a 5xx means elsewhere, of an order it proves nothing: it may have been taken before
+            if error.kind in (ErrorKind.UNANSWERED, ErrorKind.MALFORMED) or status >= 500:
                 return self.unanswered(error.what, ts_recv)
             return self.refused(error, ts_recv)
         if len(told) == 1 and len(self.parts) > 1 and isinstance(told[0], wire.Status) and told[0].error:
