@@ -81,6 +81,7 @@ def join(
     malformed = sorted(int(row["ts"]) for row in ledger if row["kind"] == "malformed")
     silent: dict[str, int] = {}
     joined = Joined()
+    passes, silences = _together(faults), _silences(faults)
     for fault in sorted(faults, key=lambda one: one["t_ns"]):
         if fault["point"] != "frame":
             continue
@@ -88,7 +89,7 @@ def join(
         name, target = str(fault["fault"]), str(fault["target"])
         label = f"{name}/{fault['kind']}"
         slack = SLACK_NS + max(late.get(at // SECOND + step, 0) for step in (-1, 0, 1))
-        if silent.get(target, 0) > at:
+        if silent.get(target, 0) > at or _undone(name, passes[fault["kind"], fault["n"]]):
             joined.moot[label] += 1
             continue
         if name in _SILENCING:
@@ -107,9 +108,40 @@ def join(
             continue
         if seen:
             joined.found[label] += 1
+        elif name == "garble" and _silenced_soon(silences.get(target, []), int(fault["t_ns"]), slack):
+            joined.moot[label] += 1  # it was still on its way when its connection fell silent or broke
         else:
             joined.missing.append({"fault": label, "target": target, "ts": at})
     return joined
+
+
+def _together(faults: Sequence[Row]) -> dict[tuple[str, int], set[str]]:
+    """Return which faults struck the same frame: those with the same number of the pass."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for fault in faults:
+        found.setdefault((str(fault["kind"]), int(fault["n"])), set()).add(str(fault["fault"]))
+    return found
+
+
+def _undone(name: str, others: set[str]) -> bool:
+    """Tell whether another fault on the same frame undid this one: a lost frame was sent after all, or never left."""
+    lost = others & {"drop", "sequence-gap"}
+    if name in ("drop", "sequence-gap"):
+        return "duplicate" in others
+    return name == "garble" and bool(lost or others & set(_SILENCING))
+
+
+def _silences(faults: Sequence[Row]) -> dict[str, list[int]]:
+    """Return when each session fell silent or broke (ns since the start)."""
+    found: dict[str, list[int]] = {}
+    for fault in faults:
+        if fault["fault"] in _SILENCING:
+            found.setdefault(str(fault["target"]), []).append(int(fault["t_ns"]))
+    return found
+
+
+def _silenced_soon(times: Sequence[int], at: int, slack: int) -> bool:
+    return any(at <= time <= at + slack for time in times)
 
 
 def _covers(gap: Gap, at: int, slack: int) -> bool:

@@ -37,7 +37,7 @@ from lanner.net.wallclock import wall_ns
 from lanner.storage.catalog import Catalog
 from lanner.venues.codec import Feed, Subscription
 
-ACTIONS_PER_S = 2_500
+ACTIONS_PER_S = 3_000
 """Of the synthetic market, for each product; all together that makes about 2,000 messages a second."""
 FEEDS = {
     "binance-spot": (Feed.QUOTES, Feed.TRADES, Feed.BOOK),
@@ -53,18 +53,18 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"name": "garble", "p": 0.0002},
     {"name": "latency", "p": 0.002, "dist": "exponential", "ms": 20},
     {"name": "stall", "p": 0.00002, "for": 3},
-    {"name": "close", "p": 0.00002, "code": 1006},
+    {"name": "close", "p": 0.00001, "code": 1006},
     {"name": "close", "p": 0.00001, "code": 1001},
     {"name": "server-error", "p": 0.05, "status": 503, "path": "/"},
     {"name": "server-error", "p": 0.05, "status": 500, "path": "/"},
     {"name": "rate-limit", "p": 0.02, "retry": 1, "path": "/"},
     {"name": "lose-request", "p": 0.02, "path": "/"},
-    {"name": "lose-request", "p": 0.3, "path": "ws"},
+    {"name": "lose-request", "p": 0.02, "path": "ws"},
     {"name": "stale-snapshot", "at": 20},
     {"name": "refuse-connect", "at": 35, "for": 3},
     {"name": "maintenance", "at": 50, "for": 5},
 )
-LAST = {"name": "half-open", "p": 0.00001}
+LAST = {"name": "half-open", "p": 0.000004}
 """Ends earlier than the others, since a peer that is dead without a word is only noticed after two heartbeats."""
 WARM_UP_S, CALM_S, DEAD_S = 10.0, 30.0, 90.0
 """Without faults at the start, so that every book has begun, and at the end, so that every book can heal."""
@@ -183,6 +183,8 @@ async def soak(minutes: float, venue: Venue, folder: Path) -> dict[str, Any]:
         "venue_cpu_share": round(cpu_seconds(venue.process.pid) / lasted, 3),
         "unhandled": complaints.texts[:50],
         "memory": {
+            "client_mb_by_minute": [round(client / 1e6, 1) for _, client, _ in memory[::60]],
+            "venue_mb_by_minute": [round(server / 1e6, 1) for _, _, server in memory[::60]],
             "client_mb_at_half": round(half[0][1] / 1e6, 1),
             "client_mb_at_end": round(half[-1][1] / 1e6, 1),
             "client_kb_per_minute": round(slope([(t / 60, client) for t, client, _ in half]) / 1e3, 1),

@@ -289,6 +289,8 @@ class DialectHost:
         self._forward(connection, payload, kind)
 
     def _forward(self, connection: Connection, payload: bytes, kind: Kind) -> None:
+        if connection.deaf:
+            return
         self.frames_out += 1
         if not self._faults.points:
             connection.put(payload)

@@ -70,7 +70,7 @@ class MarketGateway:
         self._stopped = False
         self._unconfirmed = 0
         self._greeted: set[WebSocket] = set()
-        self._patience = Backoff(base_s=ANSWER_S, cap_s=300.0)
+        self._patience = Backoff(base_s=ANSWER_S, cap_s=60.0)
         self._watch: asyncio.TimerHandle | None = None
         self.malformed: list[Malformed] = []
         self.stream = MarketStream(

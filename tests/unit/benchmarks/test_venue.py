@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -16,10 +17,13 @@ from lanner.model.market import BookUpdate, Quote
 from lanner.venues.registry import endpoints_of, make_codec, product_spec
 
 START = 1_700_000_000 * SECOND
+PASSES = itertools.count(1_000)
 
 
-def fault(name: str, at_s: float, kind: str = "book", session: int = 1, **params: str) -> dict[str, Any]:
-    line = {"t_ns": int(at_s * SECOND), "fault": name, "kind": kind, "point": "frame"}
+def fault(
+    name: str, at_s: float, kind: str = "book", session: int = 1, n: int = 0, **params: str
+) -> dict[str, Any]:
+    line = {"t_ns": int(at_s * SECOND), "fault": name, "kind": kind, "point": "frame", "n": n or next(PASSES)}
     return {**line, "target": f"session {session}", "params": params}
 
 
@@ -66,6 +70,18 @@ def test_what_happens_to_a_connection_that_is_silent_already_is_moot() -> None:
     joined = judged(faults, gap(9.9, 40.0, 41.0))
     assert joined.moot == {"drop/book": 1}
     assert joined.found == {"half-open/book": 1, "drop/book": 1}
+
+
+def test_a_frame_that_was_lost_and_sent_twice_was_not_lost() -> None:
+    joined = judged([fault("drop", 10.0, n=7), fault("duplicate", 10.0, n=7)], [])
+    assert joined.moot == {"drop/book": 1}
+    assert not joined.missing
+
+
+def test_a_spoiled_frame_that_went_down_with_its_connection_is_moot_and_its_connection_is_not() -> None:
+    joined = judged([fault("garble", 10.0), fault("close", 10.1)], [])
+    assert joined.moot == {"garble/book": 1}
+    assert [one["fault"] for one in joined.missing] == ["close/book"]
 
 
 def test_a_gap_that_never_heals_lasts_to_the_end() -> None:
