@@ -6,9 +6,9 @@ same commands and the same fingerprint: ``replay`` does that, and is also how a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -19,7 +19,7 @@ from lanner.engine.cache import Cache
 from lanner.engine.emergency import flatten, halt
 from lanner.engine.engine import Engine
 from lanner.model.commands import Command
-from lanner.model.market import Bar
+from lanner.model.market import Bar, MarketData
 from lanner.risk.gate import TradingState
 from lanner.storage.journal import (
     COMMAND_KINDS,
@@ -51,6 +51,14 @@ class Heart:
         self.inputs = 0
         self.commands = 0
         self.broken = ""
+        self._script: Iterator[Record] | None = None
+
+    def rehearse(self, records: Iterable[Record]) -> None:
+        """Take what is already in the journal as written: the next inputs and commands must be these.
+
+        Behind the last of them everything is written again. Something else raises ``DataError``.
+        """
+        self._script = (record for record in records if record.kind not in _TOLD)
 
     # -- what a driver sees of the engine ------------------------------------------------------------------
 
@@ -117,6 +125,8 @@ class Heart:
         return commands
 
     def _write(self, message: Any, ts: int) -> None:
+        if self._script is not None and self._is_written(message):
+            return
         if self.broken:
             raise JournalFault("the journal is broken", found=self.broken)
         try:
@@ -129,7 +139,26 @@ class Heart:
                 fix="Make room on the disk; the session must not trade without its journal.",
             ) from error
 
+    def _is_written(self, message: Any) -> bool:
+        assert self._script is not None
+        record = next(self._script, None)
+        if record is None:
+            self._script = None
+            return False
+        # market data come from the journal themselves, and an empty side of a book does not equal itself
+        if type(record.message) is not type(message) or (
+            type(message) not in _MARKET_DATA and record.message != message
+        ):
+            raise DataError(
+                f"record {record.seq} of the journal cannot be repeated",
+                expected=_name(record.message),
+                found=_name(message),
+            )
+        return True
 
+
+_TOLD = frozenset({Kind.SESSION, Kind.NOTE, Kind.CHECKPOINT})
+_MARKET_DATA = frozenset(get_args(MarketData))
 CONTROLS = ("start", "stop", "pause", "resume", "state", "halt", "flatten", "recovered")
 
 

@@ -11,12 +11,17 @@ from lanner.backtest.wires import Plan as Wiring
 from lanner.live.assumptions import paper_venue
 from lanner.model.market import Bar
 from lanner.sim.venue import SimVenue
+from lanner.storage.journal import Kind, read_journal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lanner.engine.engine import Engine
     from lanner.live.build import Plan
     from lanner.live.heart import Heart
     from lanner.model.commands import Command
+
+DATA_KINDS = frozenset({Kind.BAR, Kind.QUOTE, Kind.TRADE, Kind.BOOK, Kind.MARK, Kind.FUNDING})
 
 
 class ReceivedDriver(Driver):
@@ -62,6 +67,24 @@ class PaperVenues:
         self._driver = ReceivedDriver(cast("Engine", heart), venues, Wiring(modes=modes))
         self._now = 0
         self.venues = venues
+
+    def rebuild(self, heart: Heart, folder: Path) -> None:
+        """Play a session's journal again, so that its venues hold what they held; see ``Heart.rehearse``."""
+        heart.rehearse(read_journal(folder))
+        last = 0
+        for record in read_journal(folder):
+            last = max(last, record.ts)
+            if record.kind in DATA_KINDS:
+                self.data(record.message)
+            elif record.kind is Kind.WARM:
+                heart.warm(record.message.bar)
+            elif record.kind is Kind.CONTROL:
+                control = record.message
+                self.pass_time(record.ts)
+                self.send(
+                    heart.control(control.action, record.ts, control.reason, **control.details), record.ts
+                )
+        self.pass_time(last)
 
     @property
     def next_due(self) -> int:

@@ -220,7 +220,8 @@ class Session:
             self.heart.journal.append(head_of(self.plan, self.id, wall_ns()), self.now())
             self._control("start")
             return
-        self.recovered = replay(self.engine, read_journal(self.folder / "journal"))
+        own = self.engine if self.is_live else build_engine(self.plan, self.id)
+        self.recovered = replay(own, read_journal(self.folder / "journal"))
         if not self.recovered.faithful:
             raise ConfigError(
                 "the session cannot be continued: its strategies now decide otherwise than they did",
@@ -228,6 +229,8 @@ class Session:
                 found=self.recovered.differences[0],
                 fix="Start a new session; `lanner reconcile` shows what the venue holds.",
             )
+        if isinstance(self.venues, PaperVenues):
+            self.venues.rebuild(self.heart, self.folder / "journal")
         self.heart.inputs = self.recovered.inputs
         for route in self.engine.subscriptions.bars.values():
             if route.history:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,24 @@ def test_a_comparison_can_be_made_from_python(lanner: Lanner, venue: Venue, stra
     assert report.gap == 0
     assert not report.alone
     assert len(report.curves["session"]) == len(report.curves["backtest"]) > 2
+
+
+def test_a_killed_paper_session_that_is_continued_still_equals_its_backtest(
+    lanner: Lanner, venue: Venue, write: Any
+) -> None:
+    words = trade(venue, write("maker"), "--session", "again")
+    process = lanner.start("paper", *words)
+    journal = lanner.home / "sessions" / "again" / "journal" / "000001.journal"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and b"bid" in journal.read_bytes() and journal.stat().st_size > 30_000):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    before = lanner.json("replay", "again")
+    assert before["open_orders"] > 0
+    told = lanner.json("paper", *words, "--for", "4")
+    assert told["orders"] > before["orders"]
+    assert lanner.json("replay", "again")["faithful"]
+    assert_equal(lanner.json("parity", "again"), 4)

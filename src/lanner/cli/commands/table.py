@@ -20,7 +20,7 @@ COMMANDS = (
     Command(
         "demo",
         "lanner.cli.commands.demo:demo",
-        "Show the whole way offline: a backtest, paper and live trading at a simulated venue, parity.",
+        "Show the whole way offline: backtest, paper and live trading, parity.",
         "Start here",
     ),
     Command(

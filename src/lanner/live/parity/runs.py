@@ -11,11 +11,10 @@ from pathlib import Path
 from lanner.engine.engine import Engine
 from lanner.live.build import Plan, build_engine
 from lanner.live.heart import Replayed, apply_control, replay
-from lanner.live.paper import PaperVenues
+from lanner.live.paper import DATA_KINDS, PaperVenues
 from lanner.model.market import Quote
 from lanner.storage.journal import Control, Kind, Record, read_journal
 
-DATA_KINDS = frozenset({Kind.BAR, Kind.QUOTE, Kind.TRADE, Kind.BOOK, Kind.MARK, Kind.FUNDING})
 LIFE = frozenset({"start", "stop"})
 """Controls that belong to every session; the others are what people and guards did."""
 CURVE_POINTS = 600
