@@ -17,6 +17,7 @@ from lanner.core.bus import MessageBus
 from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine, LogSink
 from lanner.live.config import SessionConfig
+from lanner.live.deadman import check_dead_man
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import split_series, timeframe_ns
 from lanner.risk.checks import RiskLimits
@@ -58,7 +59,9 @@ def make_plan(config: SessionConfig, known: Mapping[str, Instrument]) -> Plan:
                 expected=f"a rate for {name}",
                 fix=f"Add `rates: {{{name}: 1}}`, or trade instruments of one currency.",
             )
-    return Plan(config, instruments, currency, products_of_session(config))
+    plan = Plan(config, instruments, currency, products_of_session(config))
+    check_dead_man(plan)
+    return plan
 
 
 def products_of_session(config: SessionConfig) -> tuple[str, ...]:

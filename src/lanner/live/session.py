@@ -22,6 +22,7 @@ from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
 from lanner.live.build import Plan, build_engine, head_of, warm_needs, wishes_of
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.control import ControlServer
+from lanner.live.deadman import DeadMan
 from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.heart import Heart, JournalFault, Replayed, replay
 from lanner.live.killswitch import KillReport, kill_session, locked
@@ -114,6 +115,7 @@ class Session:
         )
         self.links: dict[str, Link] = {}
         self.venues: PaperVenues | RealVenues | None = None
+        self._dead_man: DeadMan | None = None
         self._gateways: list[MarketGateway] = []
         self._waiting: list[MarketData] | None = []
         self._bars: dict[str, int] = {}
@@ -269,6 +271,17 @@ class Session:
     async def _enter_venue(self) -> None:
         if isinstance(self.venues, RealVenues):
             await self.venues.start(recovering=self.recovered is not None)
+            if self.plan.config.recovery.dead_man_s is not None:
+                self._dead_man = DeadMan(self.plan, self.links, self._is_well, self._trouble)
+                await self._dead_man.arm()
+                self._spawn(self._dead_man.keep())
+
+    def _is_well(self) -> bool:
+        return self._fault is None and not self.heart.broken
+
+    def _trouble(self, text: str) -> None:
+        self.health.last_error = text
+        self.bus.publish("risk.trouble", text)
 
     def _release(self) -> None:
         """Hand over what came while the past was being fetched, and go on with what comes."""
@@ -451,6 +464,8 @@ class Session:
         if self._fault is None and not self.heart.broken and self.engine.started:
             self._control("stop", "the session ends")
             self.heart.checkpoint()
+        if self._dead_man is not None and self._is_well():
+            await self._dead_man.disarm()
         if isinstance(self.venues, RealVenues):
             await self.venues.stop()
         if not self.heart.broken:
