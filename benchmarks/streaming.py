@@ -64,7 +64,7 @@ class Meter:
 
     def emit(self, version: str, **more: Any) -> None:
         """Print the line that the runner reads."""
-        delays = sorted(self.delays[self.begin :])
+        delays = sorted(self.delays[min(self.begin, len(self.delays) // 2) :])
         latency = {
             name: delays[min(len(delays) - 1, int(len(delays) * share))] / 1e3
             for name, share in (("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999), ("max_us", 1.0))
@@ -72,7 +72,8 @@ class Meter:
         }
         line = {
             "version": version,
-            "messages": min(self.seen, self.end) - self.begin,
+            "messages": max(0, min(self.seen, self.end) - self.begin),
+            "shown": len(self.delays),
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
             "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
@@ -97,6 +98,6 @@ def arguments() -> argparse.Namespace:
 async def until_idle(meter: Meter, seconds: float = 3.0) -> None:
     """Return when nothing has come for so long: for readers that pass over messages when they are behind."""
     seen = -1
-    while meter.seen != seen or meter.seen < meter.begin:
+    while meter.seen != seen or not meter.seen:
         seen = meter.seen
         await asyncio.sleep(seconds)

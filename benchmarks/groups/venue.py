@@ -92,9 +92,16 @@ def _turns(rounds: int, names: list[str], measure: Any) -> Runs:
             try:
                 runs[name].append(measure(name))
             except (RuntimeError, subprocess.TimeoutExpired) as error:
-                print(f"# {name} failed: {str(error)[-500:]}", flush=True)
-                runs[name].append({"failed": str(error).strip().splitlines()[-1][:300]})
+                runs[name].append({"failed": _reason(str(error))})
+                print(f"# {name} failed: {runs[name][-1]['failed']}", flush=True)
     return runs
+
+
+def _reason(text: str) -> str:
+    """Return the line that names the error, also where an interpreter complained at its end about what it left."""
+    lines = [line.strip() for line in text.splitlines()]
+    named = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception", "Expired"))]
+    return (named or [line for line in lines if line] or ["no message"])[0][:300]
 
 
 # -- reading -----------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import urllib.request
 from importlib.metadata import version
 
 import binance_sdk_spot.spot as sdk
@@ -23,9 +25,8 @@ async def main() -> None:
     session = await client.websocket_api.create_connection()
     if asked["key"] == "ed25519":
         await session.session_logon()
-    told = (await session.ticker_book(symbol="BTCUSDT")).data().result
-    ticker = getattr(told, "actual_instance", None) or told
-    px = int(float(ticker.bid_price) * 0.97)
+    with urllib.request.urlopen(f"{asked['http']}/api/v3/ticker/bookTicker?symbol=BTCUSDT") as answer:
+        px = int(float(json.load(answer)["bidPrice"]) * 0.97)
     wire = ordering.Wire()
     wire.watch()
     for number in range(count + ordering.WARM_UP):
