@@ -12,6 +12,7 @@ from lanner.core.clock import LogicalClock, TimerEvent
 from lanner.core.errors import InvalidOrderError, NotFoundError, RiskRefusedError
 from lanner.core.ids import IdFactory
 from lanner.execution import lifecycle
+from lanner.execution.abilities import Abilities
 from lanner.execution.exits import ExitPlan
 from lanner.execution.guards import ROI_OWNER, Guards
 from lanner.execution.held import HeldOrders
@@ -72,6 +73,7 @@ class ExecutionEngine:
         self.refusal: RiskRefusedError | None = None
         self.shared: frozenset[str] = frozenset()
         self.gate = Gate()
+        self.abilities = Abilities()
         self.risk: RiskEngine | None = None
         self.guards = Guards(self)
         self.held = HeldOrders(self)
@@ -88,6 +90,8 @@ class ExecutionEngine:
         self.orders[order.order_id] = order
         self.intents += 1
         denial = check_intents(self.intents, self.limits)
+        if denial is None and self.abilities:
+            denial = self.abilities.check(order, plan)
         if denial is None and parent is None:
             denial = self._veto(order)
         if denial is not None:
@@ -136,12 +140,13 @@ class ExecutionEngine:
             )
         changed = copy(order)
         _change(changed, lots, px_ticks, stop_ticks)
-        if not held and _is_more(changed, order):
+        denial = None if held or not self.abilities else self.abilities.check_amend(order)
+        if denial is None and not held and _is_more(changed, order):
             denial = self._veto(changed, is_new=False)
-            if denial is not None:
-                self.denied_amends += 1
-                self._denied(order, denial, "an amend was denied: ")
-                return False
+        if denial is not None:
+            self.denied_amends += 1
+            self._denied(order, denial, "an amend was denied: ")
+            return False
         if lots is not None and order.group_kind is GroupKind.BRACKET:
             self.guards.sized_by_hand(order)
         if held:

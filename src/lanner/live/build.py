@@ -18,6 +18,7 @@ from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine, LogSink
 from lanner.live.config import SessionConfig
 from lanner.live.deadman import check_dead_man
+from lanner.model.features import impossible_in
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import split_series, timeframe_ns
 from lanner.risk.checks import RiskLimits
@@ -121,7 +122,9 @@ def build_engine(
     for strategy, allocation, instruments in _strategies(config):
         engine.add_strategy(strategy, config.cash * Decimal(repr(allocation)), instruments)
     for name in plan.instruments:
-        for kind, spec in sources_of(product_spec(product_of(name))):
+        facts = product_spec(product_of(name))
+        engine.execution.abilities.forbid(name, impossible_in(facts.capabilities))
+        for kind, spec in sources_of(facts):
             engine.subscriptions.add_source(kind, name, spec)
     return engine
 

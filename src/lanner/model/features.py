@@ -84,3 +84,8 @@ def features_of(command: Command) -> Iterator[str]:
         yield from features_of_order(command)
     elif isinstance(command, AmendOrder):
         yield Feature.AMEND
+
+
+def impossible_in(table: Mapping[str, Support]) -> frozenset[str]:
+    """Return the features that a capability table rules out."""
+    return frozenset(feature for feature, support in table.items() if support is Support.IMPOSSIBLE)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.engine.subscriptions import MissingSeriesError
+from lanner.model.features import Support
 from lanner.model.timeframes import TIMEFRAMES_NS
+from lanner.research.features_used import FeatureUse, check_venue
 from lanner.research.lint import check_source
 from lanner.research.lookahead import check_lookahead
 from lanner.research.lookahead_vector import check_vector
@@ -41,6 +43,7 @@ CHECKS = (
     "activity",
     "outside",
     "source",
+    "venue",
 )
 OnStep = Callable[[str], None]
 
@@ -65,6 +68,11 @@ class CheckReport:
         return sorted(found, key=lambda finding: finding.severity != "error")
 
     @property
+    def features(self) -> list[FeatureUse]:
+        """Return the order features that were compared with a venue's."""
+        return [use for outcome in self.outcomes for use in outcome.features]
+
+    @property
     def ok(self) -> bool:
         """Tell whether there is no error; warnings do not count."""
         return all(finding.severity != "error" for finding in self.findings)
@@ -87,6 +95,7 @@ class CheckReport:
             ],
             "findings": [finding.as_dict() for finding in self.findings],
             "notes": self.notes,
+            **({"features": [use.as_dict() for use in self.features]} if self.features else {}),
         }
 
 
@@ -100,6 +109,7 @@ def check_strategy(
     seed: int = 1,
     budget: int = BUDGET,
     processes: OtherProcesses | None = None,
+    tables: Mapping[str, Mapping[str, Support]] | None = None,
     on_step: OnStep | None = None,
 ) -> CheckReport:
     """Check a strategy for what makes a backtest lie, and return what was found.
@@ -107,27 +117,33 @@ def check_strategy(
     ``strategy`` is what ``load_strategy`` takes, or a class. It is played on the data of ``config``, on a ``world``
     already in memory, else on synthetic bars of its own or the given timeframe. ``budget`` bounds the bars at which
     the future is taken away. ``processes`` are Python processes to compare with; unless given they are started here.
+    ``tables`` are the capabilities of products that the strategy shall trade on.
     """
     tell = on_step or _nothing
     tell("run")
     with settled_memory():
         stage = _stage(strategy, config, world, dict(params or {}), timeframe, seed, budget)
         if processes is not None or not stage.ref:
-            return _checked(stage, processes, tell)
+            return _checked(stage, processes, tables or {}, tell)
         with OtherProcesses() as started:
-            return _checked(stage, started, tell)
+            return _checked(stage, started, tables or {}, tell)
 
 
 def _nothing(_check: str) -> None:
     """Tell nobody."""
 
 
-def _checked(stage: Stage, processes: OtherProcesses | None, tell: OnStep) -> CheckReport:
+def _checked(
+    stage: Stage,
+    processes: OtherProcesses | None,
+    tables: Mapping[str, Mapping[str, Support]],
+    tell: OnStep,
+) -> CheckReport:
     run = Outcome("run", note=f"{len(stage.reference.decisions)} commands to the venue")
     outcomes = [run]
     if stage.reference.error is not None:
         run.findings.append(_crash(stage))
-    steps: Sequence[tuple[str, Callable[[], Outcome | tuple[Outcome, ...]]]] = (
+    steps: list[tuple[str, Callable[[], Outcome | tuple[Outcome, ...]]]] = [
         ("determinism", lambda: check_repeats(stage, processes)),
         ("look-ahead", lambda: check_lookahead(stage)),
         ("vector", lambda: check_vector(stage)),
@@ -136,7 +152,9 @@ def _checked(stage: Stage, processes: OtherProcesses | None, tell: OnStep) -> Ch
         ("activity", lambda: check_activity(stage)),
         ("outside", lambda: check_outside(stage)),
         ("source", lambda: check_source(source_files(stage))),
-    )
+    ]
+    if tables:
+        steps.append(("venue", lambda: check_venue(stage, source_files(stage), tables)))
     for name, step in steps:
         tell(name)
         came = step()

@@ -21,6 +21,7 @@ from lanner.strategy.registry import load_strategy
 if TYPE_CHECKING:
     import polars as pl
 
+    from lanner.research.features_used import FeatureUse
     from lanner.strategy.base import Strategy
 
 
@@ -102,12 +103,16 @@ class Stage:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one check found, and in a few words what it did; ``done`` is False when it does not apply."""
+    """What one check found, and in a few words what it did; ``done`` is False when it does not apply.
+
+    ``features`` are the order features that a comparison with a venue lists.
+    """
 
     check: str
     findings: list[Finding] = field(default_factory=list)
     note: str = ""
     done: bool = True
+    features: list[FeatureUse] = field(default_factory=list)
 
     @property
     def status(self) -> str:

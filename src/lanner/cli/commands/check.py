@@ -61,6 +61,12 @@ def check(
         Parameter(name="--set", group=_WHAT, help="Any other setting, e.g. cash=5000. Needs --data."),
     ] = None,
     catalog: Annotated[Path | None, Parameter(group=_WHAT, help="Folder of the catalog.")] = None,
+    venue: Annotated[
+        str | None,
+        Parameter(
+            group=_WHAT, help="Say what a venue makes of each order feature: native, emulated, impossible."
+        ),
+    ] = None,
     json: Annotated[bool, Parameter(group=_OUT, help="Print one JSON object.")] = False,
     quiet: Annotated[bool, Parameter(group=_OUT, help="Print only the findings, one a line.")] = False,
 ) -> int:
@@ -93,6 +99,7 @@ def check(
             timeframe=timeframe,
             seed=seed,
             budget=budget,
+            tables=_tables(venue),
             on_step=on_step,
         )
     if json:
@@ -105,6 +112,13 @@ def check(
             note(f"note: {text}")
         print(render(report))
     return 0 if report.ok else 1
+
+
+def _tables(venue: str | None) -> dict[str, Any]:
+    """Return the capability tables of a venue's products."""
+    from lanner.venues.registry import product_spec, products_of
+
+    return {} if venue is None else {name: product_spec(name).capabilities for name in products_of(venue)}
 
 
 def _settings(
@@ -166,12 +180,31 @@ def render(report: CheckReport) -> str:
         "",
         table(["CHECK", "RESULT", "WHAT WAS DONE"], rows),
     ]
+    if report.features:
+        parts += ["", _features(report)]
     for finding in report.findings:
         parts += ["", *_finding_lines(finding)]
     errors = sum(1 for finding in report.findings if finding.severity == "error")
     warnings = len(report.findings) - errors
-    parts += ["", _verdict(errors, warnings)]
+    only_venue = all(f.check == "venue" for f in report.findings if f.severity == "error")
+    parts += ["", _verdict(errors, warnings, only_venue=only_venue)]
     return "\n".join(parts)
+
+
+def _features(report: CheckReport) -> str:
+    from lanner.cli.output import table
+
+    products = list(report.features[0].support)
+    rows = [
+        [
+            use.feature.replace("_", " "),
+            f"{use.commands:,}",
+            _cut(", ".join(map(str, use.lines)), 24),
+            *use.support.values(),
+        ]
+        for use in report.features
+    ]
+    return table(["ORDER FEATURE", "COMMANDS", "LINES", *map(str.upper, products)], rows, right="1")
 
 
 def _name(ref: str) -> str:
@@ -179,7 +212,9 @@ def _name(ref: str) -> str:
     return f"{Path(path).name}{colon}{member}"
 
 
-def _verdict(errors: int, warnings: int) -> str:
+def _verdict(errors: int, warnings: int, *, only_venue: bool) -> str:
+    if errors and only_venue:
+        return f"{errors} {'error' if errors == 1 else 'errors'}: as it is, it cannot trade there."
     if errors:
         return (
             f"{errors} {'error' if errors == 1 else 'errors'}: do not believe this strategy's backtest yet."

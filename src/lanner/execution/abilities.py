@@ -1,0 +1,74 @@
+"""What each instrument's venue can do with orders, asked before an order leaves: the impossible is denied here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lanner.execution.exits import ExitPlan
+from lanner.model.features import Feature, features_of_order
+from lanner.model.orders import Order
+from lanner.risk.checks import Denial
+
+LIMIT = "venue_capabilities"
+"""The name under which such a denial is told."""
+
+
+class Abilities:
+    """The impossible features by instrument; empty where the venue is a simulated one that can do everything."""
+
+    __slots__ = ("_impossible",)
+
+    def __init__(self) -> None:
+        self._impossible: dict[str, frozenset[str]] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is impossible anywhere."""
+        return bool(self._impossible)
+
+    def forbid(self, instrument_id: str, features: Iterable[str]) -> None:
+        """Say what an instrument's venue cannot do."""
+        found = frozenset(features)
+        if found:
+            self._impossible[instrument_id] = found
+
+    def check(self, order: Order, plan: ExitPlan | None = None) -> Denial | None:
+        """Return why an order must not leave: its venue cannot do it, or could not protect what it opens."""
+        impossible = self._impossible.get(order.instrument_id)
+        if impossible is None:
+            return None
+        for feature in features_of_order(order):
+            if feature in impossible:
+                return _denial(order, feature, f"{order.instrument.venue} has no {_words(feature)} orders")
+        for feature in features_of_plan(plan) if plan else ():
+            if feature in impossible:
+                text = f"{order.instrument.venue} has no {_words(feature)}, which shall protect this order"
+                return _denial(order, feature, text)
+        return None
+
+    def check_amend(self, order: Order) -> Denial | None:
+        """Return why an order must not be changed, or None."""
+        impossible = self._impossible.get(order.instrument_id)
+        if impossible is None or Feature.AMEND not in impossible:
+            return None
+        return _denial(order, Feature.AMEND, f"{order.instrument.venue} cannot amend orders")
+
+
+def features_of_plan(plan: ExitPlan) -> Iterator[str]:
+    """Return what the exits of a plan ask for."""
+    yield Feature.BRACKET
+    if plan.stop is not None:
+        yield Feature.STOP_MARKET
+    if plan.trail_frac is not None or plan.trail_ticks is not None:
+        yield Feature.TRAILING_STOP
+    if plan.take is not None or plan.roi:
+        yield Feature.LIMIT
+
+
+def _denial(order: Order, feature: str, reason: str) -> Denial:
+    return Denial(
+        LIMIT, f"what {order.instrument.venue} can do", feature, f"{reason} (see `lanner check --venue`)"
+    )
+
+
+def _words(feature: str) -> str:
+    return feature.replace("_", " ")
