@@ -23,7 +23,7 @@ from lanner.live.build import Plan, plan_of
 from lanner.live.byhand import Hand, OrderLog
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.guards import Pulse, born
-from lanner.live.killswitch import CONFIRM_S, LOOK_S, KillReport, VenueSweep, lock
+from lanner.live.killswitch import CONFIRM_S, LOOK_S, REPORT, KillReport, VenueSweep, lock
 from lanner.live.replaying import read_head
 from lanner.model.commands import AmendOrder, Batch, SubmitOrder
 from lanner.model.enums import OrderType, Side
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from lanner.venues.keys import Keys
     from lanner.venues.link import Link
 
-REPORT = "kill-report.json"
 OVERLAP_NS = 60_000_000_000
 STRATEGY = "kill-switch"
 
@@ -227,6 +226,7 @@ class _Ending:
         if order.cum_lots:
             self._closed.add(name)
         if instrument.is_spot and order.cum_lots:
-            self._report.sold[name] = self._report.sold.get(name, 0) + order.cum_lots
+            sold, notional = self._report.sold.get(name, (0, 0))
+            self._report.sold[name] = (sold + order.cum_lots, notional + order.notional)
         if order.reason and not order.cum_lots:
             self._note(f"{name}: {order.reason}")

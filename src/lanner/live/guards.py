@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lanner.core.errors import RiskRefusedError
+from lanner.live.adopting import adopt_sales
 from lanner.live.killswitch import lock, take_permission
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
@@ -93,6 +94,7 @@ class SessionGuard:
                 )
             session.set_state(TradingState.ACTIVE, "the kill switch's latch was taken off")
         take_permission(session.folder)
+        adopt_sales(session)
         if session.engine.risk is not None:
             session.engine.risk.on_kill = self._kill_wanted
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LATCH = "killed.json"
 PERMISSION = "resumed.json"
+REPORT = "kill-report.json"
 CONFIRM_S = 20.0
 LOOK_S = 0.25
 
@@ -35,7 +36,7 @@ LOOK_S = 0.25
 class KillReport:
     """What the kill switch did and what the venue says now. ``flat`` is the venue's word, not ours.
 
-    ``sold`` are the lots of spot instruments that were sold beside the session's engine, which must learn of it.
+    ``sold`` are lots, and ticks × lots, of spot instruments sold beside the session's engine, which must learn of it.
     """
 
     reason: str
@@ -47,7 +48,7 @@ class KillReport:
     left: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    sold: dict[str, int] = field(default_factory=dict)
+    sold: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""

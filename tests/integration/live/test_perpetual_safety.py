@@ -85,7 +85,7 @@ def working(lanner: Lanner, venue: Venue) -> list[Any]:
 def test_the_venues_own_switch_cancels_for_the_dead_and_not_for_the_living(
     lanner: Lanner, venue: Venue, tmp_path: Path
 ) -> None:
-    options = ("--no-watchdog", "--set", "recovery.dead_man_s=5")
+    options = ("--no-watchdog", "--set", "recovery.dead_man_s=6")
     process = start(lanner, *words(venue, tmp_path, "switch", *options))
     time.sleep(8.0)
     assert len(working(lanner, venue)) == 1
@@ -119,10 +119,10 @@ def test_the_watchdog_closes_perpetuals_by_what_the_venue_holds(
 def test_a_session_stopped_in_order_leaves_its_order_and_no_switch_armed(
     lanner: Lanner, venue: Venue, tmp_path: Path
 ) -> None:
-    options = ("--no-watchdog", "--set", "recovery.dead_man_s=5")
+    options = ("--no-watchdog", "--set", "recovery.dead_man_s=6")
     process = start(lanner, *words(venue, tmp_path, "stopped", *options))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
-    time.sleep(7.0)
+    time.sleep(8.0)
     assert len(working(lanner, venue)) == 1
     assert lanner.json("kill", "stopped")["flat"]

@@ -87,7 +87,7 @@ def test_the_watchdog_of_a_dead_or_frozen_engine_cancels_sells_confirms_and_latc
     assert report["flat"], report
     assert report["orders_cancelled"] == 1
     assert report["positions_closed"] == 1
-    assert report["sold"] == {"BTC-USDT.BINANCE": report["sold"]["BTC-USDT.BINANCE"]}
+    assert list(report["sold"]) == ["BTC-USDT.BINANCE"]
     assert ("gone" in report["reason"]) == (how is signal.SIGKILL)
     process.communicate(timeout=20)
     assert process.returncode == -signal.SIGKILL
@@ -98,6 +98,14 @@ def test_the_watchdog_of_a_dead_or_frozen_engine_cancels_sells_confirms_and_latc
         "--confirm", "trade binance-spot", "--session", session, code=6,
     )  # fmt: skip
     assert "lanner resume" in refused
+    lanner.run("resume", session, "--reason", "looked at it")
+    told = lanner.json(
+        "live", holder, "-i", "BTC-USDT@binance", "--url", venue.url, "--live",
+        "--confirm", "trade binance-spot", "--session", session, "--for", "2",
+    )  # fmt: skip
+    assert told["trading"] == "ACTIVE"
+    assert not told["positions"]  # what the watchdog sold is known
+    assert lanner.json("replay", session)["faithful"]
 
 
 def test_a_session_that_ends_by_itself_keeps_its_orders_and_its_watchdog_goes(

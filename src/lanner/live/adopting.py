@@ -1,0 +1,40 @@
+"""Tell a session's engine what was sold beside it, when it comes back after its watchdog ended it.
+
+Perpetuals are compared with the venue anyway; of a spot account nobody but the report knows what the sale belonged to.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from lanner.live.killswitch import REPORT
+from lanner.model.reports import PositionAdjusted
+
+if TYPE_CHECKING:
+    from lanner.live.session import Session
+
+
+def adopt_sales(session: Session) -> None:
+    """Book the sales of the last kill report once, as adjustments of the positions that they closed."""
+    path = session.folder / REPORT
+    try:
+        told = json.loads(path.read_text())
+    except FileNotFoundError:
+        return
+    text = f"sold by the watchdog's kill switch of {told['started_ns']}"
+    done = any(getattr(report, "reason", "") == text for report in session.engine.reports)
+    for name, (lots, notional) in ({} if done else told["sold"]).items():
+        _adjust(session, name, lots, max(1, round(notional / lots)), text)
+    path.replace(path.with_name(f"kill-report-{told['started_ns']}.json"))
+
+
+def _adjust(session: Session, name: str, lots: int, px_ticks: int, text: str) -> None:
+    positions = session.engine.portfolio.positions.items()
+    held = [(position.lots, key[0]) for key, position in positions if key[1] == name and position.lots > 0]
+    for has, strategy_id in sorted(held, reverse=True):
+        part = min(has, lots)
+        if part > 0:
+            now = session.now()
+            session.report(PositionAdjusted(strategy_id, name, now, now, -part, px_ticks, text))
+            lots -= part
