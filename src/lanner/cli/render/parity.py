@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from lanner.live.parity.compare import PARTS, ParityReport
+from lanner.live.parity.compare import ParityReport
+from lanner.live.parity.split import PARTS
 from lanner.live.parity.view import MEANINGS, NAMES, clock, pair_json, signed, verdict
 
 SHOWN = 12

@@ -7,7 +7,7 @@ arithmetic; what the parts leave over is shown as the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -16,47 +16,13 @@ from typing import Any
 from lanner.engine.engine import Engine
 from lanner.live.build import Plan, make_plan, plan_of
 from lanner.live.config import SessionConfig
-from lanner.live.parity.join import Joined, join_orders
-from lanner.live.parity.runs import Mids, Run, Story, as_backtest, as_it_was, read_story
+from lanner.live.parity.join import join_orders
+from lanner.live.parity.runs import Run, Story, as_backtest, as_it_was, read_story
+from lanner.live.parity.split import PARTS, ZERO, Pair, Splitter, mark_of
 from lanner.live.replaying import read_head
-from lanner.model.enums import Liquidity, OrderStatus
-from lanner.model.orders import Order
-from lanner.model.reports import OrderFilled, PositionAdjusted
+from lanner.model.reports import PositionAdjusted
 
-ZERO = Decimal(0)
 CENT = Decimal("0.005")
-PARTS = ("latency", "queue_fill", "fees", "funding", "missed_data", "manual_action", "rest")
-_CAUSES = {
-    "latency": "an earlier answer came at another time",
-    "queue_fill": "an earlier fill was another one",
-    "fees": "fees were others before",
-    "missed_data": "market data were missing",
-    "manual_action": "an order was denied before",
-}
-
-
-@dataclass(slots=True)
-class Pair:
-    """One intent on both sides, what its difference is made of, and why, in words."""
-
-    session: Order | None
-    backtest: Order | None
-    session_fills: list[OrderFilled]
-    backtest_fills: list[OrderFilled]
-    parts: dict[str, Decimal]
-    note: str = ""
-
-    @property
-    def either(self) -> Order:
-        """Return the order of one side, the session's where it exists."""
-        found = self.session or self.backtest
-        assert found is not None
-        return found
-
-    @property
-    def gap(self) -> Decimal:
-        """Return the difference of the order's values, session less backtest."""
-        return sum(self.parts.values(), ZERO)
 
 
 @dataclass(slots=True)
@@ -172,7 +138,7 @@ def _split(
     was: Run, same: Run, free: Run, story: Story, *, live: bool
 ) -> tuple[list[Pair], dict[str, Decimal]]:
     """Return the joined orders with their parts, and the parts of the whole gap."""
-    splitter = _Splitter(was.engine, same.engine, story, live=live)
+    splitter = Splitter(was.engine, same.engine, story, live=live)
     joined = join_orders(was.engine.execution.orders.values(), same.engine.execution.orders.values())
     pairs = [splitter.pair(one) for one in joined]
     parts = {name: sum((pair.parts[name] for pair in pairs), ZERO) for name in PARTS}
@@ -183,10 +149,6 @@ def _split(
     return pairs, parts
 
 
-def _mark(engine: Engine, instrument_id: str) -> Decimal:
-    return Decimal(repr(engine.cache.marks.get(instrument_id, 0.0)))
-
-
 def _adjusted(engine: Engine) -> Decimal:
     """Return what the adjustments to the venue's positions are worth at the last price."""
     total = ZERO
@@ -194,16 +156,9 @@ def _adjusted(engine: Engine) -> Decimal:
         if isinstance(report, PositionAdjusted):
             instrument = engine.cache.instrument(report.instrument_id)
             unit = instrument.lot * instrument.multiplier
-            moved = _mark(engine, instrument.id) - instrument.tick * report.px_ticks
+            moved = mark_of(engine, instrument.id) - instrument.tick * report.px_ticks
             total += report.lots * unit * moved * engine.portfolio.rate(instrument.settle)
     return total
-
-
-def _fills_by_order(engine: Engine) -> dict[str, list[OrderFilled]]:
-    found: dict[str, list[OrderFilled]] = {}
-    for fill, order in engine.execution.fills:
-        found.setdefault(order.order_id, []).append(fill)
-    return found
 
 
 def _differs(pair: Pair) -> bool:
@@ -213,163 +168,3 @@ def _differs(pair: Pair) -> bool:
     return (a.lots, a.px_ticks, a.stop_ticks, a.cum_lots, a.notional, a.fees) != (
         b.lots, b.px_ticks, b.stop_ticks, b.cum_lots, b.notional, b.fees,
     )  # fmt: skip
-
-
-class _Splitter:
-    """Split the differences of joined orders, in the order of time: what differed first explains what follows."""
-
-    def __init__(self, was: Engine, same: Engine, story: Story, *, live: bool) -> None:
-        self._was, self._same, self._story, self._live = was, same, story, live
-        self._was_fills, self._same_fills = _fills_by_order(was), _fills_by_order(same)
-        self._cause: dict[str, str] = {}
-
-    def pair(self, joined: Joined) -> Pair:
-        a, b = joined.session, joined.backtest
-        pair = Pair(
-            a,
-            b,
-            self._was_fills.get(a.order_id, []) if a is not None else [],
-            self._same_fills.get(b.order_id, []) if b is not None else [],
-            dict.fromkeys(PARTS, ZERO),
-        )
-        rate = self._was.portfolio.rate(joined.either.instrument.settle)
-        price = (self._worth(self._was, a) - self._worth(self._same, b)) * rate
-        if a is None or b is None:
-            order = joined.either
-            fees = order.fees * rate if a is None else -order.fees * rate
-            self._follow(pair, price + fees, f"only in the {'backtest' if a is None else 'session'}")
-            return pair
-        pair.parts["fees"] = (b.fees - a.fees) * rate
-        if self._missed(a, b) and price:
-            pair.parts["missed_data"] = price
-            pair.note = _CAUSES["missed_data"]
-        else:
-            self._split_price(pair, a, b, price, rate)
-        first = _first(pair, a, b)
-        if first:
-            self._cause.setdefault(a.strategy_id, first)
-        return pair
-
-    def _split_price(self, pair: Pair, a: Order, b: Order, price: Decimal, rate: Decimal) -> None:
-        """Split a difference in price and quantity; a quantity asked for differently follows from something before."""
-        if _limits(a) != _limits(b):
-            self._follow(pair, price, "another price was asked")
-            return
-        common = min(a.cum_lots, b.cum_lots)
-        latency = self._latency(pair, common) * rate
-        if _asked_alike(a, b):
-            pair.note = _note(a, b)
-            both = price
-        else:
-            unit = a.instrument.lot * a.instrument.multiplier * a.instrument.tick
-            both = ZERO
-            if common:
-                both = (
-                    int(a.side)
-                    * common
-                    * unit
-                    * rate
-                    * (b.notional / Decimal(b.cum_lots) - a.notional / Decimal(a.cum_lots))
-                )
-            self._follow(pair, price - both, "another size was asked")
-        pair.parts["latency"] += latency
-        pair.parts["queue_fill"] += both - latency
-
-    def _worth(self, engine: Engine, order: Order | None) -> Decimal:
-        """Return what an order's fills are worth at the last price, fees aside, in its settle currency."""
-        if order is None:
-            return ZERO
-        instrument = order.instrument
-        unit = instrument.lot * instrument.multiplier
-        gained = order.cum_lots * _mark(engine, instrument.id) - instrument.tick * order.notional
-        return int(order.side) * unit * gained
-
-    def _follow(self, pair: Pair, amount: Decimal, what: str) -> None:
-        """Give what only one side has to what made it so, or to the rest when nothing differed before."""
-        cause = self._reason(pair)
-        pair.parts[cause or "rest"] += amount
-        if cause:
-            pair.note = f"{what}: {_CAUSES[cause]}"
-            self._cause.setdefault(pair.either.strategy_id, cause)
-
-    def _reason(self, pair: Pair) -> str:
-        order = pair.either
-        if self._missed(*(one for one in (pair.session, pair.backtest) if one is not None)):
-            return "missed_data"
-        return self._cause.get(order.strategy_id, "")
-
-    def _missed(self, *orders: Order) -> bool:
-        """Tell whether market data were missing while one of the orders was decided on or worked."""
-        return any(
-            begin <= order.ts_last and order.ts_init <= end
-            for begin, end, _ in self._story.gaps
-            for order in orders
-        )
-
-    def _latency(self, pair: Pair, lots: int) -> Decimal:
-        """Return what it cost that the market had moved when the session's order met it.
-
-        Only takers meet the market as it stands; who rests is filled at his own price, whenever that is.
-        """
-        ours, theirs = pair.session_fills, pair.backtest_fills
-        instrument = pair.either.instrument
-        mids = self._story.mids.get(instrument.id)
-        if not lots or mids is None or not _takes(ours) or not _takes(theirs):
-            return ZERO
-        met = _average_mid(mids, ours, received=not self._live)
-        expected = _average_mid(mids, theirs, received=True)
-        if met is None or expected is None:
-            return ZERO
-        return int(pair.either.side) * lots * instrument.lot * instrument.multiplier * (expected - met)
-
-
-def _note(a: Order, b: Order) -> str:
-    """Say in words how the ends of two orders differ that were asked for alike."""
-    if a.cum_lots == b.cum_lots and a.notional == b.notional:
-        return "" if a.fees == b.fees else "other fees"
-    if a.status is not b.status:
-        told = a.reason or b.reason
-        return f"{a.status.name.lower()} in the session, {b.status.name.lower()} in the backtest" + (
-            f": {told}" if told else ""
-        )
-    return "filled at another price" if a.cum_lots == b.cum_lots else "another quantity was filled"
-
-
-def _asked_alike(a: Order, b: Order) -> bool:
-    return (a.lots, a.reduce_only, a.post_only) == (b.lots, b.reduce_only, b.post_only)
-
-
-def _limits(order: Order) -> tuple[object, ...]:
-    return order.px_ticks, order.stop_ticks, order.trail_ticks, order.trail_frac
-
-
-def _takes(fills: Sequence[OrderFilled]) -> bool:
-    return any(fill.liquidity is not Liquidity.MAKER for fill in fills)
-
-
-def _average_mid(mids: Mids, fills: Iterable[OrderFilled], *, received: bool) -> Decimal | None:
-    total, lots = ZERO, 0
-    for fill in fills:
-        mid = mids.at(fill.ts_event, received=received)
-        if mid is None:
-            return None
-        total += Decimal(repr(mid)) * fill.lots
-        lots += fill.lots
-    return total / lots
-
-
-def _first(pair: Pair, a: Order, b: Order) -> str:
-    """Return what a pair's difference is made of, as the reason for what follows from it."""
-    if OrderStatus.DENIED in (a.status, b.status) and a.status is not b.status:
-        return "manual_action"
-    if pair.parts["missed_data"]:
-        return "missed_data"
-    latency, fill = pair.parts["latency"], pair.parts["queue_fill"]
-    if latency or fill:
-        return "latency" if abs(latency) >= abs(fill) else "queue_fill"
-    if pair.parts["fees"]:
-        return "fees"
-    told_at = [
-        max((f.ts_recv for f in fills), default=0) for fills in (pair.session_fills, pair.backtest_fills)
-    ]
-    return "latency" if told_at[0] != told_at[1] or a.ts_init != b.ts_init else ""

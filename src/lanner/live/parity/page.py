@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lanner.backtest.report.frame import render_page, safe_json
-from lanner.live.parity.compare import PARTS, Pair, ParityReport
+from lanner.live.parity.compare import ParityReport
+from lanner.live.parity.split import PARTS, Pair
 from lanner.live.parity.view import MEANINGS, NAMES, clock, pair_json, signed, verdict
 from lanner.storage.files import write_atomic
 

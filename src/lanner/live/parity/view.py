@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from lanner.live.parity.compare import PARTS, Pair, ParityReport
+from lanner.live.parity.compare import ParityReport
+from lanner.live.parity.split import PARTS, Pair
 from lanner.model.orders import Order
 from lanner.model.reports import OrderFilled
 
