@@ -188,3 +188,22 @@ def test_a_live_book_counts_finer_when_the_venue_shows_prices_off_the_grid() -> 
         book.apply(BookUpdate(instrument.id, 3, 3, ((float("inf"), 1.0),), ()))
     with pytest.raises(DataError):
         L2Book(instrument).apply(BookUpdate(instrument.id, 1, 1, ((0.25965, 5.0),), (), True))
+
+
+def test_a_whole_book_of_known_prices_drops_empty_levels_and_keeps_dust() -> None:
+    book = L2Book(ETH)
+    levels = [(99.9, 1.0), (99.8, 2.0)], [(100.1, 0.5), (100.2, 4.0)]
+    book.apply(update(*levels, snapshot=True, seq=1))
+    book.apply(update([(99.9, 0.0), (99.8, 1e-9)], [(100.1, 0.5)], snapshot=True, seq=2))
+    assert book.ticks(Side.BUY) == [(book.ticks(Side.BUY)[0][0], 1)]
+    assert book.best_bid == 99.8
+    assert book.level_count(Side.SELL) == 1
+
+
+def test_a_whole_book_with_a_wrong_quantity_leaves_the_book_as_it_was() -> None:
+    book = L2Book(ETH)
+    book.apply(update([(99.9, 1.0), (99.8, 2.0)], [(100.1, 0.5)], snapshot=True, seq=1))
+    for wrong in (-1e-9, -1.0, float("nan")):
+        with pytest.raises(DataError, match="not a quantity"):
+            book.apply(update([(99.9, 3.0)], [(100.1, wrong)], snapshot=True, seq=2))
+    assert (book.seq, book.bid_qty, book.ask_qty) == (1, 1.0, 0.5)
