@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ABSENCE_NS = 10_000_000_000
 """How long after its sending an order that the venue has never heard of is still waited for."""
 LOOK_S = 0.25
+LOOK_AT_MOST_S = 2.0
+"""How long to wait between two questions, first and in the end: questions count in the venue's limits."""
 WAIT_S = 15.0
 """How long an order's state is asked for."""
 GRACE_S = 2.0
@@ -202,7 +204,7 @@ class Hand:
 
     async def _follow(self, order: Order, wait_s: float) -> None:
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, pause = loop.time(), LOOK_S
         while not order.is_final and loop.time() - started < wait_s:
             try:
                 known = await self._look(order, patient=loop.time() < started + GRACE_S)
@@ -213,7 +215,8 @@ class Hand:
             else:
                 if known and not _ends_at_once(order):
                     return
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LOOK_AT_MOST_S)
 
     async def _look(self, order: Order, *, patient: bool) -> bool:
         """Ask for an order and take over what the venue says; while patient, wait for fills that lag behind."""
@@ -222,6 +225,8 @@ class Hand:
             codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
         )
         fills: list[VenueFill] = []
+        if told is None and wall_ns() - order.ts_last < ABSENCE_NS:
+            return False
         if told is None or told.cum_lots:
             fills = await ask_fills(self.link, order.instrument_id, max(0, order.ts_init - _OVERLAP_NS))
         known = order.cum_lots + sum(report.lots for report in own_fills(order, fills))
@@ -254,7 +259,7 @@ class Hand:
 
     async def _gone(self, order: VenueOrder, trouble: str, wait_s: float) -> Cancelled:
         loop = asyncio.get_running_loop()
-        end = loop.time() + wait_s
+        end, pause = loop.time() + wait_s, LOOK_S
         last: VenueOrder | None = None
         codec = self.link.codec
         while True:
@@ -268,7 +273,8 @@ class Hand:
                 trouble = error.what
             if loop.time() > end:
                 return Cancelled(order, last.status if last else None, last.cum_lots if last else 0, trouble)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LOOK_AT_MOST_S)
 
     async def _not_working(self, instrument_id: str, wanted: str, working: list[VenueOrder]) -> NotFoundError:
         ended = await self.find(instrument_id, wanted)

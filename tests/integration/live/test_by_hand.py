@@ -187,7 +187,7 @@ def test_an_order_whose_answer_is_lost_is_asked_for_and_never_sent_twice(trader:
 def test_an_order_that_never_arrived_is_told_as_such(trader: Trader) -> None:
     trader.fault(f"lose-request:count=1,method=POST,path={PLACES[trader.product]}")
     told = trader.order("buy", "0.01", trader.near(0.97), "--wait", "30", code=1)
-    assert (told["status"], told["code"]) == ("REJECTED", "NEVER_ARRIVED")
+    assert (told["status"], told["code"]) == ("REJECTED", "NEVER_ARRIVED"), told
     assert trader.working() == []
 
 

@@ -122,8 +122,8 @@ def test_the_sample_of_a_session_is_legal_and_runs(lanner: Lanner, venue: Venue,
 def test_run_strategy_is_paper_unless_it_is_told_otherwise(
     lanner: Lanner, venue: Venue, settings: Path, strategy: str
 ) -> None:
-    words = ("run-strategy", "-s", strategy, "-c", str(settings), "--url", venue.url)
-    words = (*words, "--set", "risk.max_order_notional=100000")
+    words: tuple[str, ...] = ("run-strategy", "-s", strategy, "-c", str(settings), "--url", venue.url)
+    words += ("--set", "risk.max_order_notional=100000")
     told = lanner.json(*words, "--capital", "5000", "--interval", "0.5", "--duration", "0.05")
     assert told["mode"] == "paper"
     assert told["fills"] > 0
