@@ -205,6 +205,25 @@ def test_a_live_session_is_explained_and_its_page_shows_it(
     assert "connect-src &#39;none&#39;" in text or "connect-src 'none'" in text
 
 
+def test_a_live_session_on_a_slow_and_torn_line_is_explained(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    lanner.run("venue", "faults", venue.control, "latency:ms=60", "close:p=0.02,kind=market,count=2")
+    try:
+        told = lanner.json(*live(venue, strategy, "--for", "7"))
+    finally:
+        lanner.run("venue", "faults", venue.control, "--clear")
+    found = lanner.json("parity", told["session"])
+    assert found["explained"], found["verdict"]
+    assert found["gap"] != 0
+    assert found["orders"]["joined"] >= 3
+    alone = [pair for pair in found["pairs"] if not (pair["session"] and pair["backtest"])]
+    assert len(alone) == found["orders"]["session_only"] + found["orders"]["backtest_only"]
+    assert all(pair["note"].startswith("only in the ") for pair in alone)
+    assert sum(found["parts"].values()) == pytest.approx(found["gap"])
+    assert len(found["gaps"]) >= (told["gaps"] > 0)
+
+
 def test_a_pause_is_shown_as_manual_action(lanner: Lanner, venue: Venue, strategy: str) -> None:
     from tests.integration.live.test_sessions import until_trading
 

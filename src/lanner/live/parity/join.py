@@ -44,22 +44,28 @@ def _by_owner(orders: Iterable[Order]) -> dict[tuple[str, str], list[Order]]:
 
 
 def _zip(ours: list[Order], theirs: list[Order]) -> list[Joined]:
-    """Walk both lists; where the heads disagree, the side whose partner is nearer gives its heads up as alone."""
+    """Walk both lists; an order whose head has a much nearer partner further on leaves the one before it alone.
+
+    Both sides decide on the same market data, so one intent has nearly the same time on both.
+    """
     joined: list[Joined] = []
     i = j = 0
     while i < len(ours) and j < len(theirs):
-        if _same(ours[i], theirs[j]):
-            joined.append(Joined(ours[i], theirs[j]))
+        a, b = ours[i], theirs[j]
+        apart = _apart(a, b)
+        skip_theirs, nearest_theirs = _nearest(a, theirs[j + 1 : j + 1 + LOOK])
+        skip_ours, nearest_ours = _nearest(b, ours[i + 1 : i + 1 + LOOK])
+        if apart <= NEAR_NS and apart <= 2 * min(nearest_theirs, nearest_ours):
+            joined.append(Joined(a, b))
             i, j = i + 1, j + 1
             continue
-        skip_theirs = _distance(ours[i], theirs[j + 1 : j + 1 + LOOK])
-        skip_ours = _distance(theirs[j], ours[i + 1 : i + 1 + LOOK])
-        earlier = ours[i].ts_init <= theirs[j].ts_init
-        if skip_ours < skip_theirs or (skip_ours == skip_theirs and earlier):
-            joined.append(Joined(ours[i], None))
+        earlier = a.ts_init <= b.ts_init
+        ours_alone = (nearest_ours, skip_ours) < (nearest_theirs, skip_theirs)
+        if ours_alone or (nearest_ours == nearest_theirs and earlier):
+            joined.append(Joined(a, None))
             i += 1
         else:
-            joined.append(Joined(None, theirs[j]))
+            joined.append(Joined(None, b))
             j += 1
     return [
         *joined,
@@ -68,12 +74,17 @@ def _zip(ours: list[Order], theirs: list[Order]) -> list[Joined]:
     ]
 
 
-def _same(a: Order, b: Order) -> bool:
-    return (a.side, a.type, a.intent, a.tag) == (b.side, b.type, b.intent, b.tag) and abs(
-        a.ts_init - b.ts_init
-    ) <= NEAR_NS
+def _apart(a: Order, b: Order) -> int:
+    """Return how far apart in time two orders of the same kind are; too far when they are of another kind."""
+    if (a.side, a.type, a.intent, a.tag) != (b.side, b.type, b.intent, b.tag):
+        return NEAR_NS + 1
+    return min(abs(a.ts_init - b.ts_init), NEAR_NS + 1)
 
 
-def _distance(order: Order, others: list[Order]) -> int:
-    """Return how many orders stand before the partner of an order."""
-    return next((n for n, other in enumerate(others) if _same(order, other)), LOOK)
+def _nearest(order: Order, others: list[Order]) -> tuple[int, int]:
+    """Return which of some orders is nearest to an order, and how far apart they are."""
+    return min(
+        ((n, _apart(order, other)) for n, other in enumerate(others)),
+        key=lambda found: found[1],
+        default=(LOOK, NEAR_NS + 1),
+    )

@@ -84,7 +84,9 @@ class Splitter:
             fees = order.fees * rate if a is None else -order.fees * rate
             self._follow(pair, price + fees, f"only in the {'backtest' if a is None else 'session'}")
             return pair
-        pair.parts["fees"] = (b.fees - a.fees) * rate
+        fees = (b.fees - a.fees) * rate
+        pair.parts["fees"] = _fees_of_both(a, b) * rate
+        price += fees - pair.parts["fees"]  # fees of lots that only one side has go with these lots
         if self._missed(a, b) and price:
             pair.parts["missed_data"] = price
             pair.note = _CAUSES["missed_data"]
@@ -116,7 +118,11 @@ class Splitter:
                     * rate
                     * (b.notional / Decimal(b.cum_lots) - a.notional / Decimal(a.cum_lots))
                 )
-            self._follow(pair, price - both, "another size was asked")
+            if (a.cum_lots, b.cum_lots) == (a.lots, b.lots):
+                self._follow(pair, price - both, "another size was asked")
+            else:  # what one side did not get is not the doing of what was asked
+                both = price
+                pair.note = "another quantity was filled"
         pair.parts["latency"] += latency
         pair.parts["queue_fill"] += both - latency
 
@@ -166,6 +172,14 @@ class Splitter:
         if met is None or expected is None:
             return ZERO
         return int(pair.either.side) * lots * instrument.lot * instrument.multiplier * (expected - met)
+
+
+def _fees_of_both(a: Order, b: Order) -> Decimal:
+    """Return the difference in the fees for what both sides filled."""
+    if a.cum_lots == b.cum_lots:
+        return b.fees - a.fees
+    common = min(a.cum_lots, b.cum_lots)
+    return common * (b.fees / b.cum_lots - a.fees / a.cum_lots) if common else ZERO
 
 
 def _note(a: Order, b: Order) -> str:
