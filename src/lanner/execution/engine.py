@@ -14,7 +14,7 @@ from lanner.core.ids import IdFactory
 from lanner.execution import lifecycle
 from lanner.execution.abilities import Abilities
 from lanner.execution.exits import ExitPlan
-from lanner.execution.guards import ROI_OWNER, Guards
+from lanner.execution.guards import ROI_OWNER, StopLossManager
 from lanner.execution.held import HeldOrders
 from lanner.execution.lifecycle import apply_report, ask_cancel, can_amend, move
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
@@ -75,7 +75,7 @@ class ExecutionEngine:
         self.gate = Gate()
         self.abilities = Abilities()
         self.risk: RiskEngine | None = None
-        self.guards = Guards(self)
+        self.guards = StopLossManager(self)
         self.held = HeldOrders(self)
         self.publish = publish
         self._batching = False

@@ -1,4 +1,4 @@
-"""Keeps protective exits in step with the entries they protect.
+"""``StopLossManager`` keeps protective exits in step with the entries they protect.
 
 A guard starts with its entry's first fill. Whatever the entry fills further is added to the working exits by
 amending them. That races with the exits' own fills: an exit may fill, and cancel its siblings, while the amend
@@ -30,8 +30,8 @@ AGAIN = "again:"
 RETRY_NS = 1_000_000_000
 
 
-class Guards:
-    """The guards of all entries, by (strategy, instrument)."""
+class StopLossManager:
+    """Keep the stops, targets and trailing stops of all positions, by (strategy, instrument)."""
 
     def __init__(self, engine: ExecutionEngine) -> None:
         self.engine = engine
