@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -203,6 +204,21 @@ def test_an_order_that_nobody_can_tell_of_is_unknown_and_its_id_is_kept(trader: 
     [found] = trader.json("orders", "--id", told["order_id"])["orders"]
     assert found["status"] == "ACCEPTED"
     assert Decimal(str(found["px"])) == Decimal(low)
+
+
+def test_an_order_that_is_interrupted_is_told_to_be_under_way(trader: Trader) -> None:
+    low = trader.near(0.97)
+    trader.fault(f"lose-request:method=POST,path={PLACES[trader.product]}")
+    process = trader.lanner.start("buy", trader.instrument, "0.01", low, *trader.yes)
+    deadline = time.monotonic() + 30
+    while not (trader.lanner.home / "orders.jsonl").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "may work at the venue" in err
+    assert trader.log()[0]["order_id"] in err
 
 
 def test_an_account_without_keys_and_a_wrong_instrument_are_told(floor: Floor, tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ def _order(
     from lanner.cli.output import note, print_json
     from lanner.cli.render.trade import order_line, order_plain
     from lanner.cli.trading import need_live
+    from lanner.core.errors import LannerError
     from lanner.live.tickets import order_of
     from lanner.net.wallclock import wall_ns
     from lanner.venues.registry import product_of
@@ -258,7 +259,13 @@ def _order(
         open_desk.run(hand.trust())
         _confirm(open_desk, product, f"This sends an order ({_words(order)}).", confirm)
         note(f"sending {order.order_id}", quiet=quiet or json)
-        told = order_plain(product, open_desk.run(hand.place(order, wait)))
+        try:
+            told = order_plain(product, open_desk.run(hand.place(order, wait)))
+        except KeyboardInterrupt:
+            raise LannerError(
+                f"interrupted while order {order.order_id} was under way: it may work at the venue",
+                fix=f"Ask for it: lanner orders {instrument_id} --id {order.order_id}",
+            ) from None
     if json:
         print_json(told)
     else:
