@@ -28,7 +28,11 @@ def cross(bars, fast=5, slow=20):
 """
 BRACKET = RECURSIVE.replace('signal("1h")', 'signal("1h", stop="1%", take="2%")')
 SINCE = "2024-01-20"
-RANGES: dict[str, Any] = {"params": ["fast=3:9:3", "slow=20:300:140"], "min_trades": 1, "walk_forward": "none"}
+RANGES: dict[str, Any] = {
+    "params": ["fast=3:9:3", "slow=20:300:140"],
+    "min_trades": 1,
+    "walk_forward": "none",
+}
 
 
 @pytest.mark.parametrize(
