@@ -49,7 +49,7 @@ def test_every_command_takes_the_options_that_are_everywhere(option: str) -> Non
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if get_origin(field.annotation) is dict:  # by names of people's own
+        if any(get_origin(part) is dict for part in _flat(field.annotation)):  # by names of people's own
             yield f"{prefix}{name}"
             continue
         inner = [
