@@ -78,11 +78,11 @@ def weights_from(
             close, out, sums,
         )  # fmt: skip
         if done and index < end:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or not done:
             break
         begin = end
-    _settle(curve, blocks, sums)
+    settle_sums(curve, blocks, sums)
     return index
 
 
@@ -110,11 +110,11 @@ def play_entries(
             sums,
         )  # fmt: skip
         if done and index < end:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or not done:
             break
         begin = end
-    _settle(curve, blocks, sums)
+    settle_sums(curve, blocks, sums)
     return index
 
 
@@ -229,14 +229,14 @@ def _play(
 ) -> tuple[int, bool]:  # fmt: skip
     """Play changes one after the other; return the first bar the curve has not taken, and whether play may go on."""
     later, mask = 0 if rules.on_close else 1, queue.size - 1
-    px = _ticks(rules, opens[index]) if book.side != 0 else 0  # an order may wait for this open
+    px = ticks_of(rules, opens[index]) if book.side != 0 else 0  # an order may wait for this open
     asked, k = OTHER, 0
     while True:
         if book.side != 0:
             _fill(rules, book, queue[book.head & mask], queue[book.tail & mask], px)
         if asked != OTHER and asked != _sign(book.lots):
             if not later:
-                index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, index + 1)
+                index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, index + 1)
             return index, False
         if k == count:
             return index, True
@@ -245,12 +245,12 @@ def _play(
             if later:
                 fetch(opens, (changes[k + AHEAD] >> 2) + 1)
         bar, side = changes[k] >> 2, (changes[k] & 3) - 1
-        px = _ticks(rules, close[bar])
+        px = ticks_of(rules, close[bar])
         wanted = _wanted(rules, book, close[bar], side, share, insists)
         aside = side > 1 or wanted * book.lots > 0  # no whole position, or an entry beside the one there is
         end = bar if aside else bar + later  # what a close decides holds from the next open on
         if end > index:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or aside:
             return index, False
         if insists:
@@ -260,12 +260,12 @@ def _play(
         if _order(rules, book, wanted, px, close[bar]) and later:
             if index >= stop:
                 return index, True
-            px = _ticks(rules, opens[index])
+            px = ticks_of(rules, opens[index])
         k += 1
 
 
 @inlined
-def _ticks(rules: Array, price: float) -> int:
+def ticks_of(rules: Array, price: float) -> int:
     """Return a price in ticks, as ``Market`` does: what is at hand already spares a look at memory far away."""
     return max(1, int(np.rint(price / rules.tick)))
 
@@ -335,7 +335,7 @@ def _fill(rules: Array, book: Array, old: Array, new: Array, px: int) -> None:
 
 
 @borrowing
-def _stretch(
+def stretch(
     rules: Array, book: Array, curve: Array, blocks: Array, edges: Array, close: Array, out: Array, sums: Array,
     start: int, stop: int,
 ) -> int:  # fmt: skip
@@ -359,7 +359,7 @@ def _stretch(
         end = stop
         if blocks.shape[0]:
             if curve.block < edges.size and edges[curve.block] <= index:
-                _settle(curve, blocks, sums)
+                settle_sums(curve, blocks, sums)
                 while curve.block < edges.size and edges[curve.block] <= index:
                     curve.block += 1
             if curve.block < edges.size:
@@ -437,7 +437,7 @@ def _falls(
 
 
 @borrowing
-def _settle(curve: Array, blocks: Array, sums: Array) -> None:
+def settle_sums(curve: Array, blocks: Array, sums: Array) -> None:
     """Put the lanes' sums into the curve's, and what was added since the last time into its block."""
     for k in range(LANES):
         curve.total += sums[k]

@@ -123,7 +123,14 @@ def _measure_arrays(task: Task, sets: Sequence[Params]) -> Shard:
     stacked = []
     for warm in warm_groups(program, task.market, task.past, task.spec.since_ns or 0):
         table = warm.program.columns(warm.columns)
-        for place in table.order():
+        done, raw, blocks = ([], None, None) if player.many is None else player.many.play(warm.program, warm.columns, warm.lead)
+        if done:
+            rows = [warm.members[place] for place in done]
+            shard.raw[rows], shard.blocks[rows] = raw, blocks[:, :, 1:]
+        rest = set(range(len(warm.program))) - set(done)
+        for place in table.order() if rest else ():
+            if place not in rest:
+                continue
             index = warm.members[place]
             if warm.program.logical(place):
                 weights = player.fill(table.signals_int8, place, player.signals, warm.lead)
@@ -153,6 +160,7 @@ class Player:
     def __init__(self, task: Task) -> None:
         from lanner.kernels.account import BOOK, ENTRY
         from lanner.kernels.curve import CURVE, PIECE
+        from lanner.research.many import ManyPlayer
         from lanner.research.plain import PlainPlayer
 
         rows = len(task.market)
@@ -167,6 +175,7 @@ class Player:
         self._scratch = np.zeros((2, PIECE + 1))
         self._rules = task.rules()
         self._plain = PlainPlayer(task.market, self._rules)
+        self.many = None if task.whole_curve else ManyPlayer(task.market, self._rules, task.spans, task.edges)
         self._none, self._no_ints = np.zeros(0), np.zeros(0, dtype=np.int64)
         self._words = self.signals[: rows // 8 * 8].view(np.int64)
         self._blocks = np.zeros((len(task.edges) + 1, 3))
