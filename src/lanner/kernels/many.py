@@ -14,7 +14,7 @@ import numpy as np
 from lanner.kernels.account import BPS, LARGEST, QUANTA, TICKS, Array, to_lots, whole_lots
 from lanner.kernels.crossing import GRAIN, add_up, defined
 from lanner.kernels.jit import borrowing, inlined, inner, kernel
-from lanner.kernels.lanes import WORD, apart, lowest_bit
+from lanner.kernels.lanes import WORD, apart, fetch, lowest_bit
 from lanner.kernels.plain import CHUNK, ROOM, settle_sums, stretch, ticks_of
 
 GROUP = 16
@@ -29,6 +29,9 @@ CHANGES = 1 << 16
 DOUBTS = 64
 """How many comparisons of a piece may be too close to tell from running totals."""
 
+AHEAD = 5
+"""How many changes ahead prices are asked for."""
+
 TABLE = 4
 """Columns of the table of prices: the close, and, in ticks, the price of fills, what a buyer and what a seller gets."""
 
@@ -38,7 +41,7 @@ ENTRY_FEE, WON, LOST = range(3)
 
 @kernel
 def price_table(rules: Array, opens: Array, close: Array, table: Array) -> bool:
-    """Write what a fill after each bar costs, float64[rows, TABLE]; False where floats cannot hold it exactly."""
+    """Write what a fill after each bar costs, float64[rows · TABLE]; False where floats cannot hold it exactly."""
     rows = close.size
     up, down, den, step = 1, 1, 1, 0
     if rules.slippage == BPS:
@@ -52,9 +55,9 @@ def price_table(rules: Array, opens: Array, close: Array, table: Array) -> bool:
             return False
         px = ticks_of(rules, price)
         largest = max(largest, float(px))
-        table[bar, 0], table[bar, 1] = close[bar], px
-        table[bar, 2] = max(1, -(-(px * up) // den) + step)
-        table[bar, 3] = max(1, px * down // den - step)
+        table[TABLE * bar], table[TABLE * bar + 1] = close[bar], px
+        table[TABLE * bar + 2] = max(1, -(-(px * up) // den) + step)
+        table[TABLE * bar + 3] = max(1, px * down // den - step)
         if float(px) * up > LARGEST:
             return False
     return largest * up / den < 4e15
@@ -221,6 +224,9 @@ def _fills(
         for lane in range(played.size):
             at = counts[2, lane] + k
             if at < counts[3, lane] and played[lane]:
+                if at + AHEAD < counts[3, lane]:
+                    fetch(table, TABLE * changes[lane, at + AHEAD])
+                    fetch(table, TABLE * changes[lane, at + AHEAD - 1])
                 played[lane] = _buy(rules, table, changes[lane, at], numbers, floats, kept, lane, k + 1)
         for lane in range(played.size):
             at = counts[2, lane] + k + 1
@@ -233,7 +239,7 @@ def _buy(
     rules: Array, table: Array, bar: int, numbers: Array, floats: Array, kept: Array, lane: int, k: int
 ) -> int:
     """Go long with a share of the equity; 0 where that is not the common case."""
-    mark, px, paid = table[bar, 0], int(table[bar, 1]), int(table[bar, 2])
+    mark, px, paid = table[TABLE * bar], int(table[TABLE * bar + 1]), int(table[TABLE * bar + 2])
     cash, fees = numbers[lane, CASH], numbers[lane, FEES]
     worth = rules.capital + (cash * rules.unit + 0.0 - fees / QUANTA + 0.0)
     lots = to_lots(rules.share * max(0.0, worth) / (mark * rules.multiplier), rules.lot)
@@ -286,7 +292,7 @@ def _sell(
     rules: Array, table: Array, bar: int, numbers: Array, floats: Array, kept: Array, lane: int, k: int
 ) -> int:
     """Sell what there is; 0 where that is not the common case."""
-    mark, px, paid = table[bar, 0], int(table[bar, 1]), int(table[bar, 3])
+    mark, px, paid = table[TABLE * bar], int(table[TABLE * bar + 1]), int(table[TABLE * bar + 3])
     lots, cash, fees = numbers[lane, LOTS], numbers[lane, CASH], numbers[lane, FEES]
     if rules.max_lots >= 0 and lots > rules.max_lots:
         return 0
@@ -334,6 +340,8 @@ def _curve(
     for k in range(last - first + 1):
         end = changes[first + k] + later if first + k < last else stop
         book.lots, book.cash, book.fees = kept[k, 0], kept[k, 1], kept[k, 2]
+        if first + k + AHEAD < last:
+            fetch(close, changes[first + k + AHEAD])
         while index < end:
             part = min(end, start + ((index - start) // CHUNK + 1) * CHUNK)  # where single ones are cut, too
             if stretch(rules, book, curve, block, edges, close, none, sums, index, part) < part:

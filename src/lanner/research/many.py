@@ -78,7 +78,7 @@ class ManyPlayer:
     def _prepare(self) -> bool:
         """Make the table of prices, once; False where it cannot be exact."""
         if self._table is None:
-            self._table = np.empty((len(self.market), TABLE))
+            self._table = np.empty(len(self.market) * TABLE)
             opens = self.market.columns["open"]
             self.suits = bool(price_table(self.rules, opens, self.market.close, self._table))
         return self.suits
