@@ -14,8 +14,8 @@ import numpy as np
 from lanner.kernels.account import BPS, LARGEST, QUANTA, TICKS, Array, to_lots, whole_lots
 from lanner.kernels.crossing import GRAIN, add_up, defined
 from lanner.kernels.jit import borrowing, inlined, inner, kernel
-from lanner.kernels.lanes import WORD, apart, fetch, lowest_bit
-from lanner.kernels.plain import CHUNK, ROOM, settle_sums, stretch, ticks_of
+from lanner.kernels.lanes import WORD, apart, fetch, held_sums, lowest_bit
+from lanner.kernels.plain import CHUNK, ROOM, falls, settle_sums, ticks_of
 
 GROUP = 16
 """How many variants are played together."""
@@ -65,7 +65,7 @@ def price_table(rules: Array, opens: Array, close: Array, table: Array) -> bool:
 
 @kernel
 def play_many(
-    rules: Array, books: Array, curves: Array, lengths: Array, x: Array, lead: int, close: Array, table: Array,
+    rules: Array, curves: Array, lengths: Array, x: Array, lead: int, close: Array, table: Array,
     spans: Array, edges: Array, room: Array, changes: Array, counts: Array, numbers: Array, floats: Array,
     kept: Array, sums: Array, raw: Array, blocks: Array, played: Array,
 ) -> bool:  # fmt: skip
@@ -75,7 +75,7 @@ def play_many(
     ``lead`` of x. ``raw`` is float64[variants, spans, STATISTICS], ``blocks`` float64[variants, blocks, 3] and
     ``played`` tells for which variants they are good. The rest is working memory, see ``research.plain``.
     """
-    none, empty = np.zeros(0), np.zeros((0, 3))
+    empty = np.zeros((0, 3))
     for first in range(0, lengths.shape[0], GROUP):
         last = min(first + GROUP, lengths.shape[0])
         if not _changes(x, lengths[first:last], lead, room, changes, counts, played[first:last]):
@@ -88,13 +88,12 @@ def play_many(
             for lane in range(last - first):
                 if played[first + lane] == 0:
                     continue
-                books[0], curves[0] = books[1], curves[1]
-                book, curve = books[0], curves[0]
-                curve.sums = 2
+                curves[0] = curves[1]
+                curve = curves[0]
                 block = blocks[first + lane] if span == 0 else empty
                 if stop > start and not _curve(
-                    rules, book, curve, block, edges, start, stop, close, changes[lane], counts[2, lane],
-                    counts[3, lane], kept[lane], none, sums,
+                    rules, curve, block, edges, start, stop, close, changes[lane], counts[2, lane], counts[3, lane],
+                    kept[lane], sums,
                 ):  # fmt: skip
                     played[first + lane] = 0
                 if counts[4, lane] >= 0:
@@ -329,23 +328,83 @@ def _sell(
 
 @borrowing
 def _curve(
-    rules: Array, book: Array, curve: Array, block: Array, edges: Array, start: int, stop: int, close: Array,
-    changes: Array, first: int, last: int, kept: Array, none: Array, sums: Array,
+    rules: Array, curve: Array, block: Array, edges: Array, start: int, stop: int, close: Array, changes: Array,
+    first: int, last: int, kept: Array, sums: Array,
 ) -> bool:  # fmt: skip
-    """Follow the equity of one variant over a span; False where the account is ruined."""
+    """Follow the equity of one variant over a span, as ``plain.stretch``; False where the account is ruined."""
     later = 0 if rules.on_close else 1
+    capital, unit, lot, multiplier = rules.capital, rules.unit, rules.lot, rules.multiplier
+    before = peak = trough = drawdown = 0.0
+    held: Any = np.int64(0)
     for k in range(ROOM + 3):
         sums[k] = 0.0
-    index = start
+    index = border = start
     for k in range(last - first + 1):
         end = changes[first + k] + later if first + k < last else stop
-        book.lots, book.cash, book.fees = kept[k, 0], kept[k, 1], kept[k, 2]
         if first + k + AHEAD < last:
             fetch(close, changes[first + k + AHEAD])
+        per_px = kept[k, 0] * lot * multiplier
+        base, fees = kept[k, 1] * unit, kept[k, 2] / QUANTA
         while index < end:
-            part = min(end, start + ((index - start) // CHUNK + 1) * CHUNK)  # where single ones are cut, too
-            if stretch(rules, book, curve, block, edges, close, none, sums, index, part) < part:
+            if index == border:
+                border = _border(curve, block, edges, start, index, sums)
+            part = min(end, border)
+            value = capital + (base + per_px * close[index] - fees)
+            low = high = close[index]
+            if value <= 0.0:
                 return False
+            if per_px != 0.0 and part - index > 1:
+                low, high = held_sums(close, index, part - index - 1, per_px, capital + base - fees, sums)
+                if low != low:
+                    return False
+            if before == 0.0:  # the very first point has no return
+                peak = trough = value
+            else:
+                change = value / before - 1.0
+                curve.count += 1
+                curve.total += change
+                curve.squares += change * change
+                if change < 0.0:
+                    curve.downside += change * change
+                    curve.losses -= change
+                if value > peak:
+                    peak = trough = value
+                else:
+                    trough = min(trough, value)
+                    if peak - value > drawdown * peak:
+                        drawdown = (peak - value) / peak
+            before = value
+            curve.count += part - index - 1
+            if per_px != 0.0:
+                held += part - index
+                if part - index > 1:
+                    lowest, highest = capital + (base + per_px * low - fees), capital + (base + per_px * high - fees)
+                    if highest <= peak:
+                        trough = min(trough, lowest)
+                        if peak - trough > drawdown * peak:
+                            drawdown = (peak - trough) / peak
+                    else:
+                        curve.peak, curve.trough, curve.drawdown = peak, trough, drawdown
+                        falls(
+                            curve, close, index, part, per_px, base, fees, capital, min(lowest, trough), highest
+                        )
+                        peak, trough, drawdown = curve.peak, curve.trough, curve.drawdown
+                    before = capital + (base + per_px * close[part - 1] - fees)
             index = part
+    curve.last, curve.peak, curve.trough, curve.drawdown, curve.held = before, peak, trough, drawdown, held
     settle_sums(curve, block, sums)
     return True
+
+
+@borrowing
+def _border(curve: Array, block: Array, edges: Array, start: int, index: int, sums: Array) -> int:
+    """Begin the next block where one begins; return where the next stretch has to end."""
+    border = start + ((index - start) // CHUNK + 1) * CHUNK  # where single variants are cut, too
+    if block.shape[0]:
+        if curve.block < edges.size and edges[curve.block] <= index:
+            settle_sums(curve, block, sums)
+            while curve.block < edges.size and edges[curve.block] <= index:
+                curve.block += 1
+        if curve.block < edges.size:
+            border = min(border, edges[curve.block])
+    return border

@@ -402,13 +402,13 @@ def _measure(
         if curve.peak - curve.trough > curve.drawdown * curve.peak:
             curve.drawdown = (curve.peak - curve.trough) / curve.peak
     else:
-        _falls(curve, close, start, stop, per_px, base, fees, capital, min(lowest, curve.trough), highest)
+        falls(curve, close, start, stop, per_px, base, fees, capital, min(lowest, curve.trough), highest)
     curve.last = capital + (base + per_px * close[stop - 1] - fees)
     return True
 
 
 @borrowing
-def _falls(
+def falls(
     curve: Array, close: Array, start: int, stop: int, per_px: float, base: float, fees: float, capital: float,
     lowest: float, highest: float,
 ) -> None:  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lanner.kernels.account import BOOK, VOLUME
+from lanner.kernels.account import VOLUME
 from lanner.kernels.crossing import working_memory
 from lanner.kernels.curve import CURVE
 from lanner.kernels.many import CHANGES, FIELDS, GROUP, TABLE, play_many, price_table
@@ -60,12 +60,10 @@ class ManyPlayer:
             return nothing
         raw, found = np.zeros((len(places), *nothing[1].shape[1:])), np.zeros((len(places), blocks, 3))
         played = np.zeros(len(places), np.int64)
-        books, curves = np.zeros(2, BOOK), np.zeros(2, CURVE)
-        for field in ("stop_order", "take_order", "trail_order"):
-            books[field] = -1
+        curves = np.zeros(2, CURVE)
         most = min(CHANGES, len(self.market) + 64)
         went = play_many(
-            self.rules, books, curves, lengths, np.ascontiguousarray(columns[name]), lead, self.market.close,
+            self.rules, curves, lengths, np.ascontiguousarray(columns[name]), lead, self.market.close,
             self._table, self.spans, self.edges, working_memory(int(lengths.max()), 64),
             np.zeros((GROUP, most), np.int32), np.zeros((5, GROUP), np.int64), np.zeros((GROUP, FIELDS), np.int64),
             np.zeros((GROUP, 3)), np.zeros((GROUP, most + 2, 3), np.int64), np.zeros(ROOM + 3), raw, found, played,
