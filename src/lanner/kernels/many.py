@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from lanner.kernels.account import BPS, LARGEST, QUANTA, TICKS, Array, to_lots, whole_lots
-from lanner.kernels.crossing import GRAIN, add_up, defined
+from lanner.kernels.crossing import add_up
+from lanner.kernels.flips import bound_of, flips
 from lanner.kernels.jit import borrowing, inlined, inner, kernel
-from lanner.kernels.lanes import WORD, apart, fetch, held_sums, lowest_bit
+from lanner.kernels.lanes import WORD, fetch, held_sums
 from lanner.kernels.plain import CHUNK, ROOM, falls, settle_sums, ticks_of
 
 GROUP = 16
@@ -25,9 +26,6 @@ PIECE = 2048
 
 CHANGES = 1 << 16
 """How often a variant may change; one that changes more often is left to the others."""
-
-DOUBTS = 64
-"""How many comparisons of a piece may be too close to tell from running totals."""
 
 AHEAD = 5
 """How many changes ahead prices are asked for."""
@@ -136,57 +134,18 @@ def _changes(
         for lane in range(variants):
             one, two = lengths[lane, 0], lengths[lane, 1]
             n, m = max(one, 1), max(two, 1)
-            begin = max(start, max(max(n, m) - 1, lead))
-            bound = GRAIN * n * m * (size * (2 * n + 2 * m + 6) + 4.0 * reach * length * (length + 4) / min(n, m))
+            begin = max(start, max(n, m) - 1, lead)
+            bound = bound_of(n, m, size, reach, length)
             if not bound < np.inf:
                 return False
             if begin < stop and played[lane]:
-                played[lane] = _compare(
-                    x, one, two, begin, stop, low, room, other, bound, lead, changes[lane], counts, lane
-                )
+                count, state = flips(
+                    x, one, two, begin, stop, low, room, other, bound, lead, changes[lane], counts[0, lane],
+                    counts[1, lane],
+                )  # fmt: skip
+                counts[0, lane], counts[1, lane] = count, state
+                played[lane] = count >= 0
     return True
-
-
-@borrowing
-def _compare(
-    x: Array, one: int, two: int, begin: int, stop: int, low: int, room: Array, other: Array, bound: float,
-    lead: int, changes: Array, counts: Array, lane: int,
-) -> int:  # fmt: skip
-    """Find the changes in rows [begin, stop); ``room[WORD + k]`` is the running total of k values from ``low`` on."""
-    n, m = max(one, 1), max(two, 1)
-    count, state, doubts = counts[0, lane], counts[1, lane], 0
-    for row in range(begin // WORD * WORD, stop, WORD):
-        above, unclear = apart(room, row - low + 1 + WORD, n, m, bound)
-        if row < begin:
-            valid = np.int64(-1) << (begin - row)
-            above, unclear = above & valid, unclear & valid
-        if row + WORD > stop:
-            valid = (np.int64(1) << (stop - row)) - 1
-            above, unclear = above & valid, unclear & valid
-        while unclear:
-            place = lowest_bit(unclear)
-            defined(x, one, row + place, row + place + 1, other)
-            value = other[0]
-            defined(x, two, row + place, row + place + 1, other)
-            above = above & ~(np.int64(1) << place)
-            if value > other[0]:
-                above = above | (np.int64(1) << place)
-            unclear = unclear & (unclear - 1)
-            doubts += 1
-        flips = above ^ ((above << 1) | state)
-        if row + WORD > stop:
-            flips = flips & ((np.int64(1) << (stop - row)) - 1)
-            state = (above >> (stop - row - 1)) & 1
-        else:
-            state = (above >> 63) & 1
-        if doubts > DOUBTS or count + WORD > CHANGES:
-            return 0
-        while flips:
-            changes[count] = row - lead + lowest_bit(flips)
-            count += 1
-            flips = flips & (flips - 1)
-    counts[0, lane], counts[1, lane] = count, state
-    return 1
 
 
 # -- orders and fills ---------------------------------------------------------------------------------

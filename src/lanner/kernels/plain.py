@@ -66,14 +66,14 @@ def weights_from(
     opens: Array, close: Array, words: Array, tail: int, out: Array, sums: Array, changes: Array,
 ) -> int:  # fmt: skip
     """Do what ``play_weights`` does, for kernels."""
-    if not _begin(rules, book, queue, curve, sums):
+    if not begin_run(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     alike = (np.int64(book.followed) & 0xFF) * _BYTES
     while begin < stop:
         end = min(stop, begin + CHUNK)
         count, alike = _changes(words, tail, alike, begin, end, changes)
-        index, done = _play(
+        index, done = play_changes(
             rules, book, queue, curve, blocks, edges, changes, count, rules.share, False, index, stop, opens,
             close, out, sums,
         )  # fmt: skip
@@ -98,14 +98,14 @@ def play_entries(
     ``tails`` the bars behind the last whole eight. Play also stops after an entry that led to nothing, because the
     next bar asks again.
     """
-    if not _begin(rules, book, queue, curve, sums):
+    if not begin_run(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     side = _sign(book.lots)
     while begin < stop:
         end = min(stop, begin + CHUNK)
         count, side = _wishes(signals, tails, side, begin, end, changes)
-        index, done = _play(
+        index, done = play_changes(
             rules, book, queue, curve, blocks, edges, changes, count, share, True, index, stop, opens, close, out,
             sums,
         )  # fmt: skip
@@ -119,7 +119,7 @@ def play_entries(
 
 
 @borrowing
-def _begin(rules: Array, book: Array, queue: Array, curve: Array, sums: Array) -> bool:
+def begin_run(rules: Array, book: Array, queue: Array, curve: Array, sums: Array) -> bool:
     """Prepare a run; tell whether it can be played here."""
     guarded = (
         rules.stop_num > 0
@@ -223,7 +223,7 @@ def _wishes(
 
 
 @borrowing
-def _play(
+def play_changes(
     rules: Array, book: Array, queue: Array, curve: Array, blocks: Array, edges: Array, changes: Array, count: int,
     share: float, insists: bool, index: int, stop: int, opens: Array, close: Array, out: Array, sums: Array,
 ) -> tuple[int, bool]:  # fmt: skip
