@@ -57,7 +57,7 @@ def flips(
         else:
             state = (above >> 63) & 1
         if doubts > DOUBTS or count + WORD > changes.size:
-            return np.int64(-1), state
+            return -1, state
         while turns:
             changes[count] = row - lead + lowest_bit(turns)
             count += 1

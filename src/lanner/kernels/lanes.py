@@ -287,6 +287,8 @@ def _emit_apart(context: Any, builder: Any, signature: Any, arguments: Any) -> A
         one = builder.fmul(builder.fsub(last, far), wide)
         value = builder.fsub(one, builder.fmul(builder.fsub(last, close), narrow))
         above = builder.or_(above, bits(builder.fcmp_ordered(">", value, nothing), k))
-        within = builder.and_(builder.fcmp_ordered("<=", value, near), builder.fcmp_ordered(">=", value, below))
+        within = builder.and_(
+            builder.fcmp_ordered("<=", value, near), builder.fcmp_ordered(">=", value, below)
+        )
         unclear = builder.or_(unclear, bits(within, k))
     return context.make_tuple(builder, signature.return_type, (above, unclear))

@@ -319,25 +319,16 @@ def _curve(
             if before == 0.0:  # the very first point has no return
                 peak = trough = value
             else:
-                change = value / before - 1.0
-                curve.count += 1
-                curve.total += change
-                curve.squares += change * change
-                if change < 0.0:
-                    curve.downside += change * change
-                    curve.losses -= change
-                if value > peak:
-                    peak = trough = value
-                else:
-                    trough = min(trough, value)
-                    if peak - value > drawdown * peak:
-                        drawdown = (peak - value) / peak
+                peak, trough, drawdown = _point(curve, value, before, peak, trough, drawdown)
             before = value
             curve.count += part - index - 1
             if per_px != 0.0:
                 held += part - index
                 if part - index > 1:
-                    lowest, highest = capital + (base + per_px * low - fees), capital + (base + per_px * high - fees)
+                    lowest, highest = (
+                        capital + (base + per_px * low - fees),
+                        capital + (base + per_px * high - fees),
+                    )
                     if highest <= peak:
                         trough = min(trough, lowest)
                         if peak - trough > drawdown * peak:
@@ -345,7 +336,16 @@ def _curve(
                     else:
                         curve.peak, curve.trough, curve.drawdown = peak, trough, drawdown
                         falls(
-                            curve, close, index, part, per_px, base, fees, capital, min(lowest, trough), highest
+                            curve,
+                            close,
+                            index,
+                            part,
+                            per_px,
+                            base,
+                            fees,
+                            capital,
+                            min(lowest, trough),
+                            highest,
                         )
                         peak, trough, drawdown = curve.peak, curve.trough, curve.drawdown
                     before = capital + (base + per_px * close[part - 1] - fees)
@@ -353,6 +353,26 @@ def _curve(
     curve.last, curve.peak, curve.trough, curve.drawdown, curve.held = before, peak, trough, drawdown, held
     settle_sums(curve, block, sums)
     return True
+
+
+@inlined
+def _point(
+    curve: Array, value: float, before: float, peak: float, trough: float, drawdown: float
+) -> tuple[float, float, float]:
+    """Take one more point of the curve, as ``curve.point``."""
+    change = value / before - 1.0
+    curve.count += 1
+    curve.total += change
+    curve.squares += change * change
+    if change < 0.0:
+        curve.downside += change * change
+        curve.losses -= change
+    if value > peak:
+        return value, value, drawdown
+    trough = min(trough, value)
+    if peak - value > drawdown * peak:
+        drawdown = (peak - value) / peak
+    return peak, trough, drawdown
 
 
 @borrowing

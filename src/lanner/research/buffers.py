@@ -6,7 +6,7 @@ What is handed out is an ordinary array that stays valid as long as anything loo
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Buffers:
             return np.empty(count)
         owner = self._take(count)
         # not a slice of the owner: views of that would keep the owner alive, and not what is handed out
-        handed: Any = np.frombuffer(memoryview(owner), np.float64)
+        handed: Any = np.frombuffer(memoryview(cast(Any, owner)), np.float64)
         weakref.finalize(handed, self._give_back, owner).atexit = False
         return handed  # type: ignore[no-any-return]
 

@@ -70,7 +70,7 @@ class ManyPlayer:
         )  # fmt: skip
         if not went:
             return nothing
-        good = np.flatnonzero(played)
+        good = np.flatnonzero(played).tolist()
         return [places[index] for index in good], raw[good], found[good]
 
     def _prepare(self) -> bool:

@@ -24,7 +24,20 @@ MINUTE_NS = 60_000_000_000
 FEES = FeeSchedule(maker=Decimal("0.0002"), taker=Decimal("0.0005"))
 PERP = Instrument.perp("BTCUSDT-PERP.BINANCE", tick="0.01", lot="0.001", fees=FEES)
 SPOT = Instrument.spot("BTC-USDT.TEST", tick="0.01", lot="0.001", fees=FEES, min_notional="10")
-LENGTHS = [(0, 9), (1, 4), (3, 7), (5, 20), (20, 5), (8, 8), (10, 35), (2, 90), (30, 60), (50, 200), (7, 0), (40, 41)]
+LENGTHS = [
+    (0, 9),
+    (1, 4),
+    (3, 7),
+    (5, 20),
+    (20, 5),
+    (8, 8),
+    (10, 35),
+    (2, 90),
+    (30, 60),
+    (50, 200),
+    (7, 0),
+    (40, 41),
+]
 SETS = [{"one": one, "two": two} for one, two in LENGTHS * 2]
 
 
@@ -44,11 +57,21 @@ def walk(kind: str, rows: int = 9_000) -> Any:
 
 
 def task_of(
-    instrument: Instrument, on: MarketOn, slippage: Slippage, close: Any, capital: str = "1000000", past: int = 0
+    instrument: Instrument,
+    on: MarketOn,
+    slippage: Slippage,
+    close: Any,
+    capital: str = "1000000",
+    past: int = 0,
 ) -> Task:
     shown = np.where(np.isnan(close), 100.0, close)  # the market itself has no gaps, another column may
     opened = np.r_[shown[0], np.round(shown[:-1] * 1.0001, 2)]
-    table = {"open": opened, "high": np.maximum(opened, shown), "low": np.minimum(opened, shown), "close": shown}
+    table = {
+        "open": opened,
+        "high": np.maximum(opened, shown),
+        "low": np.minimum(opened, shown),
+        "close": shown,
+    }
     ts = 1_704_067_200_000_000_000 + MINUTE_NS * np.arange(len(close))
     table |= {"ts_open": ts, "volume": np.ones(len(close))}
     market = Market.from_arrays(instrument, "1m", table, ts + MINUTE_NS)
@@ -60,7 +83,13 @@ def task_of(
         funding=FundingMode.ASSUME_ZERO,
     )
     spec = BacktestSpec(
-        "many", "many", [StrategyEntry(cross(), 1.0)], [], {instrument.id: instrument}, {venue.name: venue}, "USDT"
+        "many",
+        "many",
+        [StrategyEntry(cross(), 1.0)],
+        [],
+        {instrument.id: instrument},
+        {venue.name: venue},
+        "USDT",
     )
     rows = len(close)
     spans = np.array([[0, rows], [500, 3_000], [2_990, rows], [700, 701], [4_095, 4_098]])
