@@ -165,8 +165,8 @@ def _fills(
         for k in range(3):
             floats[lane, k] = 0.0
             kept[lane, 0, k] = 0
-        first = np.searchsorted(changes[lane, : counts[0, lane]], start)
-        last = np.searchsorted(changes[lane, : counts[0, lane]], max(start, stop - later))
+        first = _place(changes, lane, counts[0, lane], start)
+        last = _place(changes, lane, counts[0, lane], max(start, stop - later))
         if first & 1:  # long since before the span: so it is from its first bar on
             if first < last and changes[lane, first] == start:
                 first += 1
@@ -190,6 +190,19 @@ def _fills(
             at = counts[2, lane] + k + 1
             if at < counts[3, lane] and played[lane]:
                 played[lane] = _sell(rules, table, changes[lane, at], numbers, floats, kept, lane, k + 1)
+
+
+@borrowing
+def _place(changes: Array, lane: int, count: int, bar: int) -> int:
+    """Return how many of a variant's changes come before a bar."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) >> 1
+        if changes[lane, middle] < bar:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @inlined
