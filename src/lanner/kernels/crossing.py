@@ -20,7 +20,7 @@ PIECE = 8192
 
 _MARGIN = 32
 
-_GRAIN = 2.3e-16
+GRAIN = 2.3e-16
 """A little more than the largest relative error of two roundings."""
 
 
@@ -64,7 +64,7 @@ def _piece(
     longest = max(one, two, 1)
     low = max(0, start - longest)
     centre = x[low]
-    total, least, most = _add_up(x, low, stop, centre, totals)
+    total, least, most = add_up(x, low, stop, centre, totals)
     if total - total != 0.0:
         return False
     first = max(start, longest - 1)
@@ -78,7 +78,7 @@ def _piece(
         largest[0] = 0.0
     largest[0] = size = max(largest[0], max(abs(least), abs(most)))
     length = stop - low
-    bound = _GRAIN * n * m * (size * (2 * n + 2 * m + 6) + 4.0 * reach * length * (length + 4) / min(n, m))
+    bound = GRAIN * n * m * (size * (2 * n + 2 * m + 6) + 4.0 * reach * length * (length + 4) / min(n, m))
     if not bound < math.inf:
         return False
     unclear = _compare(totals, n, m, first - low, stop - low, bound, start - low, out)
@@ -89,20 +89,20 @@ def _piece(
             last = row + 1 - low
             apart = (totals[last] - totals[last - n]) * m - (totals[last] - totals[last - m]) * n
             if abs(apart) <= bound:
-                _defined(x, one, row, row + 1, other)
+                defined(x, one, row, row + 1, other)
                 value = other[0]
-                _defined(x, two, row, row + 1, other)
+                defined(x, two, row, row + 1, other)
                 out[row - start] = 1 if value > other[0] else 0
         return True
-    _defined(x, one, first, stop, totals)
-    _defined(x, two, first, stop, other)
+    defined(x, one, first, stop, totals)
+    defined(x, two, first, stop, other)
     for k in range(stop - first):
         out[first - start + k] = 1 if totals[k] > other[k] else 0
     return True
 
 
 @inlined
-def _add_up(x: Array, start: int, stop: int, centre: float, totals: Array) -> tuple[float, float, float]:
+def add_up(x: Array, start: int, stop: int, centre: float, totals: Array) -> tuple[float, float, float]:
     """Write the running totals of the distances to a centre; return the last one and the extremes of the values."""
     total, least, most = 0.0, x[start], x[start]
     whole = (stop - start) // LANES * LANES
@@ -134,7 +134,7 @@ def _compare(
 
 
 @borrowing
-def _defined(x: Array, n: int, start: int, stop: int, out: Array) -> None:
+def defined(x: Array, n: int, start: int, stop: int, out: Array) -> None:
     """Write rows of the average as ``moving.sma`` defines it, where all values before are finite."""
     if n == 0:
         for row in range(start, stop):

@@ -249,3 +249,46 @@ def fetch(typing: Any, values: Array, index: int) -> Emitted:
         return context.get_dummy_value()
 
     return types.void(values, types.int64), emit
+
+
+WORD = 64
+"""How many comparisons ``apart`` answers at a time: the bits of a word."""
+
+
+@emitted
+def apart(typing: Any, totals: Array, row: int, n: int, m: int, bound: float) -> Emitted:
+    """Compare averages of n and of m values in 64 rows; return bits of which differ upwards, and of which unclearly.
+
+    ``totals[row]`` is the running total up to the first row, its value included; n and m are at least 1. A bit is
+    that of (totals[row] − totals[row − n]) · m − (totals[row] − totals[row − m]) · n, against 0 and ``bound``.
+    """
+    del typing, row, n, m, bound
+    kinds = (totals, types.int64, types.int64, types.int64, types.float64)
+    return types.UniTuple(types.int64, 2)(*kinds), _emit_apart
+
+
+def _emit_apart(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    totals, row, n, m, bound = arguments
+    data = _data(context, builder, signature.args[0], totals)
+    wide, narrow = (_splat(builder, builder.sitofp(length, _F8)) for length in (m, n))
+    near, nothing = _splat(builder, bound), ir.Constant(_VECTOR, [0.0] * LANES)
+    below = builder.fsub(nothing, near)
+    above = unclear = ir.Constant(_I64, 0)
+
+    def load(index: Any, k: int) -> Any:
+        place = builder.gep(data, [builder.add(index, ir.Constant(_I64, k))])
+        return builder.load(builder.bitcast(place, _VECTOR.as_pointer()), align=8)
+
+    def bits(mask: Any, k: int) -> Any:
+        return builder.shl(builder.zext(builder.bitcast(mask, ir.IntType(LANES)), _I64), ir.Constant(_I64, k))
+
+    for k in range(0, WORD, LANES):
+        last, far, close = load(row, k), load(builder.sub(row, n), k), load(builder.sub(row, m), k)
+        one = builder.fmul(builder.fsub(last, far), wide)
+        value = builder.fsub(one, builder.fmul(builder.fsub(last, close), narrow))
+        above = builder.or_(above, bits(builder.fcmp_ordered(">", value, nothing), k))
+        within = builder.and_(
+            builder.fcmp_ordered("<=", value, near), builder.fcmp_ordered(">=", value, below)
+        )
+        unclear = builder.or_(unclear, bits(within, k))
+    return context.make_tuple(builder, signature.return_type, (above, unclear))

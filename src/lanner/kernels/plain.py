@@ -66,23 +66,23 @@ def weights_from(
     opens: Array, close: Array, words: Array, tail: int, out: Array, sums: Array, changes: Array,
 ) -> int:  # fmt: skip
     """Do what ``play_weights`` does, for kernels."""
-    if not _begin(rules, book, queue, curve, sums):
+    if not begin_run(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     alike = (np.int64(book.followed) & 0xFF) * _BYTES
     while begin < stop:
         end = min(stop, begin + CHUNK)
         count, alike = _changes(words, tail, alike, begin, end, changes)
-        index, done = _play(
+        index, done = play_changes(
             rules, book, queue, curve, blocks, edges, changes, count, rules.share, False, index, stop, opens,
             close, out, sums,
         )  # fmt: skip
         if done and index < end:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or not done:
             break
         begin = end
-    _settle(curve, blocks, sums)
+    settle_sums(curve, blocks, sums)
     return index
 
 
@@ -98,28 +98,28 @@ def play_entries(
     ``tails`` the bars behind the last whole eight. Play also stops after an entry that led to nothing, because the
     next bar asks again.
     """
-    if not _begin(rules, book, queue, curve, sums):
+    if not begin_run(rules, book, queue, curve, sums):
         return start
     index, begin = start, start
     side = _sign(book.lots)
     while begin < stop:
         end = min(stop, begin + CHUNK)
         count, side = _wishes(signals, tails, side, begin, end, changes)
-        index, done = _play(
+        index, done = play_changes(
             rules, book, queue, curve, blocks, edges, changes, count, share, True, index, stop, opens, close, out,
             sums,
         )  # fmt: skip
         if done and index < end:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or not done:
             break
         begin = end
-    _settle(curve, blocks, sums)
+    settle_sums(curve, blocks, sums)
     return index
 
 
 @borrowing
-def _begin(rules: Array, book: Array, queue: Array, curve: Array, sums: Array) -> bool:
+def begin_run(rules: Array, book: Array, queue: Array, curve: Array, sums: Array) -> bool:
     """Prepare a run; tell whether it can be played here."""
     guarded = (
         rules.stop_num > 0
@@ -223,20 +223,20 @@ def _wishes(
 
 
 @borrowing
-def _play(
+def play_changes(
     rules: Array, book: Array, queue: Array, curve: Array, blocks: Array, edges: Array, changes: Array, count: int,
     share: float, insists: bool, index: int, stop: int, opens: Array, close: Array, out: Array, sums: Array,
 ) -> tuple[int, bool]:  # fmt: skip
     """Play changes one after the other; return the first bar the curve has not taken, and whether play may go on."""
     later, mask = 0 if rules.on_close else 1, queue.size - 1
-    px = _ticks(rules, opens[index]) if book.side != 0 else 0  # an order may wait for this open
+    px = ticks_of(rules, opens[index]) if book.side != 0 else 0  # an order may wait for this open
     asked, k = OTHER, 0
     while True:
         if book.side != 0:
             _fill(rules, book, queue[book.head & mask], queue[book.tail & mask], px)
         if asked != OTHER and asked != _sign(book.lots):
             if not later:
-                index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, index + 1)
+                index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, index + 1)
             return index, False
         if k == count:
             return index, True
@@ -245,12 +245,12 @@ def _play(
             if later:
                 fetch(opens, (changes[k + AHEAD] >> 2) + 1)
         bar, side = changes[k] >> 2, (changes[k] & 3) - 1
-        px = _ticks(rules, close[bar])
+        px = ticks_of(rules, close[bar])
         wanted = _wanted(rules, book, close[bar], side, share, insists)
         aside = side > 1 or wanted * book.lots > 0  # no whole position, or an entry beside the one there is
         end = bar if aside else bar + later  # what a close decides holds from the next open on
         if end > index:
-            index = _stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
         if index < end or aside:
             return index, False
         if insists:
@@ -260,12 +260,12 @@ def _play(
         if _order(rules, book, wanted, px, close[bar]) and later:
             if index >= stop:
                 return index, True
-            px = _ticks(rules, opens[index])
+            px = ticks_of(rules, opens[index])
         k += 1
 
 
 @inlined
-def _ticks(rules: Array, price: float) -> int:
+def ticks_of(rules: Array, price: float) -> int:
     """Return a price in ticks, as ``Market`` does: what is at hand already spares a look at memory far away."""
     return max(1, int(np.rint(price / rules.tick)))
 
@@ -335,7 +335,7 @@ def _fill(rules: Array, book: Array, old: Array, new: Array, px: int) -> None:
 
 
 @borrowing
-def _stretch(
+def stretch(
     rules: Array, book: Array, curve: Array, blocks: Array, edges: Array, close: Array, out: Array, sums: Array,
     start: int, stop: int,
 ) -> int:  # fmt: skip
@@ -359,7 +359,7 @@ def _stretch(
         end = stop
         if blocks.shape[0]:
             if curve.block < edges.size and edges[curve.block] <= index:
-                _settle(curve, blocks, sums)
+                settle_sums(curve, blocks, sums)
                 while curve.block < edges.size and edges[curve.block] <= index:
                     curve.block += 1
             if curve.block < edges.size:
@@ -402,13 +402,13 @@ def _measure(
         if curve.peak - curve.trough > curve.drawdown * curve.peak:
             curve.drawdown = (curve.peak - curve.trough) / curve.peak
     else:
-        _falls(curve, close, start, stop, per_px, base, fees, capital, min(lowest, curve.trough), highest)
+        falls(curve, close, start, stop, per_px, base, fees, capital, min(lowest, curve.trough), highest)
     curve.last = capital + (base + per_px * close[stop - 1] - fees)
     return True
 
 
 @borrowing
-def _falls(
+def falls(
     curve: Array, close: Array, start: int, stop: int, per_px: float, base: float, fees: float, capital: float,
     lowest: float, highest: float,
 ) -> None:  # fmt: skip
@@ -437,7 +437,7 @@ def _falls(
 
 
 @borrowing
-def _settle(curve: Array, blocks: Array, sums: Array) -> None:
+def settle_sums(curve: Array, blocks: Array, sums: Array) -> None:
     """Put the lanes' sums into the curve's, and what was added since the last time into its block."""
     for k in range(LANES):
         curve.total += sums[k]

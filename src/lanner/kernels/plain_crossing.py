@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lanner.kernels.account import Array
-from lanner.kernels.crossing import PIECE, above
+from lanner.kernels.crossing import add_up
+from lanner.kernels.flips import bound_of, flips
 from lanner.kernels.jit import kernel
-from lanner.kernels.plain import weights_from
+from lanner.kernels.lanes import WORD
+from lanner.kernels.plain import CHUNK, begin_run, play_changes, settle_sums, stretch
 
 __all__ = ["play_crossing"]
 
@@ -13,22 +17,45 @@ __all__ = ["play_crossing"]
 @kernel
 def play_crossing(
     rules: Array, book: Array, queue: Array, curve: Array, blocks: Array, edges: Array, x: Array, one: int, two: int,
-    room: Array, opens: Array, close: Array, signals: Array, words: Array, out: Array, sums: Array, changes: Array,
+    room: Array, opens: Array, close: Array, out: Array, sums: Array, rows: Array, changes: Array,
 ) -> int:  # fmt: skip
     """Be long while one average of x is above another; return the bar before which play stopped, else their number.
 
-    ``signals`` is int8, whole words, ``words`` the same memory as int64. The rest is as in ``crossing.above`` and
+    ``room`` is that of ``crossing.above`` and ``rows`` int64[CHUNK + 64] to work with. The rest is as in
     ``plain.play_weights``.
     """
-    rows, begin = close.size, 0
-    while begin < rows:
-        end = min(rows, begin + PIECE)
-        if not above(x, one, two, begin, end, room, signals[begin:end]):
-            return begin
-        done = weights_from(
-            rules, book, queue, curve, blocks, edges, begin, end, opens, close, words, 0, out, sums, changes
-        )
-        if done < end:
-            return done
+    if not begin_run(rules, book, queue, curve, sums):
+        return 0
+    n, m = max(one, 1), max(two, 1)
+    longest, totals, other = max(n, m), room[WORD : room.size - 1], room[room.size - 1 :]
+    index, begin, state, size = 0, 0, np.int64(0), 0.0
+    while begin < close.size:
+        end = min(close.size, begin + CHUNK)
+        low = max(0, begin - longest)
+        centre = x[low]
+        total, least, most = add_up(x, low, end, centre, totals)
+        size = max(size, abs(least), abs(most))
+        bound = bound_of(n, m, size, max(abs(least - centre), abs(most - centre)), end - low)
+        if total - total != 0.0 or not bound < np.inf:
+            break
+        count, after = np.int64(0), state
+        first = max(begin, longest - 1)
+        if first < end:
+            count, after = flips(x, one, two, first, end, low, room, other, bound, 0, rows, count, state)
+        if count < 0:
+            break
+        for k in range(count):
+            state = 1 - state
+            changes[k] = 4 * rows[k] + 1 + state
+        state = after
+        index, done = play_changes(
+            rules, book, queue, curve, blocks, edges, changes, count, rules.share, False, index, close.size, opens,
+            close, out, sums,
+        )  # fmt: skip
+        if done and index < end:
+            index = stretch(rules, book, curve, blocks, edges, close, out, sums, index, end)
+        if index < end or not done:
+            break
         begin = end
-    return rows
+    settle_sums(curve, blocks, sums)
+    return index

@@ -52,7 +52,7 @@ def simulate_spans(
             spans[index, 0], spans[index, 1], ticks, close, volume, weights, words,
             fund_bar, fund_end, fund_rate, none, scratch,
         )  # fmt: skip
-        _write(book, curve, out[index])
+        write_row(book, curve, out[index])
 
 
 @kernel
@@ -76,12 +76,13 @@ def play_spans(
             )  # fmt: skip
             if done < stop:
                 return False
-        _write(book, curve, out[index])
+        write_row(book, curve, out[index])
     return True
 
 
 @inner
-def _write(book: Array, curve: Array, row: Array) -> None:
+def write_row(book: Array, curve: Array, row: Array) -> None:
+    """Write the statistics of a span."""
     row[0], row[1], row[2], row[3] = curve.count, curve.total, curve.squares, curve.downside
     row[4], row[5], row[6], row[7] = curve.losses, curve.drawdown, curve.last, curve.held
     row[8], row[9], row[10], row[11] = book.trades, book.wins, book.won, book.lost

@@ -52,9 +52,10 @@ class SignalProgram:
         self.graph = Graph()
         self.outputs: list[int] = []
         self.refused: dict[int, LannerError] = {}
+        known = strategy.parameters()
         for index, values in enumerate(self.sets):
             try:
-                self.outputs.append(strategy.node_of(self.graph, values))
+                self.outputs.append(strategy.node_of(self.graph, values, known))
             except LannerError as error:
                 if not lenient:
                     raise

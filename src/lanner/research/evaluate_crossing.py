@@ -31,23 +31,31 @@ class Crossing:
         cls, graph: Graph, root: int, columns: Mapping[str, Array], longest: int = LONGEST
     ) -> Crossing | None:
         """Return the comparison that a node stands for, None if it is another kind or its averages are too long."""
-        node = graph.nodes[root]
-        if node.op not in ("greater", "less"):
-            return None
-        args = node.args if node.op == "greater" else node.args[::-1]
-        left, right = (_average(graph, arg) for arg in args)
-        if left is None or right is None or left[0] != right[0]:
-            return None
-        (name, one), (_, two) = left, right
-        if not 0 < max(one, two) <= longest or name not in columns or columns[name].dtype != np.float64:
-            return None
-        return cls(columns[name], one, two)
+        found = averages(graph, root, columns, longest)
+        return None if found is None else cls(columns[found[0]], *found[1:])
 
     def move(self, start: int, stop: int, out: Array) -> bool:
         """Write the truth values of the next rows; False where the values have a gap, then all is to be computed."""
         from lanner.kernels.crossing import above
 
         return bool(above(self.column, *self.lengths, start, stop, self.room, out.view(np.int8)))
+
+
+def averages(
+    graph: Graph, root: int, columns: Mapping[str, Array], longest: int = LONGEST
+) -> tuple[str, int, int] | None:
+    """Return the column and the lengths of the two averages that a node compares; None for another kind."""
+    node = graph.nodes[root]
+    if node.op not in ("greater", "less"):
+        return None
+    args = node.args if node.op == "greater" else node.args[::-1]
+    left, right = (_average(graph, arg) for arg in args)
+    if left is None or right is None or left[0] != right[0]:
+        return None
+    (name, one), (_, two) = left, right
+    if not 0 < max(one, two) <= longest or name not in columns or columns[name].dtype != np.float64:
+        return None
+    return name, one, two
 
 
 def _average(graph: Graph, index: int) -> tuple[str, int] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lanner.research.buffers import CURVES
 from lanner.research.evaluate import SignalProgram, bar_columns
 from lanner.research.market import Market
 from lanner.research.simulate import QUEUE, Record, Simulated, check_fault
@@ -38,15 +39,16 @@ def play_fused(
         book[name] = -1
     curve["sums"] = sums
     state, sum_state = book[0], curve[0]
-    out = np.empty(rows if equity else 0)
-    signals = np.zeros(rows // 8 * 8 + 8, np.int8)
+    out = CURVES.floats(rows if equity else 0)
+    signals = np.empty(rows // 8 * 8 + 8, np.int8)
+    signals[rows:] = 0
     words = signals.view(np.int64)
     blocks, edges, scratch = np.zeros((0, 3)), np.zeros(0, np.int64), np.zeros((2, SCRATCH + 1))
     volume, plain = _volume(market, rules), PlainPlayer(market, rules)
     program.check_logical(index)
     done, crossing = 0, program.crossing(index, bar_columns(market.columns))
     if crossing is not None:
-        done = plain.crossing(state, queue, sum_state, blocks, edges, crossing, signals, out)
+        done = plain.crossing(state, queue, sum_state, blocks, edges, crossing, out)
     pieces = program.blocks_int8([index], market.columns, PIECE) if done < rows else ()
     for begin, stop, (piece,) in pieces:
         if stop <= done:

@@ -49,12 +49,9 @@ class PlainPlayer:
 
     def crossing(
         self, book: Record, queue: NDArray[Any], curve: Record, blocks: Floats, edges: Ints, crossing: Crossing,
-        signals: NDArray[np.int8], out: Floats,
+        out: Floats,
     ) -> int:  # fmt: skip
-        """Decide and play from the first bar as far as it goes; return the first bar that is left.
-
-        ``signals``, whole words long, are written up to there, and perhaps beyond.
-        """
+        """Decide and play from the first bar as far as it goes; return the first bar that is left."""
         from lanner.kernels.plain_crossing import play_crossing
 
         if not self.suits:
@@ -62,7 +59,8 @@ class PlainPlayer:
         return int(
             play_crossing(
                 self.rules, book, queue, curve, blocks, edges, crossing.column, *crossing.lengths, crossing.room,
-                self._open, self.market.close, signals, signals.view(np.int64), out, self._sums, self._changes,
+                self._open, self.market.close, out, self._sums,
+                np.empty(CHUNK + 64, np.int64), self._changes,
             )
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lanner.core.errors import ConfigError, LannerError
 from lanner.model.enums import Side
 from lanner.model.instruments import Instrument
+from lanner.research.buffers import CURVES
 from lanner.research.market import Floats, Ints, Market
 from lanner.sim.settings import GapFill, LimitOn, MarketOn, SlippageModel, VenueSettings
 from lanner.strategy.base import as_fraction
@@ -220,7 +221,7 @@ class Simulator:
             orders, fills = np.zeros(rows, self._order_type), np.zeros(rows, self._fill_type)
         volume = market.volume_lots if self._by_volume or rows else None
         # the kernel writes in place of bars, so a part of a run has its equity where the whole would have it
-        out = np.empty(len(market) if equity else 0)
+        out = CURVES.floats(len(market) if equity else 0)
         blocks = np.zeros((0 if edges is None else len(edges) + 1, 3))
         cuts, left = none if edges is None else edges, start
         if not rows:

@@ -21,7 +21,7 @@ from lanner.core.errors import LannerError
 from lanner.kernels.statistics import STATISTICS
 from lanner.research.evaluate import SignalProgram
 from lanner.research.market import Floats, Ints, Market
-from lanner.research.past import warm_groups
+from lanner.research.past import Warm, warm_groups
 from lanner.research.simulate import Protection, Record, make_rules
 from lanner.research.sweep_result import Params
 from lanner.sim.settings import SlippageModel
@@ -123,7 +123,10 @@ def _measure_arrays(task: Task, sets: Sequence[Params]) -> Shard:
     stacked = []
     for warm in warm_groups(program, task.market, task.past, task.spec.since_ns or 0):
         table = warm.program.columns(warm.columns)
-        for place in table.order():
+        rest = player.play_many(warm, shard)
+        for place in table.order() if rest else ():
+            if place not in rest:
+                continue
             index = warm.members[place]
             if warm.program.logical(place):
                 weights = player.fill(table.signals_int8, place, player.signals, warm.lead)
@@ -153,6 +156,7 @@ class Player:
     def __init__(self, task: Task) -> None:
         from lanner.kernels.account import BOOK, ENTRY
         from lanner.kernels.curve import CURVE, PIECE
+        from lanner.research.many import ManyPlayer
         from lanner.research.plain import PlainPlayer
 
         rows = len(task.market)
@@ -167,6 +171,7 @@ class Player:
         self._scratch = np.zeros((2, PIECE + 1))
         self._rules = task.rules()
         self._plain = PlainPlayer(task.market, self._rules)
+        self._many = ManyPlayer(task.market, self._rules, task.spans, task.edges)
         self._none, self._no_ints = np.zeros(0), np.zeros(0, dtype=np.int64)
         self._words = self.signals[: rows // 8 * 8].view(np.int64)
         self._blocks = np.zeros((len(task.edges) + 1, 3))
@@ -185,6 +190,16 @@ class Player:
     def _by_volume(task: Task) -> bool:
         venue = task.spec.venues[task.market.instrument.venue]
         return venue.slippage.model is SlippageModel.VOLUME
+
+    def play_many(self, warm: Warm, shard: Shard) -> set[int]:
+        """Play what can be played together; return the places that are left."""
+        rest = set(range(len(warm.program)))
+        if self.task.whole_curve:
+            return rest
+        done, raw, blocks = self._many.play(warm.program, warm.columns, warm.lead)
+        rows = [warm.members[place] for place in done]
+        shard.raw[rows], shard.blocks[rows] = raw, blocks[:, :, 1:]
+        return rest.difference(done)
 
     def play(self, weights: NDArray[Any], shard: Shard, index: int) -> None:
         """Play one column over every span and write what it led to into row ``index``."""

@@ -130,9 +130,14 @@ def declared(cls: type) -> dict[str, Param[Any]]:
     return found
 
 
-def assign(instance: object, values: Mapping[str, object]) -> None:
-    """Set parameters by name; an unknown name is refused with the list of known ones."""
-    known = declared(type(instance))
+def assign(
+    instance: object, values: Mapping[str, object], known: Mapping[str, Param[Any]] | None = None
+) -> None:
+    """Set parameters by name; an unknown name is refused with the list of known ones.
+
+    ``known`` are those that the class declares, where the caller has them at hand.
+    """
+    known = declared(type(instance)) if known is None else known
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(
@@ -141,4 +146,4 @@ def assign(instance: object, values: Mapping[str, object]) -> None:
             fix="Declare it in the class with Param(...), or check the spelling.",
         )
     for name, value in values.items():
-        setattr(instance, name, known[name].parse(value))
+        setattr(instance, name, value)  # a Param checks what it is set to

@@ -52,27 +52,36 @@ class SignalStrategy(Strategy):
         graph = Graph()
         return graph.compile(self.node(graph))
 
-    def node(self, graph: Graph) -> int:
+    def node(self, graph: Graph, known: Mapping[str, Param[Any]] | None = None) -> int:
         """Build the signal for the present parameters in a graph and return its node.
 
         A graph may hold many signals; what they have in common is in it once.
         """
         try:
-            return _output(graph, type(self).function(BarFrame(graph), **self.values()))
+            return _output(graph, type(self).function(BarFrame(graph), **self._values(known)))
         except ConfigError:
             raise  # a parameter the function itself refuses
         except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises is shown with their lines
             raise strategy_error(error, self, "while the signal was built", ()) from None
 
+    def _values(self, known: Mapping[str, Param[Any]] | None) -> dict[str, object]:
+        return self.values() if known is None else {name: getattr(self, name) for name in known}
+
     @classmethod
-    def node_of(cls, graph: Graph, values: Mapping[str, object]) -> int:
-        """Build the signal for some parameters in a graph: what ``node`` of a new strategy does, without it."""
+    def node_of(
+        cls, graph: Graph, values: Mapping[str, object], known: Mapping[str, Param[Any]] | None = None
+    ) -> int:
+        """Build the signal for some parameters in a graph: what ``node`` of a new strategy does, without it.
+
+        ``known`` are the parameters that the class declares, where the caller has them at hand.
+        """
         if cls.check_params is not SignalStrategy.check_params or cls.__init__ is not Strategy.__init__:
             return cls(**values).node(graph)
         made = cls.__new__(cls)  # its constructor would build the signal once more, to check it
-        assign(made, values)
+        known = cls.parameters() if known is None else known
+        assign(made, values, known)
         made.id = cls.name or cls.__name__
-        return made.node(graph)
+        return made.node(graph, known)
 
     def on_start(self) -> None:
         self._lines: dict[str, SignalLine] = {}
