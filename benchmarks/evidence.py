@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 SECOND = 10**9
@@ -155,6 +156,12 @@ def _take(times: list[int], at: int, slack: int) -> bool:
         del times[place]
         return True
     return False
+
+
+def steady(values: Sequence[float]) -> float:
+    """Return the median of the steps from one value to the next: what grows all the time, without the jumps."""
+    steps = sorted(after - before for before, after in pairwise(values))
+    return steps[len(steps) // 2] if steps else 0.0
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

@@ -73,6 +73,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "interpreter": sys.implementation.name,
+        "load_average": round(os.getloadavg()[0], 1),
     }
 
 

@@ -109,7 +109,7 @@ def test_a_soak_fails_by_name_for_whatever_did_not_hold() -> None:
     result = {
         "unhandled": ["loop: boom"],
         "minutes": 30.0,
-        "memory": {"client_kb_per_minute": 900.0, "venue_kb_per_minute": 1.0},
+        "memory": {"client_mb_by_minute": [100.0 + n for n in range(9)], "venue_mb_by_minute": [50.0] * 9},
         "books_during": {"equal": 9, "different": 1},
         "books_at_end": {"equal": 12, "not whole": 1},
         "products": {"binance-spot": product},
@@ -120,7 +120,7 @@ def test_a_soak_fails_by_name_for_whatever_did_not_hold() -> None:
     sound = {
         **result,
         "unhandled": [],
-        "memory": {"client_kb_per_minute": 5.0, "venue_kb_per_minute": -1.0},
+        "memory": {"client_mb_by_minute": [90.0] * 4 + [120.0] * 5, "venue_mb_by_minute": [50.0] * 9},
         "books_during": {"equal": 9},
         "books_at_end": {"equal": 13},
         "products": {"binance-spot": {"missing_count": 0}},
