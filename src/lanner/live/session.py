@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from lanner.venues.keys import Keys
     from lanner.venues.link import Link
 
+    Reach = Callable[..., AbstractAsyncContextManager[Link]]
+
 
 class Session:
     """Run one session; see the module. ``run`` lasts until ``stop`` is called, or a fault ends it.
 
     ``folder`` holds the journal; a journal that is there already is continued: the engine is rebuilt from it, then
-    compared with the venue. ``on_change`` is called when something happened that a status view shows.
+    compared with the venue. ``on_change`` is called when something happened that a status view shows; ``reach`` opens the
+    links.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Session:
         bus: MessageBus | None = None,
         log: Callable[[int, str, str], None] | None = None,
         on_change: Callable[[], None] | None = None,
+        reach: Reach = connect,
     ) -> None:
         self.plan = plan
         self.id = session_id
@@ -70,6 +74,7 @@ class Session:
         self.recovered: Replayed | None = None
         self._where = where
         self._keys = keys
+        self._reach = reach
         self.changed = on_change or _nothing
         config = plan.config.journal
         self.heart = Heart(
@@ -106,7 +111,7 @@ class Session:
             stack.push_async_callback(door.stop)
             for product in self.plan.products:
                 keys = self._keys(product) if self._keys is not None and self.is_live else None
-                link = await stack.enter_async_context(connect(product, self._where, keys=keys))
+                link = await stack.enter_async_context(self._reach(product, self._where, keys=keys))
                 await load_instruments(link)
                 self.links[product] = link
                 self.health.offset_ms[product] = link.clock.offset_ns / 1e6

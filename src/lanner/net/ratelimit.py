@@ -84,11 +84,11 @@ class RateLimiter:
         *,
         shared: str | Path | None = None,
         reserve: float = 0.0,
-        clock: Callable[[], int] = wall_ns,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         if not 0 <= reserve < 1:
             raise ConfigError("the reserve cannot be kept", expected="0 <= reserve < 1", found=reserve)
-        self._clock = clock
+        self._clock = clock or wall_ns
         self._share = 1.0 - reserve
         self._turns: list[_Turn] = []
         self._numbers = 0

@@ -44,7 +44,7 @@ class ClockOffset:
         every_s: float = 60.0,
         alarm_ms: float = 500.0,
         on_alarm: Callable[[int], None] | None = None,
-        clock: Callable[[], int] = wall_ns,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self.offset_ns = 0
         self.round_trip_ns: int | None = None
@@ -55,7 +55,7 @@ class ClockOffset:
         self._every_s = every_s
         self._alarm_ns = int(alarm_ms * 1e6)
         self._on_alarm = on_alarm
-        self._clock = clock
+        self._clock = clock or wall_ns
         self._task: asyncio.Task[None] | None = None
 
     async def measure(self) -> int:

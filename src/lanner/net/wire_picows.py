@@ -197,6 +197,7 @@ class _PicowsWire(WSListener):
 
 async def open_picows(settings: SocketSettings, url: str, tls: ssl.SSLContext | None, sink: WireSink) -> Wire:
     """Connect within the time limit. Raises ``WireFailed``."""
+    loop = asyncio.get_running_loop()
     wire = _PicowsWire(sink, settings.max_message_bytes)
     held: list[socket.socket] = []
 
@@ -220,6 +221,7 @@ async def open_picows(settings: SocketSettings, url: str, tls: ssl.SSLContext | 
                 extra_headers=headers,
                 max_redirects=0,
                 socket_factory=connected,
+                use_aiofastnet=False if getattr(loop, "owns_transports", False) else None,
             )
     except BaseException as error:
         wire.abort()

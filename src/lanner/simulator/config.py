@@ -24,6 +24,8 @@ class ServeConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     control_port: int | None = None
     """``None``: after the dialects' ports, or a free one."""
     seed: int = 7
+    key_seed: int | None = None
+    """Of the accounts' keys; ``None``: as ``seed``."""
     feed: str = "synthetic"
     feeds: dict[str, str] = {}
     """A feed of its own for a dialect."""

@@ -387,7 +387,8 @@ class DialectHost:
         elif name == "step-size":
             self._coarser(params)
         elif name in ("stall", "close", "half-open"):
-            for connection in [one for one in self.connections if one.is_session]:
+            sessions = [one for one in self.connections if one.is_session]
+            for connection in sorted(sessions, key=lambda one: one.session_id):
                 self._strike(connection, act)
         else:
             self.dialect.command(name, params, self.now_ns())

@@ -43,10 +43,13 @@ class _Market:
 
 
 class VenueServer:
-    """Serve a configuration until told to stop."""
+    """Serve a configuration until told to stop. Every ``tick_s`` what is due happens."""
 
-    def __init__(self, config: ServeConfig, *, note: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, config: ServeConfig, *, note: Callable[[str], None] | None = None, tick_s: float = TICK_S
+    ) -> None:
         self.config = config
+        self._tick_s = tick_s
         self.credentials: list[Credentials] = []
         self.paused = False
         """Whether the feeds stand still."""
@@ -100,12 +103,13 @@ class VenueServer:
         return _Market(host, feed)
 
     def _open_accounts(self, dialect: str, exchange: Exchange) -> None:
-        made = [make_account(dialect, "test", self.config.seed)]
+        seed = self.config.seed if self.config.key_seed is None else self.config.key_seed
+        made = [make_account(dialect, "test", seed)]
         for row in self.config.accounts:
             if row.get("dialect", dialect) == dialect:
                 if row["name"] == "test":
                     made.clear()
-                made.append(account_from(dialect, row, self.config.seed))
+                made.append(account_from(dialect, row, seed))
         for account, credentials in made:
             exchange.add_account(account)
             self.credentials.append(credentials)
@@ -180,7 +184,7 @@ class VenueServer:
         following = loop.time()
         while True:
             self.turn()
-            following = max(following + TICK_S, loop.time() + 0.0005)
+            following = max(following + self._tick_s, loop.time() + 0.0005)
             await asyncio.sleep(following - loop.time())
 
     def turn(self) -> None:

@@ -64,7 +64,7 @@ class MarketGateway:
         self._tap = tap
         self._copies = connections
         self._template = socket
-        self._rng = rng or random.Random()
+        self._rng = rng or link.rng
         self._lines: list[_Line] = []
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
