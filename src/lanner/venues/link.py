@@ -67,6 +67,7 @@ class Link:
             rng=rng,
         )
         self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
+        self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
         self._nonces = Nonces(nonces) if nonces is not None else None
         self._last_nonce = 0

@@ -85,7 +85,7 @@ class TradeGateway:
         self._timeout_s = answer_timeout_s
         self._by_http = by_http
         self.template = socket
-        self.rng = rng or Random()
+        self.rng = rng or link.rng
         self._lines: list[_UserLine] = []
         self._orders: _UserLine | None = None
         self._pending: dict[str, _Sent] = {}
