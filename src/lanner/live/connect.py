@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lanner.core.errors import ConfigError, NotFoundError
+from lanner.net.sharing import can_share, remove_unused
+from lanner.net.wallclock import wall_ns
+from lanner.storage.environment import default_home
 from lanner.venues.link import Link
 from lanner.venues.registry import PRODUCTS, endpoints_of, make_codec, product_of, product_spec
 
 if TYPE_CHECKING:
     from lanner.model.instruments import Instrument
+    from lanner.venues.codec import Codec
     from lanner.venues.keys import Keys
+
+_LOCAL = ("127.0.0.1", "localhost")
+KEPT_LOCAL_S = 86_400.0
+"""Servers on loopback come and go with their ports; what was shared about them is removed after a day of disuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,41 @@ async def connect(product: str, where: Where, *, keys: Keys | None = None) -> As
     """Open a link to a product with its clock compared; closed at the end."""
     spec = product_spec(product)
     endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
-    link = Link(make_codec(product, endpoints, keys), ca_file=where.ca_file)
+    link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys)
     try:
         await link.open()
         yield link
     finally:
         await link.close()
+
+
+def shared_files(codec: Codec) -> tuple[Path, Path]:
+    """Return the files in which all processes of this machine keep one server's budget and the nonces used there."""
+    spec = codec.spec
+    buckets = [(name, bucket.limit, bucket.interval_s) for name, bucket in spec.buckets.items()]
+    digest = hashlib.sha256(f"{codec.endpoints.rest} {buckets}".encode()).hexdigest()[:12]
+    host = urlsplit(codec.endpoints.rest).netloc.rpartition("@")[2].replace(":", "_")
+    stem = default_home() / "shared" / f"{spec.product}-{host}-{digest}"
+    return stem.with_name(stem.name + ".budget"), stem.with_name(stem.name + ".nonces")
+
+
+def _shared_link(codec: Codec, ca_file: str, keys: Keys | None) -> Link:
+    """Open a link that shares budget and nonces; one of its own where the home folder cannot hold them."""
+    if can_share():
+        budget, nonces = shared_files(codec)
+        try:
+            for local in _LOCAL:
+                remove_unused(budget.parent, f"*-{local}_*", KEPT_LOCAL_S, wall_ns() / 1e9)
+            return Link(
+                codec,
+                key_id=keys.api_key if keys is not None else "",
+                budget=budget,
+                nonces=nonces if keys is not None and keys.kind == "wallet" else None,
+                ca_file=ca_file,
+            )
+        except OSError:
+            pass  # a home that cannot be written stops nobody from looking at a market
+    return Link(codec, ca_file=ca_file)
 
 
 async def load_instruments(link: Link) -> dict[str, Instrument]:

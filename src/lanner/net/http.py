@@ -150,6 +150,7 @@ class HttpClient:
         self._rng = rng
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._told_in_a_row = 0
 
     async def request(
         self,
@@ -191,6 +192,7 @@ class HttpClient:
         backoff = Backoff(policy.base_s, policy.cap_s, policy.attempts, policy.jitter, self._rng)
         last: HttpAnswer | NetError | None = None
         silence: Unanswered | None = None
+        limited = 0
         while True:
             try:
                 await self.limiter.acquire(costs or {}, priority, timeout_s=max(ends - loop.time(), 0.0))
@@ -203,13 +205,17 @@ class HttpClient:
                 silence = last
             if self._closed or not self._worth_another(last, idempotent):
                 break
+            if isinstance(last, HttpAnswer) and last.status == 429:
+                limited += 1
+                if limited > policy.limited:
+                    break
+                self.stats.retries += 1
+                continue  # the limiter itself knows how long to wait
             wait_s = backoff.next()
             if wait_s is None or loop.time() + wait_s >= ends:
                 break
             self.stats.retries += 1
-            # After 429 the limiter itself knows how long to wait.
-            if not (isinstance(last, HttpAnswer) and last.status == 429):
-                await asyncio.sleep(wait_s)
+            await asyncio.sleep(wait_s)
         if isinstance(last, NetError):
             # That the last attempt was never sent says nothing about those before it.
             raise silence or last
@@ -287,10 +293,15 @@ class HttpClient:
             used = answer.headers.get(name, "")
             if used.isdigit():
                 self.limiter.feed(bucket, int(used))
-        if answer.status in (418, 429):
-            self.stats.told_to_wait += 1
-            wait_s = retry_after_s(answer, otherwise=120.0 if answer.status == 418 else 1.0)
-            self.limiter.block(answer.ts_recv + int(wait_s * 1e9), f"status {answer.status}")
+        if answer.status not in (418, 429):
+            self._told_in_a_row = 0
+            return
+        self.stats.told_to_wait += 1
+        policy = self.retries
+        growing_s = min(policy.wait_s * 2.0**self._told_in_a_row, policy.wait_cap_s)
+        self._told_in_a_row = min(self._told_in_a_row + 1, 16)
+        wait_s = retry_after_s(answer, otherwise=120.0 if answer.status == 418 else growing_s)
+        self.limiter.block(answer.ts_recv + int(wait_s * 1e9), f"status {answer.status}")
 
     def _url(self, parts: Outgoing) -> URL:
         text = f"{self.base_url}{parts.path}"

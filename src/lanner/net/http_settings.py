@@ -24,10 +24,14 @@ class Timeouts:
 class RetryPolicy:
     """Which answers to an idempotent request are worth another attempt, how often and how soon.
 
-    ``attempts`` counts repetitions: 3 means up to four sendings.
+    ``attempts`` counts repetitions: 3 means up to four sendings. Answers 429 have a count of their own, ``limited``,
+    and the server names the wait; where it names none, it is ``wait_s``, doubled each time up to ``wait_cap_s``.
     """
 
     attempts: int = 3
+    limited: int = 6
+    wait_s: float = 1.0
+    wait_cap_s: float = 15.0
     base_s: float = 0.2
     cap_s: float = 5.0
     jitter: float = 0.0

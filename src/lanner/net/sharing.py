@@ -17,6 +17,36 @@ except ImportError:  # no flock on Windows
 _MAGIC = 0x4C414E4E45520001
 
 
+def can_share() -> bool:
+    """Tell whether this system has the file locks that sharing needs."""
+    return fcntl is not None
+
+
+def remove_unused(folder: Path, pattern: str, older_than_s: float, now_s: float) -> int:
+    """Remove shared files that nobody uses and nobody has written to for so long; return how many.
+
+    Only where ``can_share``.
+    """
+    removed = 0
+    for path in folder.glob(pattern):
+        try:
+            if path.suffix == ".users" or now_s - path.stat().st_mtime < older_than_s:
+                continue
+            users = os.open(f"{path}.users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+            Path(f"{path}.users").unlink(missing_ok=True)
+            removed += 1
+        except OSError:
+            continue
+        finally:
+            os.close(users)
+    return removed
+
+
 class SharedCells:
     """Map ``count`` 64-bit integers of a file; use as a context manager to hold the lock.
 
@@ -47,8 +77,10 @@ class SharedCells:
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             fresh = os.fstat(self._file).st_size == 0
-            if os.fstat(self._file).st_size < size:
-                os.ftruncate(self._file, size)
+            missing = size - os.fstat(self._file).st_size
+            if missing > 0:
+                # Written, not truncated: a hole that a full disk cannot fill would kill the process later.
+                os.pwrite(self._file, bytes(missing), size - missing)
             self._map = mmap.mmap(self._file, size)
             whole = memoryview(self._map).cast("q")
             if (whole[0], whole[1]) != (_MAGIC, layout):

@@ -13,7 +13,7 @@ from lanner.net.errors import ConnectFailed, RateLimited, Unanswered
 from lanner.net.http import HttpClient
 from lanner.net.http_settings import HttpAnswer, RetryPolicy, Timeouts
 from lanner.net.nonces import Nonces
-from lanner.net.ratelimit import RateLimiter
+from lanner.net.ratelimit import Priority, RateLimiter
 from lanner.net.socket_settings import Heartbeat as Beat
 from lanner.net.socket_settings import Pings, SocketSettings
 from lanner.net.timesync import ClockOffset, Probe
@@ -29,11 +29,14 @@ T = TypeVar("T")
 
 RESERVE = 0.1
 """Share of each limit that is kept for cancels and stops."""
+READS_WAIT_S = 75.0
+"""How long a question may take with all its waiting: the venues' windows last a minute."""
 
 
 class Link:
     """Ask one product. ``budget`` is a file through which processes of one address share its limits, ``nonces`` one
-    that keeps nonces from ever going back; both may be None.
+    that keeps nonces from ever going back; both may be None. Questions wait up to ``reads_wait_s`` for their turn and
+    their answer.
 
     ``open`` compares clocks; requests are then signed with the venue's time. ``on_alarm`` hears of a clock that is off
     by more than half a second.
@@ -48,6 +51,7 @@ class Link:
         nonces: Path | None = None,
         ca_file: str = "",
         timeouts: Timeouts | None = None,
+        reads_wait_s: float = READS_WAIT_S,
         on_alarm: Callable[[int], None] | None = None,
         rng: Random | None = None,
     ) -> None:
@@ -67,6 +71,7 @@ class Link:
             rng=rng,
         )
         self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
+        self._reads_wait_s = reads_wait_s
         self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
         self._nonces = Nonces(nonces) if nonces is not None else None
@@ -111,6 +116,7 @@ class Link:
                 costs=call.costs,
                 priority=call.priority,
                 idempotent=call.idempotent,
+                deadline_s=self._patience_s(call),
             )
         except ConnectFailed as error:
             raise VenueError(ErrorKind.RETRY, f"{name}: {error.message()}") from error
@@ -118,7 +124,10 @@ class Link:
             raise VenueError(ErrorKind.UNANSWERED, f"{name}: {error.message()}") from error
         except RateLimited as error:
             raise VenueError(
-                ErrorKind.RATE_LIMITED, f"{name}: {error.message()}", retry_after_s=error.wait_s
+                ErrorKind.RATE_LIMITED,
+                f"{name}: {error.message()}",
+                retry_after_s=error.wait_s,
+                fix="Ask again later: all programs on this machine draw on one budget.",
             ) from error
         fault = self.codec.fault(answer.status, answer.headers, answer.body)
         if fault is not None:
@@ -154,12 +163,18 @@ class Link:
             return call.unanswered(error.message(), wall_ns())
         return call.answer(answer.status, answer.body, answer.ts_recv)
 
+    def _patience_s(self, call: Call[T]) -> float | None:
+        """Let questions wait for the budget; what changes something is told soon that it cannot be sent."""
+        return self._reads_wait_s if call.idempotent and call.priority is Priority.READ else None
+
     def _built(self, call: Call[T]) -> HttpRequest:
         return call.build(self.now_ms(), self.nonce())
 
     async def _probe(self) -> Probe:
         call = self.codec.server_time()
-        answer = await self.http.send(lambda: self._built(call), costs=call.costs, idempotent=True)
+        answer = await self.http.send(
+            lambda: self._built(call), costs=call.costs, idempotent=True, deadline_s=self._reads_wait_s
+        )
         fault = self.codec.fault(answer.status, answer.headers, answer.body)
         if fault is not None:
             raise fault

@@ -17,6 +17,7 @@ from typing import Any
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
 from lanner.model.reports import Report
+from lanner.net.errors import RateLimited
 from lanner.net.ratelimit import Priority
 from lanner.net.socket_settings import SocketSettings
 from lanner.net.status import LinkState, LinkStatus
@@ -146,7 +147,13 @@ class TradeGateway:
                 self._spawn(self._write_later(call))
 
     async def _write_later(self, call: OrderCall) -> None:
-        await self.link.limiter.acquire(call.costs, call.priority)
+        """Wait for a turn; what would open or change something is refused rather than sent when it is old."""
+        patience_s = self._timeout_s if call.priority > Priority.STOP else None
+        try:
+            await self.link.limiter.acquire(call.costs, call.priority, timeout_s=patience_s)
+        except RateLimited as error:
+            self._refuse(call, f"not sent: {error.message()}")
+            return
         self._write(call)
 
     def _write(self, call: OrderCall) -> None:

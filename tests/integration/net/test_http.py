@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -312,6 +313,21 @@ async def test_a_429_is_waited_out_by_everybody_and_the_question_asked_again() -
         assert (await first).status == 200
     assert times[1] - times[0] >= 0.95
     assert len(times) == 3
+
+
+async def test_a_429_that_names_no_wait_is_waited_out_ever_longer_and_a_bounded_number_of_times() -> None:
+    times: list[float] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        times.append(time.monotonic())
+        return web.Response(status=429, text="null")
+
+    policy = RetryPolicy(limited=3, wait_s=0.1, wait_cap_s=0.3)
+    async with app(handler) as base, client(base, retries=policy) as http:
+        assert (await http.request("GET", "/", idempotent=True)).status == 429
+    waits = [after - before for before, after in pairwise(times)]
+    assert len(waits) == 3
+    assert all(wait >= least * 0.95 for wait, least in zip(waits, (0.1, 0.2, 0.3), strict=True))
 
 
 async def test_a_429_to_an_order_is_an_answer_and_the_order_is_not_sent_again() -> None:

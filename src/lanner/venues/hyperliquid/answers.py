@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import msgspec
 
@@ -13,6 +14,12 @@ from lanner.venues.hyperliquid import spec, wire
 _READ = wire.reader(wire.ActionAnswer).decode
 _POST = wire.reader(msgspec.defstruct("Post", [("data", wire.PostData)])).decode
 _HTTP = re.compile(r"^\s*\"?(\d{3})\b")
+_PHRASES = {
+    429: "more was asked from this network address than one address may ask in a minute",
+    **{one.value: one.phrase for one in HTTPStatus if one.value >= 500},
+}
+"""What a status says where the venue says only ``null``."""
+_LIMITED_FIX = "Wait a minute and ask less often; all programs behind one address spend the same 1,200."
 
 
 def reason_of(told: str) -> str:
@@ -43,12 +50,14 @@ def http_fault(status: int, headers: Mapping[str, str], body: bytes) -> VenueErr
             return wire.malformed(error)
         return refusal(answer.response) if isinstance(answer.response, str) else None
     told = body[:300].decode(errors="replace").strip()
-    what = f"hyperliquid answers {status}: {told or 'nothing more'}"
+    if told in ("", "null"):
+        told = _PHRASES.get(status, "nothing more")
+    what = f"hyperliquid answers {status}: {told}"
     code = str(status)
     if status == 429:
         after = next((text for name, text in headers.items() if name.lower() == "retry-after"), "")
         wait = float(after) if re.fullmatch(r"\d+(\.\d+)?", after) else 10.0
-        return VenueError(ErrorKind.RATE_LIMITED, what, code=code, retry_after_s=wait)
+        return VenueError(ErrorKind.RATE_LIMITED, what, code=code, retry_after_s=wait, fix=_LIMITED_FIX)
     if status in (401, 403):
         return VenueError(ErrorKind.AUTH, what, code=code)
     if status == 503:
