@@ -17,39 +17,17 @@ from lanner.research.vector import follow
 from lanner.research.vector_input import DEFAULT_CAPITAL, Data, Setup, prepare
 from lanner.research.vector_result import ArrayBacktest
 from lanner.strategy.base import Strategy
-from lanner.strategy.frame import BarFrame
+from lanner.strategy.library import signals as library
 from lanner.strategy.registry import load_strategy
-from lanner.strategy.vector import SignalStrategy, signal
+from lanner.strategy.vector import SignalStrategy
 
 
-@signal("1h")
-def dual_ma(bars: BarFrame, fast: int = 10, slow: int = 30) -> object:
-    """Long while the fast average is above the slow one."""
-    return bars.close.sma(fast) > bars.close.sma(slow)
-
-
-@signal("1h")
-def rsi(bars: BarFrame, period: int = 14, oversold: float = 30.0, overbought: float = 70.0) -> object:
-    """Long from below the lower bound of the RSI until it is above the upper one."""
-    strength = bars.close.rsi(period)
-    return (strength < oversold).until(strength > overbought)
-
-
-@signal("1h")
-def macd(bars: BarFrame, fast: int = 12, slow: int = 26, signal: int = 9) -> object:
-    """Long while the MACD is above its signal line."""
-    lines = bars.close.macd(fast, slow, signal)
-    return lines.macd > lines.signal
-
-
-@signal("1h")
-def bollinger(bars: BarFrame, period: int = 20, width: float = 2.0) -> object:
-    """Long from below the lower band until the close is above the upper one."""
-    bands = bars.close.bollinger(period, width)
-    return (bars.close < bands.lower).until(bars.close > bands.upper)
-
-
-SIGNALS: dict[str, type[SignalStrategy]] = {cls.name: cls for cls in (dual_ma, rsi, macd, bollinger)}
+SIGNALS: dict[str, type[SignalStrategy]] = {
+    "dual_ma": library.ma_cross,
+    "rsi": library.rsi_bounds,
+    "macd": library.macd_cross,
+    "bollinger": library.bollinger_bands,
+}
 """Signal functions that array backtests know by name; they take bars of any length."""
 
 

@@ -47,9 +47,9 @@ def registered(problems: list[str] | None = None) -> dict[str, type[Strategy]]:
     Packages announce theirs under the entry point group ``lanner.strategies``. One that cannot be loaded is left out;
     the reason is added to ``problems``.
     """
-    from lanner.strategy.library import BUILT_IN
+    from lanner.strategy.library import BUILT_IN, SIGNALS
 
-    found: dict[str, type[Strategy]] = {cls.name: cls for cls in BUILT_IN}
+    found: dict[str, type[Strategy]] = {cls.name: cls for cls in (*BUILT_IN, *SIGNALS)}
     for entry in _entry_points():
         if entry.name in found:
             _report(problems, f"{entry.name!r} of {entry.value} is left out: the name is taken")

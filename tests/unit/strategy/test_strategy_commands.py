@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lanner.cli.main import main
-from lanner.strategy.library import BUILT_IN
+from lanner.strategy.library import BUILT_IN, SIGNALS
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -23,12 +23,12 @@ def test_list_names_every_strategy_within_100_columns(capsys: pytest.CaptureFixt
     code, out, err = run(capsys, "strategies")
     assert code == 0
     assert all(len(line) <= 100 for line in (out + err).split("\n"))
-    for cls in BUILT_IN:
+    for cls in (*BUILT_IN, *SIGNALS):
         assert f"{cls.name} " in out
         assert f" {cls.timeframe} " in out
     assert "fast=10, slow=20, ma_type=sma" in out
     code, out, err = run(capsys, "strategies", "--quiet")
-    assert out.split() == [cls.name for cls in BUILT_IN]
+    assert out.split() == [cls.name for cls in (*BUILT_IN, *SIGNALS)]
     assert err == ""
 
 
@@ -57,7 +57,7 @@ def test_the_command_to_run_a_strategy_is_one_that_can_run(capsys: pytest.Captur
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "strategies", "--json")
     listed = json.loads(out)
-    assert [entry["name"] for entry in listed["strategies"]] == [cls.name for cls in BUILT_IN]
+    assert [entry["name"] for entry in listed["strategies"]] == [cls.name for cls in (*BUILT_IN, *SIGNALS)]
     assert listed["problems"] == []
     _, out, _ = run(capsys, "strategies", "dual_ma", "--json")
     entry = json.loads(out)
