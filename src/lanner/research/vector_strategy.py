@@ -21,7 +21,6 @@ from lanner.strategy.library import signals as library
 from lanner.strategy.registry import load_strategy
 from lanner.strategy.vector import SignalStrategy
 
-
 SIGNALS: dict[str, type[SignalStrategy]] = {
     "dual_ma": library.ma_cross,
     "rsi": library.rsi_bounds,
