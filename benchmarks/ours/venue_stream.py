@@ -55,7 +55,7 @@ def frames(args: Namespace) -> None:
     spec, known = product_spec("binance-spot"), instruments()
     codec = make_codec("binance-spot", endpoints_of(spec), None)
     codec.use(known)
-    cache = Cache({one.id: one for one in known})
+    cache = Cache({one.id: one for one in known}, live=True)
     other: list[object] = []
     stream = MarketStream(
         codec, on_data=cache.take, on_event=other.append, on_other=other.append, ask_snapshot=other.append
@@ -97,7 +97,7 @@ async def stream(args: Namespace) -> None:
 
 
 def _to_cache(known: dict[str, Instrument], meter: Meter):  # type: ignore[no-untyped-def]
-    cache = Cache(known)
+    cache = Cache(known, live=True)
 
     def on_data(message: MarketData) -> None:
         cache.take(message)

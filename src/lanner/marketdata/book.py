@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,14 +36,30 @@ class Slippage(NamedTuple):
 
 
 class _BookSide:
-    """One side: ``sign`` is 1 for bids and −1 for asks; keys are ``sign * ticks``, the best is the last."""
+    """One side: ``sign`` is 1 for bids and −1 for asks; keys are ``sign * ticks``, the best is the last.
 
-    __slots__ = ("keys", "lots", "sign")
+    ``settle`` is set while a whole book waits to be counted out, and called by whoever looks first.
+    """
+
+    __slots__ = ("_keys", "_lots", "settle", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
-        self.keys: list[int] = []
-        self.lots: dict[int, int] = {}
+        self.settle: Callable[[], None] | None = None
+        self._keys: list[int] = []
+        self._lots: dict[int, int] = {}
+
+    @property
+    def keys(self) -> list[int]:
+        if self.settle is not None:
+            self.settle()
+        return self._keys
+
+    @property
+    def lots(self) -> dict[int, int]:
+        if self.settle is not None:
+            self.settle()
+        return self._lots
 
     def put_all(self, levels: Iterable[tuple[int, int]]) -> None:
         """Set levels, or remove them where ``lots`` is 0; removing an absent level is no fault."""
@@ -63,8 +79,9 @@ class _BookSide:
                     del keys[bisect_left(keys, key)]
 
     def replace(self, levels: dict[int, int]) -> None:
-        self.lots = levels
-        self.keys = sorted(levels)
+        self.settle = None  # what waited is out of date
+        self._lots = levels
+        self._keys = sorted(levels)
 
 
 class BookView:
@@ -252,10 +269,11 @@ class L2Book(BookView):
     Quantities are counted in the instrument's lots, or in ``qty_step``: a venue that once had a finer
     lot can still show old orders of odd size. With ``refines`` a price off the grid makes the book's own step finer
     instead of an error, for live books: a venue that once had a finer tick can still show old orders. What counts in
-    ticks then counts in ``step``.
+    ticks then counts in ``step``. Such a book keeps a whole book as it came until somebody looks at it, since most
+    are replaced unseen; a level that cannot be then shows up there.
     """
 
-    __slots__ = ("_known_asks", "_known_bids", "_refines", "view")
+    __slots__ = ("_known_asks", "_known_bids", "_refines", "_waiting", "view")
 
     def __init__(
         self, instrument: Instrument, *, qty_step: Decimal | None = None, refines: bool = False
@@ -266,6 +284,7 @@ class L2Book(BookView):
         self._known_bids: dict[float, int] = {}
         self._known_asks: dict[float, int] = {}
         self._refines = refines
+        self._waiting: BookUpdate | None = None
         self.view = BookView(instrument.id, bids, asks, clock, tick, lot)
 
     def apply(self, update: BookUpdate) -> None:
@@ -274,6 +293,30 @@ class L2Book(BookView):
         Raises ``DataError`` for a price off the instrument's grid or a negative quantity, and leaves the
         book as it was.
         """
+        clock = self._clock
+        if update.snapshot and self._refines:
+            self._waiting = update
+            self._bids.settle = self._asks.settle = self._settle
+            clock[0], clock[1], clock[2], clock[3] = update.ts_event, update.ts_recv, update.seq, 0
+            return
+        if self._waiting is not None and not update.snapshot:
+            self._settle()
+        self._count(update)
+        clock[0], clock[1], clock[2] = update.ts_event, update.ts_recv, update.seq
+
+    def _settle(self) -> None:
+        """Count out the book that waits; one that cannot be leaves none."""
+        update, self._waiting = self._waiting, None
+        self._bids.settle = self._asks.settle = None
+        assert update is not None
+        try:
+            self._count(update)
+        except DataError:
+            self._bids.replace({})
+            self._asks.replace({})
+            raise
+
+    def _count(self, update: BookUpdate) -> None:
         clock = self._clock
         try:
             if update.snapshot:
@@ -288,9 +331,7 @@ class L2Book(BookView):
                 clock[3] += 1
         except _FinerStepNeeded as need:
             self._refine(need.px)
-            self.apply(update)
-            return
-        clock[0], clock[1], clock[2] = update.ts_event, update.ts_recv, update.seq
+            self._count(update)
 
     def put(self, side: Side, ticks: int, lots: int) -> None:
         """Set one level in exact units; 0 lots remove it."""

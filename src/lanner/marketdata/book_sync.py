@@ -85,6 +85,19 @@ class BinanceSync:
         """Tell whether the book is valid."""
         return self._last is not None
 
+    def follows(self, update: BookUpdate) -> bool:
+        """Take an update and return True where it is simply the next one; False leaves everything to ``push``."""
+        last = self._last
+        if last is None or update.snapshot or update.seq <= last:
+            return False
+        if self._futures:
+            if update.prev_seq != last:
+                return False
+        elif update.first_seq != last + 1:
+            return False
+        self._last = update.seq
+        return True
+
     def push(self, update: BookUpdate) -> list[Effect]:
         """Take a snapshot or a stream event."""
         if update.snapshot:
@@ -163,6 +176,14 @@ class ConsecutiveSync:
         """Tell whether the book is valid."""
         return self._last is not None
 
+    def follows(self, update: BookUpdate) -> bool:
+        """Take an update and return True where it is simply the next one; False leaves everything to ``push``."""
+        last = self._last
+        if last is None or update.snapshot or update.seq != last + 1 or update.seq == 1:
+            return False
+        self._last = update.seq
+        return True
+
     def push(self, update: BookUpdate) -> list[Effect]:
         """Take a snapshot or a stream event."""
         last = self._last
@@ -201,6 +222,14 @@ class LinkedSync:
         """Tell whether the book is valid."""
         return self._last is not None
 
+    def follows(self, update: BookUpdate) -> bool:
+        """Take an update and return True where it is simply the next one; False leaves everything to ``push``."""
+        last = self._last
+        if last is None or update.snapshot or update.prev_seq != last:
+            return False
+        self._last = update.seq
+        return True
+
     def push(self, update: BookUpdate) -> list[Effect]:
         """Take a snapshot or a stream event."""
         last = self._last
@@ -232,6 +261,14 @@ class SnapshotSync:
     def synchronised(self) -> bool:
         """Tell whether the book is valid."""
         return self._last is not None
+
+    def follows(self, update: BookUpdate) -> bool:
+        """Take an update and return True where it is simply the next one; False leaves everything to ``push``."""
+        last = self._last
+        if last is None or update.ts_event < last or not update.snapshot:
+            return False
+        self._last = update.ts_event
+        return True
 
     def push(self, update: BookUpdate) -> list[Effect]:
         """Take a snapshot."""

@@ -37,10 +37,11 @@ class StreamCounts:
 
 
 class _Book:
-    __slots__ = ("gap", "last_recv", "sync")
+    __slots__ = ("follows", "gap", "last_recv", "sync")
 
     def __init__(self, rule: str) -> None:
         self.sync: BookSync = book_sync(rule)
+        self.follows = self.sync.follows
         self.last_recv = 0
         self.gap: StreamGap | None = None
 
@@ -210,6 +211,11 @@ class MarketStream:
         book = self._books.get(name)
         if book is None:
             book = self._books[name] = _Book(self._codec.spec.book_rule)
+        if book.gap is None and book.follows(update):
+            book.last_recv = update.ts_recv
+            self.counts.data += 1
+            self._on_data(update)
+            return
         for effect in book.sync.push(update):
             kind = type(effect)
             if kind is Apply:

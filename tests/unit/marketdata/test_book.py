@@ -207,3 +207,29 @@ def test_a_whole_book_with_a_wrong_quantity_leaves_the_book_as_it_was() -> None:
         with pytest.raises(DataError, match="not a quantity"):
             book.apply(update([(99.9, 3.0)], [(100.1, wrong)], snapshot=True, seq=2))
     assert (book.seq, book.bid_qty, book.ask_qty) == (1, 1.0, 0.5)
+
+
+def test_a_live_book_shows_the_last_whole_book_whoever_looks_first_and_whatever_came_between() -> None:
+    book = L2Book(ETH, refines=True)
+    for seq in range(1, 5):
+        book.apply(update([(99.0 + seq, 1.0), (98.0, 2.0)], [(110.0 + seq, 0.5)], snapshot=True, seq=seq))
+    assert (book.seq, book.updates) == (4, 0)
+    assert (book.view.best_ask, book.view.best_bid) == (114.0, 103.0)
+    book.apply(update([(97.0, 1.0)], [(109.0, 0.5)], snapshot=True, seq=5))
+    book.apply(update([(97.5, 3.0)], [(109.0, 0.0)], seq=6))
+    assert book.ticks(Side.BUY) == [(975, 3000), (970, 1000)]
+    assert book.level_count(Side.SELL) == 0
+    book.apply(update([(97.0, 1.0)], [(109.0, 0.5)], snapshot=True, seq=7))
+    book.clear()
+    assert (book.level_count(Side.BUY), book.seq) == (0, 0)
+
+
+def test_a_whole_live_book_that_cannot_be_counted_says_so_when_it_is_looked_at() -> None:
+    book = L2Book(ETH, refines=True)
+    book.apply(update([(99.0, 1.0)], [(100.0, 0.5)], snapshot=True, seq=1))
+    book.apply(update([(99.0, -1.0)], [(100.0, 0.5)], snapshot=True, seq=2))
+    with pytest.raises(DataError, match="not a quantity"):
+        _ = book.best_bid
+    assert math.isnan(book.view.mid)
+    book.apply(update([(99.0, 1.0)], [(100.0, 0.5)], snapshot=True, seq=3))
+    assert book.mid == 99.5

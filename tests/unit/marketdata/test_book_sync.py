@@ -178,3 +178,20 @@ def test_no_event_behind_the_snapshot_is_ever_skipped_unnoticed(
                     applied.append(effect.update)
             elif isinstance(effect, Gap):
                 applied = []
+
+
+@given(
+    rule=st.sampled_from(sorted(RULES)),
+    steps=st.lists(
+        st.tuples(st.integers(0, 12), st.integers(0, 3), st.booleans(), st.integers(0, 12)), max_size=25
+    ),
+)
+def test_the_short_way_of_the_next_update_is_the_long_one(
+    rule: str, steps: list[tuple[int, int, bool, int]]
+) -> None:
+    short, long = book_sync(rule), book_sync(rule)
+    for first, more, whole, prev in steps:
+        update = snapshot(first, first) if whole else event(first, first + more, prev)
+        effects = [Apply(update)] if short.follows(update) else short.push(update)
+        assert effects == long.push(update)
+        assert short.synchronised == long.synchronised
