@@ -47,6 +47,7 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
     from lanner.cli.commands.data_record import stop_event
     from lanner.cli.output import note
     from lanner.live.connect import Where
+    from lanner.live.ledger import attach_ledger
     from lanner.live.session import Session
     from lanner.live.watchdog import WatchdogProcess
 
@@ -54,6 +55,7 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
     where = Where(config.url, config.testnet, config.ca_file)
     plan = await plan_for(config, where)
     session = Session(plan, name, session_folder(name), where, keys=_keys(config))
+    ledger = attach_ledger(session)
     loop = asyncio.get_running_loop()
 
     watchers: list[asyncio.Task[None]] = []
@@ -71,11 +73,21 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
         session.stop()
 
     watchers.append(asyncio.create_task(watch_stop()))
+    fault: BaseException | None = None
     try:
         await session.run(on_ready=ready)
+    except BaseException as error:
+        fault = error
+        raise
     finally:
         for watcher in watchers:
             watcher.cancel()
+        kept = await ledger.aclose(fault)
+        if not kept.up:
+            note(
+                f"the ledger was not there ({kept.error}); `lanner ledger rebuild {name}` makes its rows later",
+                quiet=quiet,
+            )
     return summary(session)
 
 

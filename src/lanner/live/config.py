@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_serializer, model_validator
 
 from lanner.backtest.config import (
     DEFAULT_CASH,
@@ -28,6 +28,7 @@ from lanner.backtest.config import (
     refuse,
 )
 from lanner.core.errors import ConfigError
+from lanner.storage.ledger.address import redacted_address
 from lanner.venues.registry import instrument_at
 
 
@@ -71,6 +72,26 @@ class RecoveryConfig(Model):
     dead_man_s: Annotated[float, Field(ge=5)] | None = None
 
 
+class LedgerConfig(Model):
+    """Where sessions, orders, fills and equity are kept, besides the journal (see ``live.ledger``).
+
+    ``url`` is ``postgresql://USER@HOST/NAME`` or ``sqlite:///PATH``; empty: a file in Lanner's home. Its password is
+    kept out of everything that is written or shown.
+    """
+
+    enabled: bool = True
+    url: Annotated[str, Field(repr=False)] = ""
+    equity_s: Annotated[float, Field(ge=1)] = 10.0
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 500
+    queue: Annotated[int, Field(ge=1)] = 50_000
+    flush_ms: Annotated[int, Field(ge=10)] = 250
+    wait_s: Annotated[float, Field(gt=0)] = 5.0
+
+    @field_serializer("url")
+    def _without_password(self, url: str) -> str:
+        return redacted_address(url)
+
+
 class SessionConfig(Model):
     """Everything a session can be told. Money, fees, delays and fill rules are those of paper trading.
 
@@ -102,6 +123,7 @@ class SessionConfig(Model):
     heartbeat_ms: Annotated[int, Field(ge=100)] = 30_000
     journal: JournalConfig = JournalConfig()
     recovery: RecoveryConfig = RecoveryConfig()
+    ledger: LedgerConfig = LedgerConfig()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> SessionConfig:
@@ -187,6 +209,7 @@ class LiveTradingConfig(Model):
 __all__ = [
     "InstrumentName",
     "JournalConfig",
+    "LedgerConfig",
     "LiveTradingConfig",
     "RecoveryConfig",
     "SessionConfig",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -35,6 +35,7 @@ _HEAD = struct.Struct("<8sI")
 _RECORD = struct.Struct("<II")
 _BODY = struct.Struct("<QqB")
 MAX_PAYLOAD = 64 * 1024 * 1024
+PACE = 200
 
 
 class Sync(StrEnum):
@@ -273,9 +274,16 @@ class JournalWriter:
             sync_folder(self.folder)
 
 
-def read_journal(folder: Path, *, after: int = 0) -> Iterator[Record]:
-    """Yield the records of a journal in order, those behind ``after``.
+def read_journal(
+    folder: Path,
+    *,
+    after: int = 0,
+    kinds: frozenset[Kind] | None = None,
+    pace: Callable[[], None] | None = None,
+) -> Iterator[Record]:
+    """Yield the records of a journal in order, those behind ``after``; only some kinds of them where asked.
 
+    ``pace`` is called every ``PACE`` records, so that who reads beside a running session can let it go first.
     A torn record at the very end is left out; damage anywhere else raises ``DataError`` with its place.
     """
     segments = _segments(folder)
@@ -289,7 +297,9 @@ def read_journal(folder: Path, *, after: int = 0) -> Iterator[Record]:
             if seq != expected:
                 raise DataError(f"{path.name}: records are missing", expected=f"record {expected}", found=seq)
             expected += 1
-            if seq > after:
+            if pace is not None and seq % PACE == 0:
+                pace()
+            if seq > after and (kinds is None or kind in kinds):
                 yield Record(seq, ts, Kind(kind), _decode(kind, payload))
 
 
