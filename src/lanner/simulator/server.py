@@ -49,7 +49,7 @@ class VenueServer:
         self, config: ServeConfig, *, note: Callable[[str], None] | None = None, tick_s: float = TICK_S
     ) -> None:
         self.config = config
-        self._tick_s = tick_s
+        self.tick_s = tick_s
         self.credentials: list[Credentials] = []
         self.paused = False
         """Whether the feeds stand still."""
@@ -184,7 +184,7 @@ class VenueServer:
         following = loop.time()
         while True:
             self.turn()
-            following = max(following + self._tick_s, loop.time() + 0.0005)
+            following = max(following + self.tick_s, loop.time() + 0.0005)
             await asyncio.sleep(following - loop.time())
 
     def turn(self) -> None:

@@ -75,6 +75,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "drill",
+        "lanner.cli.commands.drill:drill",
+        "Try the live engine against a venue that misbehaves, by the thousand, in virtual time.",
+        "Venues",
+    ),
+    Command(
         "price",
         "lanner.cli.commands.market:price",
         "Show bid, ask, last and mid of an instrument, live.",

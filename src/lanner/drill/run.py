@@ -1,0 +1,307 @@
+"""One run: a venue, an engine, faults, and in the end a comparison of everything."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from lanner.drill.clock import virtual_time
+from lanner.drill.engine import Died, DrilledEngine
+from lanner.drill.invariants import Books, Violation
+from lanner.drill.loop import VirtualLoop
+from lanner.drill.network import Network
+from lanner.drill.scenario import Scenario
+from lanner.live.build import Plan, build_engine, make_plan
+from lanner.live.config import JournalConfig, RecoveryConfig, SessionConfig
+from lanner.live.connect import Where, load_instruments
+from lanner.live.heart import replay
+from lanner.live.killswitch import KillReport
+from lanner.live.session import Session
+from lanner.model.enums import OrderStatus
+from lanner.net.status import LinkState
+from lanner.risk.gate import TradingState
+from lanner.simulator.config import ServeConfig
+from lanner.simulator.server import VenueServer
+from lanner.storage.journal import read_journal
+from lanner.venues.keys import Keys
+from lanner.venues.link import Link
+from lanner.venues.registry import endpoints_of, make_codec, product_spec
+
+START_NS = 1_767_225_600_000_000_000
+KEY_SEED = 7
+TICK_S = 0.04
+CALM_TICK_S = 0.25
+LOOK_S = 1.0
+SETTLE_S = 240.0
+"""So long engine and venue have to agree after the last fault."""
+_PASSING = (OrderStatus.SUBMITTED, OrderStatus.PENDING_AMEND, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN)
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of one run. ``fingerprint`` is the same whenever the run is."""
+
+    seed: int
+    told: str
+    violations: list[Violation] = []
+    fingerprint: str = ""
+    virtual_s: float = 0.0
+    faults: dict[str, int] = {}
+    orders: int = 0
+    fills: int = 0
+    starts: int = 0
+
+
+def play(scenario: Scenario) -> Outcome:
+    """Play a scenario from beginning to end."""
+    outcome = Outcome(seed=scenario.seed, told=scenario.told())
+    loop = VirtualLoop(START_NS, Network(scenario.latency_s))
+    with (
+        tempfile.TemporaryDirectory(prefix="lanner-drill-") as folder,
+        _listening(outcome),
+        virtual_time(loop),
+    ):
+        try:
+            loop.run_until_complete(_Run(scenario, Path(folder), loop, outcome).play())
+        except Exception as error:  # noqa: BLE001 - a run that cannot be played to its end is a finding
+            outcome.violations.append(Violation("the run ends", f"{type(error).__name__}: {error}"))
+        finally:
+            outcome.virtual_s = loop.time()
+            _uncaught(loop, outcome)
+            loop.close()
+    return outcome
+
+
+class _Run:
+    def __init__(self, scenario: Scenario, folder: Path, loop: VirtualLoop, outcome: Outcome) -> None:
+        self.scenario = scenario
+        self.folder = folder
+        self.loop = loop
+        self.outcome = outcome
+        self.halted = False
+        self._seen: set[tuple[str, str]] = set()
+
+    async def play(self) -> None:
+        scenario = self.scenario
+        venue = self.venue = VenueServer(self._venue_config(), note=self._noted, tick_s=TICK_S)
+        ready = await venue.start()
+        url = ready["dialects"][scenario.product]["http"]
+        self.books = Books(venue.hosts[0].exchange, "test")
+        where = Where({scenario.product: url})
+        plan = await self._plan(where)
+        self.engine = DrilledEngine(plan, self.folder, where, _keys(venue), scenario, self._killed)
+        for name, params in scenario.faults:
+            venue.faults.add(name, dict(params), venue.now_ns())
+        running = self.loop.create_task(self.engine.run())
+        await self._trade()
+        await self._settle()
+        self.engine.stop()
+        await asyncio.wait((running,), timeout=60.0)
+        self._conclude(plan)
+        running.cancel()
+        await venue.stop()
+
+    # -- the parts of a run --------------------------------------------------------------------------------
+
+    def _venue_config(self) -> ServeConfig:
+        scenario = self.scenario
+        return ServeConfig(
+            dialects=[scenario.product],
+            seed=scenario.seed,
+            key_seed=KEY_SEED,
+            rate=scenario.rate,
+            vol=scenario.vol,
+            history_s=0.0,
+        )
+
+    async def _plan(self, where: Where) -> Plan:
+        scenario = self.scenario
+        config = SessionConfig(
+            mode="live",
+            strategy=scenario.strategy,
+            params=scenario.params,
+            instruments=list(scenario.instruments),
+            url=dict(where.urls),
+            seed=scenario.seed,
+            journal=JournalConfig(sync="none", checkpoint_s=5.0),
+            recovery=RecoveryConfig(reconcile_s=scenario.reconcile_s),
+        )
+        spec = product_spec(scenario.product)
+        link = Link(make_codec(scenario.product, endpoints_of(spec, url=where.url(scenario.product))))
+        try:
+            await link.open()
+            return make_plan(config, await load_instruments(link))
+        finally:
+            await link.close()
+
+    async def _trade(self) -> None:
+        """Let the engine trade, looking at both sides all the time."""
+        until = self.loop.time() + self.scenario.trade_s
+        kill = self.scenario.kill_s
+        kill_at = float("inf") if kill is None else self.loop.time() + kill
+        while self.loop.time() < until:
+            await asyncio.sleep(LOOK_S)
+            self._look()
+            if self.loop.time() >= kill_at and self.engine.alive is not None:
+                kill_at = float("inf")
+                self.engine.kill()
+
+    def _look(self) -> None:
+        self._add(*self.books.doubled())
+        if self.engine.alive is not None:
+            self._add(*self.books.missing(self.engine.alive))
+
+    async def _settle(self) -> None:
+        """End the faults, let nobody trade, and wait until both sides are quiet and agree."""
+        venue, engine = self.venue, self.engine
+        venue.faults.remove()
+        venue.paused = True
+        venue.tick_s = CALM_TICK_S
+        engine.spare()
+        ended = self.loop.time()
+        ended_ns = self.loop.wall_ns()
+        unquiet = "no engine runs"
+        paused: Session | None = None
+        while self.loop.time() < ended + SETTLE_S:
+            await asyncio.sleep(LOOK_S)
+            self._look()
+            if engine.refused:
+                return
+            session = engine.alive
+            if session is None:
+                continue
+            if session is not paused:
+                paused = session
+                session.pause("the drill ends")
+            unquiet = self._unquiet(session, ended_ns)
+            if not unquiet:
+                self._add(*self.books.compare(session))
+                return
+        self._add(Violation("it settles", f"{SETTLE_S:.0f} s after the last fault: {unquiet}"))
+        if paused is not None:
+            self._add(*self.books.compare(paused))
+
+    def _unquiet(self, session: Session, since_ns: int) -> str:
+        for status in session.link_statuses():
+            if status.state is not LinkState.CONNECTED:
+                return f"connection {status.name} is {status.state.name}"
+        for order in session.engine.execution.orders.values():
+            if order.status in _PASSING:
+                return f"order {order.order_id} is {order.status.name}"
+        gate = session.engine.execution.gate
+        if gate.state is TradingState.REDUCING:
+            return f"trading is {gate.state.name}: {gate.reason}"
+        venues = session.venues
+        if getattr(venues, "reconciled_ns", 0) < since_ns:
+            return "nothing was compared with the venue"
+        return "; ".join(getattr(venues, "differences", ()))
+
+    def _killed(self, _topic: str, report: KillReport) -> None:
+        """Hold the kill switch to its word."""
+        self.halted = True
+        session = self.engine.last
+        assert session is not None
+        held = self.books.held(session)
+        if report.flat and held:
+            self._add(Violation("halted is flat, or an alarm", f"told to be flat, but {'; '.join(held)}"))
+        if not report.flat and not report.left:
+            self._add(Violation("halted is flat, or an alarm", "not flat, and nothing is told to be left"))
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def _conclude(self, plan: Plan) -> None:
+        engine, outcome = self.engine, self.outcome
+        for text in engine.faults:
+            self._add(Violation("only the venue ends a session", text))
+        if engine.refused and not self.halted:
+            self._add(Violation("a session can be continued", engine.refused))
+        session = engine.last
+        if session is not None:
+            self._add(*self._replayed(plan, session))
+            outcome.orders = len(session.engine.execution.orders)
+            outcome.fills = len(session.engine.execution.fills)
+        outcome.starts = engine.starts
+        counted = Counter(line.fault for line in self.venue.faults.lines)
+        counted["crash"] = engine.crashes
+        counted["kill"] = int(self.halted)
+        outcome.faults = {name: count for name, count in counted.items() if count}
+        outcome.fingerprint = self._fingerprint(session)
+
+    def _replayed(self, plan: Plan, session: Session) -> list[Violation]:
+        again = build_engine(plan, session.id)
+        told = replay(again, read_journal(session.folder / "journal"))
+        found = [Violation("the journal replays", text) for text in told.differences[:3]]
+        if session.engine.hash.hexdigest() != again.hash.hexdigest() and not found:
+            found.append(Violation("the journal replays", "to another fingerprint"))
+        return found
+
+    def _fingerprint(self, session: Session | None) -> str:
+        digest = hashlib.blake2b(digest_size=12)
+        digest.update(repr(round(self.loop.time(), 6)).encode())
+        for line in self.venue.faults.lines:
+            digest.update(f"{line.t_ns} {line.fault} {line.target} {line.n}\n".encode())
+        for fill in self.books.account.fills:
+            digest.update(f"{fill.trade_id} {fill.client_id} {fill.lots} {fill.ts_ns}\n".encode())
+        if session is not None:
+            digest.update(session.engine.hash.hexdigest().encode())
+        return digest.hexdigest()
+
+    def _add(self, *violations: Violation) -> None:
+        for one in violations:
+            key = (one.invariant, one.detail)
+            if key not in self._seen and len(self.outcome.violations) < 20:
+                self._seen.add(key)
+                self.outcome.violations.append(one)
+
+    def _noted(self, text: str) -> None:
+        self._add(Violation("the venue works", text))
+
+
+def _keys(venue: VenueServer) -> Keys:
+    [one] = venue.credentials
+    if one.api_secret:
+        return Keys("hmac", one.api_secret, api_key=one.api_key)
+    return Keys("wallet", one.agent_private_key, account=one.wallet_address)
+
+
+def _uncaught(loop: VirtualLoop, outcome: Outcome) -> None:
+    for context in loop.faults:
+        error = context.get("exception")
+        if not isinstance(error, Died):
+            text = f"{context.get('message')}: {type(error).__name__}: {error}"
+            outcome.violations.append(Violation("nothing is left uncaught", text))
+
+
+class _Ear(logging.Handler):
+    """Take what is logged as an error: in a drill nobody reads a log."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(logging.ERROR)
+        self._outcome = outcome
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, Died):
+            text = f"{record.getMessage()} {error!r}"
+            self._outcome.violations.append(Violation("nothing is logged as an error", text))
+
+
+@contextmanager
+def _listening(outcome: Outcome) -> Iterator[None]:
+    logger = logging.getLogger("lanner")
+    ear = _Ear(outcome)
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(ear)
+    try:
+        yield
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate = before
