@@ -20,6 +20,9 @@ _HOMES = {
     "Fill": "lanner.model.reports",
     "FundingRate": "lanner.model.market",
     "Instrument": "lanner.model.instruments",
+    "InvalidStopLoss": "lanner.core.errors",
+    "InvalidTakeProfit": "lanner.core.errors",
+    "InvalidTrailingPercent": "lanner.core.errors",
     "LannerError": "lanner.core.errors",
     "NotFoundError": "lanner.core.errors",
     "OrderStatus": "lanner.model.enums",
@@ -29,6 +32,8 @@ _HOMES = {
     "Quote": "lanner.model.market",
     "RiskRefusedError": "lanner.core.errors",
     "Side": "lanner.model.enums",
+    "StopEvent": "lanner.execution.stops",
+    "StopLossManager": "lanner.strategy.protection",
     "Strategy": "lanner.strategy.base",
     "StrategyError": "lanner.core.errors",
     "Sweep": "lanner.research.notebook",
@@ -57,6 +62,9 @@ __all__ = [
     "Fill",
     "FundingRate",
     "Instrument",
+    "InvalidStopLoss",
+    "InvalidTakeProfit",
+    "InvalidTrailingPercent",
     "LannerError",
     "NotFoundError",
     "OrderStatus",
@@ -66,6 +74,8 @@ __all__ = [
     "Quote",
     "RiskRefusedError",
     "Side",
+    "StopEvent",
+    "StopLossManager",
     "Strategy",
     "StrategyError",
     "Sweep",
@@ -91,11 +101,15 @@ if TYPE_CHECKING:
     from lanner.core.errors import (
         ConfigError,
         DataError,
+        InvalidStopLoss,
+        InvalidTakeProfit,
+        InvalidTrailingPercent,
         LannerError,
         NotFoundError,
         RiskRefusedError,
         StrategyError,
     )
+    from lanner.execution.stops import StopEvent
     from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
     from lanner.model.instruments import Instrument
     from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade
@@ -109,6 +123,7 @@ if TYPE_CHECKING:
     from lanner.strategy.compiled import compiled
     from lanner.strategy.expression import where
     from lanner.strategy.parameters import Param
+    from lanner.strategy.protection import StopLossManager
     from lanner.strategy.triggers import TriggerStrategy
     from lanner.strategy.vector import signal, signal_array
 

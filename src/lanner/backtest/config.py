@@ -231,7 +231,8 @@ class RiskConfig(RiskRulesConfig):
     """Pre-trade limits in the run's currency; ``on_deny: stop`` ends the run with the first order they refuse.
 
     ``preset`` gives the account's limits that are not given here; ``strategies``, ``instruments`` and ``venues`` add
-    limits for a part of the account.
+    limits for a part of the account. ``stops`` says where the stops of ``self.stops`` are kept: at the venue where it
+    can rest them, or by the engine.
     """
 
     max_order_notional: Positive | None = None
@@ -242,6 +243,7 @@ class RiskConfig(RiskRulesConfig):
     preset: Literal["default", "conservative"] | None = None
     kill_switch_threshold: Positive | None = None
     close_positions_on_kill_switch: bool | None = None
+    stops: Literal["venue", "engine"] = "venue"
     strategies: dict[str, RiskRulesConfig] | None = None
     instruments: dict[InstrumentName, RiskRulesConfig] | None = None
     venues: dict[str, RiskRulesConfig] | None = None

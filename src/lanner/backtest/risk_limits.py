@@ -32,6 +32,7 @@ def limits_of_risk(risk: RiskConfig) -> RiskLimits:
         max_intents_per_step=risk.max_intents_per_step,
         on_deny=OnDeny(risk.on_deny),
         rules=tuple(rules),
+        resident_stops=risk.stops == "venue",
     )
 
 

@@ -127,7 +127,7 @@ class JumpDriver(Driver):
 
     def _zone(self) -> Zone | None:
         """Return where nothing can happen to a working order, or None while something is under way."""
-        if self.always_slow or self._heap or self._settlements:
+        if self.always_slow or self._heap or self._settlements or self.engine.execution.stops.watched:
             return None
         for venue in self.venues.values():
             for book in venue.books.values():

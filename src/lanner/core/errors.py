@@ -9,6 +9,9 @@
     ├── RiskRefusedError       6   a safety rule says no
     ├── StrategyError          1   the user's strategy code raised
     ├── InvalidOrderError      1   an order cannot be built from what was given
+    │   ├── InvalidStopLoss        a stop that does not lie on the losing side
+    │   ├── InvalidTakeProfit      a target that does not lie on the winning side
+    │   └── InvalidTrailingPercent a trailing distance out of range
     └── InternalFaultError     1   a broken promise of our own (please report)
         └── TransitionError        an order was asked to make an illegal step
 
@@ -93,6 +96,18 @@ class StrategyError(LannerError):
 
 class InvalidOrderError(LannerError):
     """An order cannot be built from what the strategy gave."""
+
+
+class InvalidStopLoss(InvalidOrderError):  # noqa: N818 - the specification's name
+    """A stop loss that could not protect the position."""
+
+
+class InvalidTakeProfit(InvalidOrderError):  # noqa: N818 - the specification's name
+    """A take profit that could not take a profit."""
+
+
+class InvalidTrailingPercent(InvalidOrderError):  # noqa: N818 - the specification's name
+    """A trailing distance that is not more than nothing and less than all."""
 
 
 class InternalFaultError(LannerError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lanner.core.errors import ConfigError, InvalidOrderError
 from lanner.core.rng import Rng
-from lanner.engine.shapes import check_shape, level_of, type_of
+from lanner.engine.shapes import check_shape, type_of
 from lanner.execution.exits import ExitPlan, check_levels
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
@@ -18,6 +18,7 @@ from lanner.model.orders import Order, OrderView
 from lanner.model.timeframes import MINUTE_NS, timeframe_ns
 from lanner.portfolio.positions import Position, PositionView
 from lanner.strategy.base import Distance, Strategy, as_fraction
+from lanner.strategy.protection import StopLossManager, level_of
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Desk:
         self.instruments = tuple(instruments)
         self.rng: Rng = engine.rng.split(f"strategy/{strategy.id}")
         self.shorts_refused = 0
+        self.stops = StopLossManager(engine.execution, strategy.id, self._instrument)
         self._dusty: set[str] = set()
         self._by_id = {instrument.id: instrument for instrument in instruments}
+        self.take_profit = ""
         self._roi = {
             minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(strategy.roi.items())
         }
@@ -194,7 +197,7 @@ class Desk:
         delta = wanted - held
         if wanted == 0:
             # what still works could open again, and on spot the exits lock the very coins that are to be sold
-            execution.cancel_all(self.strategy_id, traded.id)
+            execution.cancel_all(self.strategy_id, traded.id, spare_stops=not traded.is_spot)
             delta = -position.lots
         if delta == 0 or (wanted != 0 and held != 0 and self._too_small(traded, abs(delta), px)):
             return None
@@ -248,11 +251,13 @@ class Desk:
         return self.engine.execution.batch()
 
     def cancel(self, order: OrderView | str) -> None:
-        self.engine.execution.cancel(self._own(order))
+        own = self._own(order)
+        self.engine.execution.stops.let_go(own)
+        self.engine.execution.cancel(own)
 
     def cancel_all(self, instrument: str | None) -> int:
         wanted = None if instrument is None else self._instrument(instrument).id
-        return self.engine.execution.cancel_all(self.strategy_id, wanted)
+        return self.engine.execution.cancel_all(self.strategy_id, wanted, spare_stops=True)
 
     def amend(
         self, order: OrderView | str, *, qty: Number | None, px: Number | None, stop_px: Number | None
@@ -260,6 +265,10 @@ class Desk:
         own = self._own(order)
         if qty is None and px is None and stop_px is None:
             raise InvalidOrderError("nothing to amend", expected="qty, px or stop_px")
+        if self.engine.execution.stops.owns(own):
+            raise InvalidOrderError(
+                f"order {own.order_id} is kept by self.stops", fix="Set the stop again with another price."
+            )
         traded = own.instrument
         return self.engine.execution.amend(
             own,
@@ -321,6 +330,12 @@ class Desk:
                 )
             return float(fraction), None
         return None, traded.quantise_px(trail)
+
+    def set_take_profit(self, distance: str) -> None:
+        """Let positions that are opened from now on be closed at a profit, whatever their age; empty: as declared."""
+        table = {0: distance} if distance else self.strategy.roi
+        self._roi = {minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(table.items())}
+        self.take_profit = distance
 
     def _plan(
         self,

@@ -17,16 +17,17 @@ from lanner.core.ids import IdFactory
 from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
 from lanner.engine.desk import Desk, shared_instruments
-from lanner.engine.faults import USER_FAULTS, TimersDue, blame
+from lanner.engine.faults import USER_FAULTS, TimersDue, blame, endless_timer
 from lanner.engine.losses import looking, make_risk, watch_losses
+from lanner.engine.news import listener
 from lanner.engine.overridden import subscribe_overridden
 from lanner.engine.state_hash import StateHash
+from lanner.engine.stop_watch import StopWatch
 from lanner.engine.subscriptions import BarRoute, QuoteRoute, Subscriptions, TradeRoute
-from lanner.execution.engine import ROI_OWNER, ExecutionEngine
+from lanner.execution.engine import HOUSE_TIMERS, ExecutionEngine
 from lanner.model.commands import Command
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
-from lanner.model.orders import OrderView
 from lanner.model.reports import FundingPaid, OrderReport, PositionAdjusted, Report
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
@@ -72,6 +73,7 @@ class Engine:
         self.hash = StateHash(seed)
         self.desks: dict[str, Desk] = {}
         self.subscriptions = Subscriptions(self.cache)
+        self._stop_watch = StopWatch(self.execution.stops, self.cache, self.subscriptions)
         self.started = False
         self.paused = False
         self.holds_timers = False  # a driver that plays timers itself sets it while it must not be overtaken
@@ -130,17 +132,22 @@ class Engine:
         self._quotes_from_book = {
             name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds
         }
+        self.bind_steps()
+        self.bus.on_change = self._watch
+        self._watch(self.bus.active)
+        self.started = True
+        self._publish("live_engine.started", ts)
+        return self.flush() if self.execution.out or self.execution.notices else NOTHING
+
+    def bind_steps(self) -> None:
+        """Make the steps of all series: at the start, and again when risk rules were added to a running engine."""
+        self._steps[Trade] = looking(self, self.step_trade)
         self._bar_steps = {
             series: looking(self, self._bar_step(route)) for series, route in self._bars.items()
         }
         self._quote_steps = {
             name: looking(self, self._quote_step(name, route)) for name, route in self._quotes.items()
         }
-        self.bus.on_change = self._watch
-        self._watch(self.bus.active)
-        self.started = True
-        self._publish("live_engine.started", ts)
-        return self.flush() if self.execution.out or self.execution.notices else NOTHING
 
     def stop(self, ts: int) -> list[Command]:
         """Let every strategy say goodbye."""
@@ -188,6 +195,7 @@ class Engine:
         """Take market data while the run is paused: marks and indicators move, no handler runs."""
         self._tick(message.ts_recv)
         self.subscriptions.observe(message)
+        self._stop_watch.take(message)  # protection does not pause
         return self.flush()
 
     def step_for(self, kind: type) -> Step:
@@ -252,6 +260,8 @@ class Engine:
             if route.busy:
                 if route.waiting:
                     route.warm()
+                if route.check is not None:
+                    route.check(quote)
                 publish(topic, quote)
             for handler in route.handlers:
                 try:
@@ -264,8 +274,8 @@ class Engine:
 
     def _unrouted_quote(self, quote: Quote) -> list[Command]:
         self._tick(quote.ts_recv)
-        self.cache.quotes[quote.instrument_id] = quote
-        self.cache.marks[quote.instrument_id] = (quote.bid_px + quote.ask_px) * 0.5
+        self.cache.take(quote)
+        self._stop_watch.take(quote)
         if self._watched:
             self._publish(f"market_data.{quote.instrument_id}", quote)
         return self.flush()
@@ -282,9 +292,11 @@ class Engine:
         px = trade.px
         if name not in self.cache.quotes:
             self.cache.marks[name] = px
+            if self.execution.stops.watched:
+                self._stop_watch.trade(trade)
         route = self._trades.get(name)
         if route is None:
-            return NOTHING
+            return self.flush() if self.execution.out else NOTHING
         for builder in route.builders:
             for bar in builder.push(trade):
                 self._dispatch_built(bar)
@@ -319,6 +331,8 @@ class Engine:
             update_bar(bar)
         if route.waiting:
             route.warm()
+        if route.check is not None:
+            route.check(bar)
         for aggregator in route.aggregators:
             for coarse in aggregator.push(bar):
                 self._dispatch_built(coarse)
@@ -346,6 +360,7 @@ class Engine:
     def _unrouted_bar(self, bar: Bar) -> list[Command]:
         self._tick(bar.ts_recv)
         self.cache.marks[bar.instrument_id] = bar.close
+        self._stop_watch.take(bar)
         return self.flush()
 
     def _step_book(self, update: BookUpdate) -> list[Command]:
@@ -360,6 +375,7 @@ class Engine:
             commands = NOTHING
             if name not in self.cache.quotes and book.mid == book.mid:
                 self.cache.marks[name] = book.mid
+                self._stop_watch.price(name, book.mid, update.ts_recv)
         for strategy in self._books.get(name, ()):
             self._call(strategy, strategy.on_book, book)
         return [*commands, *self.flush()]
@@ -392,6 +408,7 @@ class Engine:
         self.reports.append(report)
         self.funding_after.append(len(self.execution.fills))
         position = self.portfolio.adjust(self.cache.instrument(report.instrument_id), report)
+        self.execution.adjusted(report.strategy_id, report.instrument_id)
         self._publish(f"position.{report.instrument_id}", position)
         return self.flush()
 
@@ -418,15 +435,11 @@ class Engine:
             again = again + 1 if timer.ts == last else 0
             last = timer.ts
             if again > MAX_ROUNDS:
-                raise StrategyError(
-                    f"{timer.owner}: timer {timer.name!r} is set anew for the moment at which it fires",
-                    expected="a time after now",
-                    fix="Look at on_timer: set_timer(at=self.now) never lets time pass.",
-                )
+                raise endless_timer(timer)
             self._on_timer(timer)
 
     def _on_timer(self, timer: TimerEvent) -> None:
-        if timer.owner == ROI_OWNER:
+        if timer.owner in HOUSE_TIMERS:
             self.execution.on_timer(timer)
             return
         desk = self.desks.get(timer.owner)
@@ -450,11 +463,10 @@ class Engine:
                     fix="Look at on_order and on_fill: they send an order for each one they hear of.",
                 )
             for strategy_id, news in notices:
-                strategy = self.desks[strategy_id].strategy
-                if isinstance(news, OrderView):
-                    self._call(strategy, strategy.on_order, news)
-                else:
-                    self._call(strategy, strategy.on_fill, news)
+                desk = self.desks[strategy_id]
+                handler = listener(desk, news)
+                if handler is not None:
+                    self._call(desk.strategy, handler, news)
         execution.intents = 0
         if execution.refusal is not None:
             raise execution.refusal

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lanner.core.clock import TimerEvent
+from lanner.core.errors import StrategyError
 from lanner.engine.subscriptions import MissingSeriesError
 from lanner.strategy.base import Strategy
 from lanner.strategy.errors import moment, strategy_error
@@ -25,3 +27,12 @@ def blame(
     if not isinstance(strategy, Strategy) or isinstance(error, MissingSeriesError):
         return error
     return strategy_error(error, strategy, f"in {handler.__name__} at {moment(now)}", list(inputs)[-5:])
+
+
+def endless_timer(timer: TimerEvent) -> StrategyError:
+    """Return the error of a timer that never lets time pass."""
+    return StrategyError(
+        f"{timer.owner}: timer {timer.name!r} is set anew for the moment at which it fires",
+        expected="a time after now",
+        fix="Look at on_timer: set_timer(at=self.now) never lets time pass.",
+    )

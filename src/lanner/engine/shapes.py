@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from lanner.core.errors import InvalidOrderError
-from lanner.execution.exits import Level
 from lanner.model.enums import OrderType, TimeInForce
-from lanner.model.instruments import Instrument, Number
+from lanner.model.instruments import Number
 from lanner.model.orders import PRICED_TYPES, TAKE_TYPES
-from lanner.strategy.base import Distance, as_fraction
-
-
-def level_of(traded: Instrument, distance: Distance | None) -> Level | None:
-    """Return a stop or target as the execution engine wants it: a fraction of the entry, or a price in ticks."""
-    if distance is None:
-        return None
-    if isinstance(distance, str) and not distance.strip().replace(".", "", 1).isdigit():
-        return Level(fraction=as_fraction(distance))
-    return Level(ticks=traded.quantise_px(Decimal(distance) if isinstance(distance, str) else distance))
+from lanner.strategy.base import Distance
 
 
 def type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) -> OrderType:

@@ -25,13 +25,15 @@ class BarRoute:
     """What happens when a bar of one series closes.
 
     ``updates`` follow the close and run on every bar. ``busy`` says that there is more to do: whole-bar
-    indicators, handlers that wait for their indicators, coarser bars to build, watchers on the bus.
+    indicators, handlers that wait for their indicators, coarser bars to build, watchers on the bus, and ``check``,
+    which shows the prices to the stops that are watched here.
     """
 
     __slots__ = (
         "aggregators",
         "bar_updates",
         "busy",
+        "check",
         "handlers",
         "history",
         "instrument_id",
@@ -56,6 +58,7 @@ class BarRoute:
         self.aggregators: list[BarAggregator] = []
         self.topic = f"candle.{self.series.replace('@', '.')}"
         self.watched = False
+        self.check: Callable[[Bar], None] | None = None
         self.busy = False
         self.seen = 0
 
@@ -83,7 +86,7 @@ class BarRoute:
             late = {id(strategy) for _, strategy in self.waiting}
             unique = dict.fromkeys(s for s, _ in self.owners if id(s) not in late and s.overrides("on_bar"))
             self.handlers = tuple(strategy.on_bar for strategy in unique)
-        self.busy = bool(self.bar_updates or self.waiting or self.aggregators or self.watched)
+        self.busy = bool(self.bar_updates or self.waiting or self.aggregators or self.watched or self.check)
 
 
 class TickRoute:
@@ -119,20 +122,24 @@ class TickRoute:
 
 
 class QuoteRoute(TickRoute):
-    """What happens when a quote comes; ``busy`` tells that handlers wait for indicators, or that the bus is watched."""
+    """What happens when a quote comes; ``busy`` tells that there is more to do than updates and handlers.
 
-    __slots__ = ("busy", "watched")
+    ``check`` shows the price to the stops that are watched here.
+    """
+
+    __slots__ = ("busy", "check", "watched")
     handler = "on_quote"
 
     def __init__(self) -> None:
         super().__init__()
         self.watched = False
+        self.check: Callable[[Quote], None] | None = None
         self.busy = False
 
     def warm(self, inputs: int = 1) -> None:
         """Count inputs, and let the handlers in whose indicators are warm."""
         super().warm(inputs)
-        self.busy = bool(self.waiting or self.watched)
+        self.busy = bool(self.waiting or self.watched or self.check)
 
 
 class TradeRoute(TickRoute):

@@ -31,6 +31,10 @@ class Abilities:
         if found:
             self._impossible[instrument_id] = found
 
+    def can(self, instrument_id: str, feature: str) -> bool:
+        """Tell whether an instrument's venue can do something."""
+        return feature not in self._impossible.get(instrument_id, ())
+
     def check(self, order: Order, plan: ExitPlan | None = None) -> Denial | None:
         """Return why an order must not leave: its venue cannot do it, or could not protect what it opens."""
         impossible = self._impossible.get(order.instrument_id)

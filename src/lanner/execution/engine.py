@@ -14,9 +14,11 @@ from lanner.core.ids import IdFactory
 from lanner.execution import lifecycle
 from lanner.execution.abilities import Abilities
 from lanner.execution.exits import ExitPlan
-from lanner.execution.guards import ROI_OWNER, StopLossManager
+from lanner.execution.guards import ROI_OWNER, BracketGuards
 from lanner.execution.held import HeldOrders
 from lanner.execution.lifecycle import apply_report, ask_cancel, can_amend, move
+from lanner.execution.position_stops import STOPS_OWNER, PositionStops
+from lanner.execution.stops import StopEvent
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
 from lanner.model.enums import GroupKind, OrderStatus
 from lanner.model.orders import Order, OrderView
@@ -26,7 +28,10 @@ from lanner.risk.checks import Denial, OnDeny, RiskLimits, check_intents, check_
 from lanner.risk.engine import RiskEngine
 from lanner.risk.gate import Gate
 
-__all__ = ["ROI_OWNER", "ExecutionEngine", "Publish"]
+__all__ = ["HOUSE_TIMERS", "ExecutionEngine", "Publish"]
+
+HOUSE_TIMERS = frozenset({ROI_OWNER, STOPS_OWNER})
+"""The owners of timers that are the execution engine's own."""
 
 Publish = Callable[[str, object], None]
 Key = tuple[str, str]
@@ -65,7 +70,7 @@ class ExecutionEngine:
         self.limits = limits
         self.orders: dict[str, Order] = {}
         self.out: list[Command] = []
-        self.notices: list[tuple[str, OrderView | Fill]] = []
+        self.notices: list[tuple[str, OrderView | Fill | StopEvent]] = []
         self.fills: list[tuple[OrderFilled, Order]] = []
         self.intents = 0
         self.stray_reports = 0
@@ -75,7 +80,8 @@ class ExecutionEngine:
         self.gate = Gate()
         self.abilities = Abilities()
         self.risk: RiskEngine | None = None
-        self.guards = StopLossManager(self)
+        self.guards = BracketGuards(self)
+        self.stops = PositionStops(self, resident=limits.resident_stops)
         self.held = HeldOrders(self)
         self.publish = publish
         self._batching = False
@@ -112,14 +118,23 @@ class ExecutionEngine:
             return
         if order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.INITIALIZED) or order.is_final:
             return
+        if self.stops:
+            self.stops.asked_back(order)
         now = self.clock.now
         number = ask_cancel(order, now)
         self.intents += 1
         self.out.append(CancelOrder(order.order_id, order.instrument_id, now, number))
 
-    def cancel_all(self, strategy_id: str, instrument_id: str | None = None) -> int:
-        """Ask for all of a strategy's orders back (of one instrument, or of all), and end those that were held."""
+    def cancel_all(
+        self, strategy_id: str, instrument_id: str | None = None, *, spare_stops: bool = False
+    ) -> int:
+        """Ask for all of a strategy's orders back (of one instrument, or of all), and end those that were held.
+
+        ``spare_stops`` leaves the orders of a position's stops where they are.
+        """
         orders = list(self.open_orders(strategy_id, instrument_id))
+        if spare_stops and self.stops:
+            orders = [order for order in orders if not self.stops.owns(order)]
         orders += [
             order
             for order in self.held
@@ -230,6 +245,7 @@ class ExecutionEngine:
     def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
         """Bring protective exits down to a position that is about to be ``lots``."""
         self.guards.shrink(strategy_id, instrument_id, lots)
+        self.stops.shrink(strategy_id, instrument_id, lots)
 
     # -- the veto ----------------------------------------------------------------------------------
 
@@ -332,6 +348,8 @@ class ExecutionEngine:
                     self.cancel(sibling)
         if order.group_kind is GroupKind.BRACKET:
             self.guards.after_report(order, report, was)
+        if self.stops:
+            self.stops.after_report(order, report, was_open)
         if self.held:
             self.held.after_news(order)
         self.tell(order)
@@ -363,6 +381,15 @@ class ExecutionEngine:
         )
         self.publish(f"position.{instrument.id}", position)
         self.guards.after_fill(order, position.lots)
+        if self.stops:
+            self.stops.after_fill(order)
+
+    def adjusted(self, strategy_id: str, instrument_id: str) -> None:
+        """Bring exits and stops to a position that was brought to what the venue has."""
+        position = self.portfolio.positions[strategy_id, instrument_id]
+        self.guards.after_adjustment(strategy_id, instrument_id, position.lots)
+        if self.stops:
+            self.stops.after_adjustment(strategy_id, instrument_id)
 
     def _closed(self, order: Order) -> None:
         orders = self._open[order.strategy_id, order.instrument_id]
@@ -377,8 +404,8 @@ class ExecutionEngine:
         self.publish(_TOPICS.get(order.status, "order.update"), order)
 
     def on_timer(self, timer: TimerEvent) -> None:
-        """Move a target to its next stage."""
-        self.guards.on_timer(timer)
+        """Take one of the house's own timers."""
+        (self.stops if timer.owner == STOPS_OWNER else self.guards).on_timer(timer)
 
 
 def _change(order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> None:

@@ -1,4 +1,4 @@
-"""``StopLossManager`` keeps protective exits in step with the entries they protect.
+"""``BracketGuards`` keep protective exits in step with the entries they protect.
 
 A guard starts with its entry's first fill. Whatever the entry fills further is added to the working exits by
 amending them. That races with the exits' own fills: an exit may fill, and cancel its siblings, while the amend
@@ -30,8 +30,8 @@ AGAIN = "again:"
 RETRY_NS = 1_000_000_000
 
 
-class StopLossManager:
-    """Keep the stops, targets and trailing stops of all positions, by (strategy, instrument)."""
+class BracketGuards:
+    """Keep the stops, targets and trailing stops that came with entries, by (strategy, instrument)."""
 
     def __init__(self, engine: ExecutionEngine) -> None:
         self.engine = engine
@@ -62,6 +62,13 @@ class StopLossManager:
         size = min(started.bare_lots, abs(lots)) if lots * order.side > 0 else 0
         if size > 0:
             self._protect(key, started, size)
+
+    def after_adjustment(self, strategy_id: str, instrument_id: str, lots: int) -> None:
+        """After a position was brought to what the venue has: withdraw guards whose position is gone."""
+        key = (strategy_id, instrument_id)
+        for guard in list(self._guards.get(key, ())):
+            if lots * guard.entry.side <= 0:
+                self._withdraw(key, guard)
 
     def after_report(self, exit_order: Order, report: OrderReport, was: OrderStatus) -> None:
         """After news of an exit: protect what it leaves bare, and bring down what grew beyond its entry."""

@@ -58,7 +58,7 @@ def settle_order(
     name = (order.order_id, order.instrument_id)
     if told is None:
         if not reports and order.is_open and now - order.ts_last >= absence_ns:
-            reports.append(OrderRejected(*name, now, now, "the venue has never heard of it", "NEVER_ARRIVED"))
+            reports.append(_gone(order, now))
         return reports
     ts = max(told.ts_last, order.ts_last)
     if (
@@ -85,6 +85,14 @@ def settle_order(
         elif told.status is OrderStatus.REJECTED:
             reports.append(OrderRejected(*name, ts, now, reason))
     return reports
+
+
+def _gone(order: Order, now: int) -> OrderReport:
+    """Say what became of an order that the venue does not know: one that it once had has ended there."""
+    name = (order.order_id, order.instrument_id, now, now)
+    if order.venue_order_id or order.cum_lots:
+        return OrderCanceled(*name, "the venue does not know it any more")
+    return OrderRejected(*name, "the venue has never heard of it", "NEVER_ARRIVED")
 
 
 _WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED})

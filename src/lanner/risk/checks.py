@@ -6,10 +6,11 @@ working order of the same side fills in full, one without an answer (UNKNOWN) li
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from lanner.model.enums import GroupKind, OrderType, Side
 from lanner.model.orders import Order
@@ -30,7 +31,9 @@ class OnDeny(StrEnum):
 class RiskLimits:
     """Limits in the run's currency, for each strategy and instrument; None means no limit.
 
-    ``rules`` are those of a ``RiskEngine``: they look at the account as a whole, or at a part of it.
+    ``rules`` are those of a ``RiskEngine``: they look at the account as a whole, or at a part of it. ``settings`` is
+    what the limits were made of, where somebody may want to change them later. ``resident_stops`` has the stops of
+    positions rest at the venue where it can keep them; else the engine watches all of them.
     """
 
     max_order_notional: Decimal | None = None
@@ -39,6 +42,8 @@ class RiskLimits:
     max_intents_per_step: int = 100
     on_deny: OnDeny = OnDeny.RECORD
     rules: tuple[ScopedRules, ...] = ()
+    resident_stops: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def allow_anything(self, open_orders: int) -> bool:
         """Tell whether an order would pass whatever it is, with so many open ones."""

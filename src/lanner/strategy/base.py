@@ -22,6 +22,7 @@ from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
 if TYPE_CHECKING:
     from lanner.strategy.context import Context
+    from lanner.strategy.protection import StopLossManager
 
 HANDLERS = (
     "on_start",
@@ -68,6 +69,13 @@ class Strategy:
 
     def check_params(self) -> None:
         """Override to check parameters against each other; raise ``ConfigError`` (see ``require``)."""
+
+    def on_params(self, before: Mapping[str, object]) -> None:
+        """React to parameters that were changed while the strategy runs; ``before`` has their old values by name.
+
+        The attributes hold the new ones already. Raise to refuse: then everything is as it was. Only strategies that
+        override this can be given new values for parameters that they use in ``on_start``.
+        """
 
     def on_start(self) -> None:
         """Declare series and indicators, set timers."""
@@ -149,6 +157,11 @@ class Strategy:
     def open_orders(self) -> list[OrderView]:
         """Return this strategy's orders that may still be filled."""
         return self.context.open_orders(None)
+
+    @property
+    def stops(self) -> StopLossManager:
+        """Return the stops of this strategy's positions: set, move and take them back there."""
+        return self.context.stops
 
     def price(self, instrument: str | None = None) -> float:
         """Return the last known price (quote mid, trade or bar close); NaN before the first one."""
@@ -286,7 +299,7 @@ class Strategy:
         self.context.cancel(order)
 
     def cancel_all(self, instrument: str | None = None) -> int:
-        """Ask the venue to take all of this strategy's orders back; return how many."""
+        """Ask the venue to take all of this strategy's orders back, those of ``stops`` aside; return how many."""
         return self.context.cancel_all(instrument)
 
     def amend(

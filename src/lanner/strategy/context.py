@@ -11,6 +11,7 @@ from lanner.model.enums import OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number
 from lanner.model.orders import OrderView
 from lanner.portfolio.positions import PositionView
+from lanner.strategy.protection import StopLossManager
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
 Distance = str | Number
@@ -25,6 +26,9 @@ class Context(Protocol):
     def rng(self) -> Rng: ...
     @property
     def instruments(self) -> Sequence[Instrument]: ...
+
+    @property
+    def stops(self) -> StopLossManager: ...
 
     def position(self, instrument: str | None) -> PositionView: ...
     def equity(self) -> float: ...

@@ -1,0 +1,194 @@
+"""The stops of a position: where each of them goes off, and the order that it stands for.
+
+A stop belongs to a position (a strategy's holding of one instrument), not to an entry as the exits of a bracket do. It
+is sized by what is held at the moment, and knows nothing of venues: ``PositionStops`` has it rest there, or watches it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from lanner.model.enums import OrderType, Side
+from lanner.model.features import TYPE_FEATURES
+from lanner.model.instruments import Instrument
+from lanner.model.orders import Order
+
+
+class StopKind(StrEnum):
+    """What makes a stop go off; their order is the order in which they are looked at."""
+
+    LOSS = "stop_loss"
+    TAKE = "take_profit"
+    TRAIL = "trailing_stop"
+    TIME = "time_stop"
+
+
+class ExitType(StrEnum):
+    """What a stop sends: a market order, a limit order at its level, or a limit order at another price."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP_LIMIT = "stop_limit"
+
+
+class TimeAction(StrEnum):
+    """What a time stop does: close its part, reduce by its part, or say so and do nothing."""
+
+    CLOSE = "close"
+    REDUCE = "reduce"
+    ALERT_ONLY = "alert_only"
+
+
+KINDS = tuple(StopKind)
+Terms = tuple[OrderType, int | None, int | None]
+"""Type, limit price and trigger price of an order, in ticks."""
+
+
+class StopEvent(msgspec.Struct, frozen=True):
+    """What happened to a stop. ``what`` is the last word of the bus topic ``risk.stop.<what>``.
+
+    ``armed``, ``removed``: it was set, or given up with its position. ``triggered``, ``executed``: it went off, its
+    exit filled. ``failed``: its exit or resting order was refused. ``missing``, ``replaced``: its resting order was not
+    at the venue any more, and was sent again. ``alert``: a time stop that shall only tell.
+    """
+
+    what: str
+    stop_id: str
+    name: str
+    kind: str
+    strategy_id: str
+    instrument_id: str
+    ts: int
+    px: float
+    order_id: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Stop:
+    """One stop at work. ``side`` is that of the position, ``part`` the share of it that is closed.
+
+    ``ticks`` is the level, ``best`` the best price since it was set (both of a trailing stop move). Where ``order`` is
+    set, it rests at the venue or is the exit under way; ``asked`` is what was asked of that order last. ``went_off``
+    says that there is no way back: ``owed`` lots are still to be closed. ``held_back``: the venue refused to rest it.
+    """
+
+    stop_id: str
+    strategy_id: str
+    instrument: Instrument
+    side: Side
+    kind: StopKind
+    name: str
+    part: Decimal
+    since: int
+    ticks: int = 0
+    exit: ExitType = ExitType.MARKET
+    px_ticks: int | None = None
+    trail_frac: float | None = None
+    trail_px: float | None = None
+    best: float = 0.0
+    due: int = 0
+    action: TimeAction = TimeAction.CLOSE
+    order: Order | None = None
+    asked: tuple[int, Terms] | None = None
+    asked_at: int = 0
+    went_off: bool = False
+    owed: int = 0
+    again_at: int = 0
+    held_back: bool = False
+    keeps_amending: bool = True
+
+    @property
+    def level(self) -> float:
+        """Return the price at which it goes off, exactly; NaN for a time stop."""
+        if self.kind is StopKind.TIME:
+            return float("nan")
+        if self.kind is not StopKind.TRAIL:
+            return self.instrument.px_float(self.ticks)
+        side = int(self.side)
+        if self.trail_frac is not None:
+            return self.best * (1 - side * self.trail_frac)
+        assert self.trail_px is not None
+        return self.best - side * self.trail_px
+
+    @property
+    def cuts_losses(self) -> bool:
+        """Tell whether it lies on the losing side of the market."""
+        return self.kind in (StopKind.LOSS, StopKind.TRAIL)
+
+    def lots_of(self, held: int) -> int:
+        """Return how many of the lots that are held it closes; at least one."""
+        return held if self.part == 1 else max(1, int(self.part * held))
+
+    def is_reached(self, low: float, high: float) -> bool:
+        """Tell whether a range of prices reaches its level."""
+        if self.kind is StopKind.TIME:
+            return False
+        slack = 1e-9 * self.instrument.tick_float
+        below = (self.side > 0) == self.cuts_losses
+        return low <= self.level + slack if below else high >= self.level - slack
+
+    def follow(self, low: float, high: float) -> bool:
+        """Move a trailing stop after the best price; tell whether it moved."""
+        if self.kind is not StopKind.TRAIL:
+            return False
+        best = max(self.best, high) if self.side > 0 else min(self.best, low)
+        moved = best != self.best
+        self.best = best
+        if moved:
+            self.place()
+        return moved
+
+    def place(self) -> None:
+        """Bring the level of a trailing stop onto the instrument's grid."""
+        self.ticks = max(1, self.instrument.quantise_px(Decimal(repr(max(0.0, self.level)))))
+
+    def resting_terms(self) -> Terms:
+        """Return the order that does at the venue what the stop does here."""
+        if self.kind is StopKind.TAKE:
+            if self.exit is ExitType.LIMIT:
+                return OrderType.LIMIT, self.ticks, None
+            if self.exit is ExitType.STOP_LIMIT:
+                return OrderType.TAKE_PROFIT_LIMIT, self.px_ticks, self.ticks
+            return OrderType.TAKE_PROFIT_MARKET, None, self.ticks
+        if self.exit is ExitType.MARKET:
+            return OrderType.STOP_MARKET, None, self.ticks
+        return OrderType.STOP_LIMIT, self.px_ticks or self.ticks, self.ticks
+
+    def exit_terms(self) -> Terms:
+        """Return the order that closes the position now that the stop went off."""
+        if self.exit is ExitType.MARKET or self.kind in (StopKind.TRAIL, StopKind.TIME):
+            return OrderType.MARKET, None, None
+        return OrderType.LIMIT, self.px_ticks or self.ticks, None
+
+    @property
+    def feature(self) -> str:
+        """Return what a venue must be able to do for the stop to rest there."""
+        return TYPE_FEATURES[self.resting_terms()[0]]
+
+
+@dataclass(slots=True)
+class StopStats:
+    """What one strategy's stops have done."""
+
+    stops_triggered: int = 0
+    takes_triggered: int = 0
+    trails_triggered: int = 0
+    times_triggered: int = 0
+    trailing_updates: int = 0
+    execution_errors: int = 0
+    replaced: int = 0
+
+    def count(self, kind: StopKind) -> None:
+        """Count a stop that went off."""
+        name = {
+            StopKind.LOSS: "stops_triggered",
+            StopKind.TAKE: "takes_triggered",
+            StopKind.TRAIL: "trails_triggered",
+            StopKind.TIME: "times_triggered",
+        }[kind]
+        setattr(self, name, getattr(self, name) + 1)
