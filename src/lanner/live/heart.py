@@ -109,6 +109,8 @@ class Heart:
         """Do what a person or a guard wants, and write it down first."""
         control = Control(action, reason, details)
         self._write(control, ts)
+        if self.engine.bus.active:
+            self.engine.bus.publish(f"control.{action}", control)
         return self._written(apply_control(self.engine, control, ts))
 
     def checkpoint(self) -> None:
