@@ -474,7 +474,7 @@ class EngineManager:
 
     def _finish(self, runners: dict[str, R], runner: R, count: str, timeout_s: float) -> None:
         """Stop a runner and forget it; one that does not answer is kept, so that it is not forgotten."""
-        if runner.get_status() is not LiveStatus.STOPPED:
+        if runner.is_alive:
             runner.stop(timeout_s=timeout_s)
         stats = runner.get_stats()
         with self._lock:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,49 +58,72 @@ async def run_session(
     on_session: Callable[[Session], None] | None = None,
     on_ready: Callable[[Session], None] | None = None,
     on_change: Callable[[], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
-    ``on_session`` is called when there is one, before it connects; ``on_ready`` when it trades. ``keys`` finds keys by
-    product (default: those of the settings' name). Confirmations for real orders are the caller's business.
+    ``on_session`` is called when there is one, before it connects; ``on_ready`` when it trades; ``note`` with what
+    people should know. ``keys`` finds keys by product (default: those of the settings' name). Confirmations for real
+    orders are the caller's business.
     """
     from lanner.live.connect import Where
     from lanner.live.session import Session
-    from lanner.live.watchdog import WatchdogProcess
     from lanner.venues.keys import load_keys
 
     folder = session_folder(session_id)
-    now_wanted = config
-    config = begun_with(config, folder)
+    begun = begun_with(config, folder)
     where = Where(config.url, config.testnet, config.ca_file)
-    plan = await plan_for(config, where)
+    plan = await plan_for(begun, where)
     find = keys or (lambda product: load_keys(product, config.key))
     session = Session(plan, session_id, folder, where, keys=find, on_change=on_change)
-    beside: list[asyncio.Task[None]] = []
-    with ExitStack() as attached:
-        attach(session, attached)
+    async with beside(session, note or _unheard) as start_watchdog:
         if on_session is not None:
             on_session(session)
 
         def ready() -> None:
-            if session.is_live and config.recovery.watchdog:
-                dog = WatchdogProcess(session_id, folder / "watchdog.log")
-                beside.append(asyncio.get_running_loop().create_task(dog.keep()))
-            if config is not now_wanted:
-                session.spawn(_catch_up(session, now_wanted))
+            start_watchdog()
+            if begun is not config:
+                session.spawn(_catch_up(session, config))
             if on_ready is not None:
                 on_ready(session)
 
-        try:
-            await session.run(on_ready=ready)
-        finally:
-            for task in beside:
-                task.cancel()
+        await session.run(on_ready=ready)
     return session
 
 
-def attach(session: Session, until: ExitStack) -> None:
-    """Let everything watch a session that watches sessions; ``until`` ends it."""
+@asynccontextmanager
+async def beside(session: Session, note: Callable[[str], None]) -> AsyncIterator[Callable[[], None]]:
+    """Keep everything that watches a session while the block runs it; yield what starts its watchdog."""
+    from lanner.live.ledger import attach_ledger
+    from lanner.live.watchdog import WatchdogProcess
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def start_watchdog() -> None:
+        if session.is_live and session.plan.config.recovery.watchdog:
+            dog = WatchdogProcess(session.id, session.folder / "watchdog.log")
+            tasks.append(asyncio.get_running_loop().create_task(dog.keep()))
+
+    ledger = attach_ledger(session)
+    fault: BaseException | None = None
+    try:
+        yield start_watchdog
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        kept = await ledger.aclose(fault)
+        if not kept.up:
+            note(
+                f"the ledger was not there ({kept.error}); "
+                f"`lanner ledger rebuild {session.id}` makes its rows later"
+            )
+
+
+def _unheard(_text: str) -> None:
+    """Nobody listens."""
 
 
 def begun_with(config: SessionConfig, folder: Path) -> SessionConfig:

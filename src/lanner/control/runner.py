@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.control.confirmation import check_live
@@ -144,9 +145,13 @@ class LiveRunner:
             return self._state
 
     def get_status(self) -> LiveStatus:
-        """Return where the session is."""
-        with self._changed:
-            return self._state
+        """Return where the session is; it never waits."""
+        return self._state
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the session has a thread."""
+        return self.get_status() in ALIVE
 
     @property
     def is_active(self) -> bool:
@@ -302,7 +307,22 @@ class LiveRunner:
         """Return everything that a status view shows."""
         from lanner.live.status import status_of_session
 
-        return self.ask(status_of_session)
+        return self._look(status_of_session)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the session did, in few words; also of one that could not be started."""
+        from lanner.live.status import state_of_session
+
+        told: dict[str, Any] = {"session": self.id, "status": "", "last_error": ""}
+        if self._session is not None:
+            with suppress(NotAnsweringError, NotRunningError):
+                told |= self._look(state_of_session)
+        return {
+            **told,
+            "status": self.get_status().value,
+            "last_error": self.last_error,
+            "folder": self.folder,
+        }
 
     def get_order_history(self, limit: int = 100) -> list[dict[str, Any]]:
         """Return the newest orders, newest first; at most 1,000 are told."""
