@@ -54,7 +54,8 @@ class AlertManager:
     ) -> None:
         """Make the enabled channels of the settings; ``leave_out`` names types that are not wanted here.
 
-        Without settings there are none, and without a ``folder`` no log file. ``source`` names alerts that do not name theirs.
+        Without settings there are none, and without a ``folder`` no log file. ``source`` is that of alerts which
+        name none.
         """
         self.config = config or without_channels(AlertsConfig())
         self.redactor = redactor or Redactor()

@@ -21,9 +21,11 @@ _REFERENCE = re.compile(r"(env|file|keyring):\S+")
 _SHORTEST = 6
 """Shorter texts are not struck out by themselves: they would take half of every sentence with them."""
 _SHORTEST_PART = 12
+_NAMES = r"[\w-]*(?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|signature|authorization)"
+_VALUE = r"""(?:(?:bearer|basic|token)\s+)?["']?[^\s"'&,;)}\]]+"""
 _PAIR = re.compile(
-    r"""(?ix) \b ([\w-]*(?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|signature|authorization)) (["']?\s*[=:]\s*)
-    (?: (?:bearer|basic|token)\s+ )? ["']? [^\s"'&,;)}\]]+ """
+    rf"""(\b{_NAMES}["']?\s*(?:=|:(?=\s*["'])|:(?=\s*(?:(?:bearer|basic|token)\s+)?[^\s\d]*\d[^\s]{{5}})))(\s*){_VALUE}""",
+    re.IGNORECASE,
 )
 _USER = re.compile(r"(\w[\w+.-]*://)[^\s/@:]*:[^\s/@]+@")
 _BOT = re.compile(r"\bbot\d{5,}:[\w-]{10,}")
@@ -157,7 +159,7 @@ class Redactor:
         """Return the text without secrets."""
         if self._pattern is not None:
             text = self._pattern.sub(REDACTED, text)
-        text = _PAIR.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}", text)
+        text = _PAIR.sub(rf"\g<1>\g<2>{REDACTED}", text)
         text = _USER.sub(rf"\g<1>{REDACTED}@", text)
         return _BOT.sub(f"bot{REDACTED}", text)
 

@@ -19,13 +19,14 @@ WATCHDOG_FILE = "alerts-watchdog.jsonl"
 """The watchdog's own file: two processes do not rotate one."""
 
 
-def told_settings(kept: AlertsConfig, environment: Mapping[str, str] | None = None) -> AlertsConfig:
-    """Return settings that were kept with a session, with what the environment says put over them."""
+def told_settings(
+    told: Mapping[str, Any], environment: Mapping[str, str] | None = None, *, source: str = ""
+) -> AlertsConfig:
+    """Return the settings of alerts from plain data, with what the environment says put over them."""
     from lanner.backtest.config_file import merge
     from lanner.backtest.mistakes import validate
     from lanner.live.overrides import settings_from
 
-    plain: dict[str, Any] = kept.model_dump(mode="json", exclude_none=True)
     over: dict[str, Any] = {}
     for path, (_name, value) in settings_from(os.environ if environment is None else environment).items():
         steps = path.split(".")
@@ -35,7 +36,9 @@ def told_settings(kept: AlertsConfig, environment: Mapping[str, str] | None = No
         for step in steps[1:-1]:
             place = place.setdefault(step, {})
         place[steps[-1]] = value
-    config: AlertsConfig = validate(AlertsConfig, merge(plain, over), source="the settings of alerts")
+    config: AlertsConfig = validate(
+        AlertsConfig, merge(told, over), source=source or "the settings of alerts"
+    )
     return config
 
 
@@ -60,7 +63,7 @@ class WatchdogAlerts:
     def __init__(self, folder: Path, kept: AlertsConfig) -> None:
         self.problems: list[str] = []
         self._session = folder.name
-        config = self._usable(told_settings(kept))
+        config = self._usable(told_settings(kept.model_dump(mode="json", exclude_none=True)))
         self._manager = AlertManager(config, source=f"watchdog of {folder.name}")
         self._manager.add_channel(LogChannel("log", folder / WATCHDOG_FILE))
 

@@ -62,8 +62,9 @@ class ServiceChannel:
                 notify_type=_KINDS[alert.level],
                 body_format="html" if self._html else "text",
             )
+            reason = "" if taken else _reason(taken) or said.text()
         if not taken:
-            raise DeliveryError(said.text() or f"{self.where} did not take it")
+            raise DeliveryError(reason or f"{self.where} did not take it")
 
     def __repr__(self) -> str:
         return f"<ServiceChannel {self.name} to {self.where}>"
@@ -143,6 +144,12 @@ def _mail(alert: Alert) -> tuple[str, str]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _reason(result: Any) -> str:
+    """Return what newer versions of the library tell with the result itself."""
+    logs = getattr(result, "logs", None)
+    return "" if logs is None else "; ".join(entry.message for entry in logs())[:500]
 
 
 class _Listener(logging.Handler):
