@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from lanner.live.build import state_of
@@ -38,6 +39,7 @@ def status_of_session(session: Session) -> dict[str, Any]:
     quotes, marks = engine.cache.quotes, engine.cache.marks
     return {
         **state_of_session(session),
+        "pid": os.getpid(),
         "strategies": list(engine.desks),
         "uptime_s": (now - health.started_ns) / 1e9 if health.started_ns else 0.0,
         "feeds": {
