@@ -14,7 +14,7 @@ from lanner.model.accounts import AccountState, BalancesReport, PositionsReport,
 from lanner.model.commands import Batch, Command
 from lanner.model.enums import OrderStatus
 from lanner.model.orders import Order
-from lanner.model.reports import Report
+from lanner.model.reports import OrderUnanswered, Report
 from lanner.net.status import LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lanner.live.heart import Heart
     from lanner.venues.link import Link
 
+_UNDER_WAY = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_AMEND)
 FILLS_OVERLAP_NS = 60_000_000_000
 """Fills are asked for from a minute before the last one seen: a venue's history may lag behind its stream."""
 
@@ -82,6 +83,8 @@ class RealVenues:
             self._gateways[product] = gateway
             await gateway.start()
         await asyncio.gather(*(gateway.wait_connected(30.0) for gateway in self._gateways.values()))
+        if recovering:
+            self._doubt_the_past()
         await self.reconcile("start")
         if recovering:
             self._heart.control("recovered", max(wall_ns(), self._engine.clock.now))
@@ -247,6 +250,14 @@ class RealVenues:
                 f"{difference.instrument_id}: we had {difference.ours} lots, the venue {difference.theirs}"
             )
         return found
+
+    def _doubt_the_past(self) -> None:
+        """Expect no answer to what was under way when the session ended; perhaps it never left."""
+        now = max(wall_ns(), self._engine.clock.now)
+        for order in list(self._engine.execution.orders.values()):
+            if order.status in _UNDER_WAY:
+                reason = "the session ended before the answer came"
+                self._report(OrderUnanswered(order.order_id, order.instrument_id, now, now, reason))
 
     # -- orders that are not ours --------------------------------------------------------------------------
 

@@ -48,8 +48,8 @@ class Session:
     """Run one session; see the module. ``run`` lasts until ``stop`` is called, or a fault ends it.
 
     ``folder`` holds the journal; a journal that is there already is continued: the engine is rebuilt from it, then
-    compared with the venue. ``on_change`` is called when something happened that a status view shows; ``reach`` opens the
-    links.
+    compared with the venue. ``on_change`` is called when something happened that a status view shows; ``reach`` opens
+    the links.
     """
 
     def __init__(
@@ -201,8 +201,12 @@ class Session:
             )
         if isinstance(self.venues, PaperVenues):
             self.venues.rebuild(self.heart, self.folder / "journal")
+        for command in self.recovered.unsent if self.is_live else ():
+            self.heart.journal.append(command, command.ts)
         self.heart.inputs = self.recovered.inputs
         self.intake.resume_bars()
+        if not self.engine.started:  # the session ended before it could begin
+            self._control("start")
 
     async def _enter_venue(self) -> None:
         if isinstance(self.venues, RealVenues):
