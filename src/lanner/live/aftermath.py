@@ -23,6 +23,7 @@ from lanner.live.build import Plan, plan_of
 from lanner.live.byhand import Hand, OrderLog
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.guards import Pulse, born
+from lanner.live.hosting import ask_to_cut_off
 from lanner.live.killswitch import CONFIRM_S, LOOK_S, REPORT, KillReport, VenueSweep, lock
 from lanner.live.replaying import read_head
 from lanner.model.commands import AmendOrder, Batch, SubmitOrder
@@ -84,10 +85,12 @@ def holdings_of(records: Iterable[Record]) -> Holdings:
     return found
 
 
-def fence(pulse: Pulse | None) -> str:
-    """Make sure that a session's process does nothing more; return what was done, for the report."""
+async def fence(folder: Path, pulse: Pulse | None, reason: str) -> str:
+    """Make sure that a session does nothing more; return what was done, for the report."""
     if pulse is None or not pulse.born or born(pulse.pid) != pulse.born:
         return ""
+    if pulse.shared and await ask_to_cut_off(folder, reason):
+        return f"the session was cut off inside process {pulse.pid}, which runs others, too"
     try:
         os.kill(pulse.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -101,7 +104,7 @@ async def end_session(
     """Latch a session, end its process, take back and close everything of it, and write the report."""
     report = KillReport(reason, wall_ns())
     lock(folder, reason)
-    fenced = fence(pulse)
+    fenced = await fence(folder, pulse, reason)
     if fenced:
         report.notes.append(fenced)
     plan = plan_of(read_head(folder))
