@@ -73,8 +73,17 @@ def settle(wishes: Wishes, environment: Mapping[str, str] | None = None) -> Sett
     config: SessionConfig = validate(
         SessionConfig, merged, source=source, lines=kept, names={**between.names, **options.names}
     )
+    if source:
+        config = _with_file(config, Path(wishes.source).expanduser())
     used = {path: name for path, (name, _value) in told.items() if path not in options.names}
     return Settled(config, used)
+
+
+def _with_file(config: SessionConfig, file: Path) -> SessionConfig:
+    """Let hot reload look at the settings file itself, or at the file beside it that it names."""
+    named = file.parent / config.reload.file if config.reload.file else file
+    reload = config.reload.model_copy(update={"file": str(named.resolve())})
+    return config.model_copy(update={"reload": reload})
 
 
 def _options(wishes: Wishes) -> Any:

@@ -86,6 +86,8 @@ class BracketGuards:
         elif isinstance(report, OrderAmended) and report.request:
             if exit_order.leaves_lots > guard.bare_lots > 0:
                 self._resize(guard, guard.bare_lots)
+            else:  # its sibling may have been refused before
+                self._after_refusal(key, guard, bare)
         elif was is OrderStatus.UNKNOWN and exit_order.is_open and bare > 0:
             self._resize(guard, bare)
 
@@ -108,7 +110,7 @@ class BracketGuards:
             self._resize(guard, bare)
 
     def _after_refusal(self, key: Key, guard: Guard, bare: int) -> None:
-        """The venue refuses to let exits grow: send more of them for what they leave bare."""
+        """The venue refuses to let an exit grow: once all are answered, send more for what the smallest leaves bare."""
         exits = [o for role, o in guard.orders.items() if is_working(o) and role not in guard.by_hand]
         if not exits or any(order.requests and order.requests.amends for order in exits):
             return

@@ -148,6 +148,7 @@ def can_amend(order: Order) -> bool:
 def _requests(order: Order) -> Requests:
     if order.requests is None:
         order.requests = Requests()
+    order.requests.unsure = order.requests.unsure or order.status is _S.UNKNOWN
     return order.requests
 
 
@@ -158,6 +159,8 @@ def standing_status(order: Order) -> OrderStatus:
         return _S.PENDING_CANCEL
     if requests is not None and requests.amends:
         return _S.PENDING_AMEND
+    if requests is not None and requests.unsure:
+        return _S.UNKNOWN
     return resting_status(order)
 
 
@@ -186,6 +189,7 @@ def apply_report(order: Order, report: OrderReport) -> bool:
         return _apply_accepted(order, report)  # type: ignore[arg-type]
     if kind is OrderTriggered:
         order.triggered = True
+        _is_sure(order)
         if order.status not in _PENDING and not order.cum_lots:
             move(order, _S.TRIGGERED, ts)
         return True
@@ -209,8 +213,15 @@ def apply_report(order: Order, report: OrderReport) -> bool:
     return True
 
 
+def _is_sure(order: Order) -> None:
+    """Note that the venue has spoken of the order: it has it."""
+    if order.requests is not None:
+        order.requests.unsure = False
+
+
 def _apply_accepted(order: Order, report: OrderAccepted) -> bool:
     order.venue_order_id = report.venue_order_id or order.venue_order_id
+    _is_sure(order)
     if order.status in (_S.SUBMITTED, _S.UNKNOWN):
         move(order, resting_status(order), report.ts_event)
         return True
@@ -228,6 +239,7 @@ def _apply_amended(order: Order, report: OrderAmended) -> bool:
     if is_old and not answers:
         return False
     requests.amends = tuple(number for number in requests.amends if number != report.request)
+    requests.unsure = False
     if not is_old:
         requests.amended = report.ts_event, max(report.request, known_request)
         order.lots, order.px_ticks, order.stop_ticks = report.lots, report.px_ticks, report.stop_ticks
@@ -260,6 +272,7 @@ def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     if fill.trade_id in order.trade_ids:
         return False
     _remember(order, fill.trade_id)
+    _is_sure(order)
     order.cum_lots += fill.lots
     order.notional += fill.px_ticks * fill.lots
     order.fees += fill.fee

@@ -312,9 +312,8 @@ class PositionStops:
                 continue
             if self._can_rest(stop) and not (alone and (taken or firing)):
                 taken = True
-                self._rest(
-                    stop, stop.lots_of(held), may_send=free > 0 and not (alone and self._is_locked(key))
-                )
+                may_send = free > 0 and not (alone and self._is_locked(key))
+                self._rest(stop, stop.lots_of(held), may_send=may_send, alone=alone)
             else:
                 self._take_back(stop)
         for stop in firing:
@@ -332,19 +331,25 @@ class PositionStops:
             return False
         return abilities.can(stop.instrument.id, stop.feature)
 
-    def _rest(self, stop: Stop, lots: int, *, may_send: bool) -> None:
-        """Have a stop rest at the venue with these lots: send its order, or change the one that is there."""
+    def _rest(self, stop: Stop, lots: int, *, may_send: bool, alone: bool) -> None:
+        """Have a stop rest at the venue with these lots: send its order, or change the one that is there.
+
+        What cannot be changed is replaced, by an order that is sent before the other one is asked back.
+        """
         wanted = lots, stop.resting_terms()
         order = stop.order
         if order is None:
             if may_send:
                 self._send(stop, *wanted)
         elif stop.asked != wanted:
+            if self._too_soon(stop, lots):
+                return
             if order.type is not wanted[1][0] or not stop.keeps_amending:
-                self._take_back(stop)
-                if may_send and not stop.instrument.is_spot:
+                self.asked_back(order)
+                if may_send and not alone:
                     self._send(stop, *wanted)
-            elif can_amend(order) and not self._too_soon(stop, lots):
+                self.engine.cancel(order)
+            elif can_amend(order):
                 self._ask(stop, order, wanted)
 
     def _too_soon(self, stop: Stop, lots: int) -> bool:
@@ -383,7 +388,6 @@ class PositionStops:
             tag=stop.name,
         )
         stop.order, stop.asked, stop.asked_at = order, (lots, terms), engine.clock.now
-        stop.keeps_amending = True
         self._by_order[order.order_id] = stop
         engine.orders[order.order_id] = order
         engine.send(order)

@@ -31,6 +31,8 @@ class Beats:
         session.spawn(self._beat(config.heartbeat_ms / 1e3, self._heartbeat))
         session.spawn(self._beat(min(1.0, config.journal.checkpoint_s), session.checkpoints.look))
         session.spawn(self._beat(1.0, session.heart.journal.sync_if_due))
+        if config.reload.watch:
+            session.spawn(session.reload.keep())
 
     def stop(self) -> None:
         """Let the alarm be."""

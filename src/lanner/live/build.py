@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -131,7 +131,8 @@ def build_engine(
 
 def limits_of(config: SessionConfig) -> RiskLimits:
     """Return the limits of the settings."""
-    return limits_of_risk(config.risk)
+    settings = config.risk.model_dump(mode="json", exclude_none=True)
+    return replace(limits_of_risk(config.risk), settings=settings)
 
 
 def _strategies(config: SessionConfig) -> list[tuple[Strategy, float, Sequence[str]]]:

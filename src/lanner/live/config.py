@@ -78,6 +78,20 @@ class RecoveryConfig(Model):
     max_checkpoint_age_h: Annotated[float, Field(gt=0)] = 24.0
 
 
+class ReloadConfig(Model):
+    """How a running session hears of new parameters and limits: ``lanner reload`` always works, ``watch`` adds a file.
+
+    ``file`` is looked at every ``interval_ms``; empty: the settings file that the session was started with. What was
+    good last is kept beside the journal, the newest ``max_backups`` of them.
+    """
+
+    watch: bool = False
+    file: str = ""
+    interval_ms: Annotated[int, Field(ge=50)] = 1_000
+    backup: bool = True
+    max_backups: Annotated[int, Field(ge=1, le=1_000)] = 10
+
+
 class LedgerConfig(Model):
     """Where sessions, orders, fills and equity are kept, besides the journal (see ``live.ledger``).
 
@@ -130,6 +144,7 @@ class SessionConfig(Model):
     journal: JournalConfig = JournalConfig()
     recovery: RecoveryConfig = RecoveryConfig()
     ledger: LedgerConfig = LedgerConfig()
+    reload: ReloadConfig = ReloadConfig()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> SessionConfig:
@@ -218,6 +233,7 @@ __all__ = [
     "LedgerConfig",
     "LiveTradingConfig",
     "RecoveryConfig",
+    "ReloadConfig",
     "SessionConfig",
     "WebSocketEndpoint",
 ]

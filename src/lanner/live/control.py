@@ -152,6 +152,17 @@ async def _reconcile(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+async def _reload(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
+    """Take new parameters and limits: from ``set`` (NAME=VALUE), from another ``file``, or from the session's own."""
+    dry_run, reason = bool(asked.get("dry_run")), _reason(asked) or "asked for"
+    if asked.get("set"):
+        report = await session.reload.change([str(one) for one in asked["set"]], dry_run=dry_run, reason=reason)
+    else:
+        path = Path(str(asked["file"])) if asked.get("file") else None
+        report = await session.reload.reload_now(path, dry_run=dry_run, reason=reason)
+    return {**state_of_session(session), **report.as_dict(), "reload": session.reload.as_dict()}
+
+
 def _reason(asked: dict[str, Any]) -> str:
     return str(asked.get("reason", ""))[:500]
 
@@ -164,4 +175,5 @@ ACTIONS: dict[str, Action] = {
     "kill": _kill,
     "orders": _orders,
     "reconcile": _reconcile,
+    "reload": _reload,
 }

@@ -95,8 +95,12 @@ class SessionGuard:
             session.set_state(TradingState.ACTIVE, "the kill switch's latch was taken off")
         take_permission(session.folder)
         adopt_sales(session)
-        if session.engine.risk is not None:
-            session.engine.risk.on_kill = self._kill_wanted
+        self.listen()
+
+    def listen(self) -> None:
+        """Hear of it when the risk rules want to end all trading."""
+        if self._session.engine.risk is not None:
+            self._session.engine.risk.on_kill = self._kill_wanted
 
     async def keep(self) -> None:
         """Write the pulse until the session ends."""

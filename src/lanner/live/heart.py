@@ -18,6 +18,7 @@ from lanner.core.rng import Rng
 from lanner.engine.cache import Cache
 from lanner.engine.emergency import flatten, halt
 from lanner.engine.engine import Engine
+from lanner.live.adjusting import ADJUSTMENTS, adjust
 from lanner.model.commands import Command
 from lanner.model.market import Bar, MarketData
 from lanner.risk.gate import TradingState
@@ -108,6 +109,8 @@ class Heart:
         """Do what a person or a guard wants, and write it down first."""
         control = Control(action, reason, details)
         self._write(control, ts)
+        if self.engine.bus.active:
+            self.engine.bus.publish(f"control.{action}", control)
         return self._written(apply_control(self.engine, control, ts))
 
     def checkpoint(self) -> None:
@@ -159,7 +162,7 @@ class Heart:
 
 _TOLD = frozenset({Kind.SESSION, Kind.NOTE, Kind.CHECKPOINT})
 _MARKET_DATA = frozenset(get_args(MarketData))
-CONTROLS = ("start", "stop", "pause", "resume", "state", "halt", "flatten", "recovered")
+CONTROLS = ("start", "stop", "pause", "resume", "state", "halt", "flatten", "recovered", *ADJUSTMENTS)
 
 
 def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
@@ -182,6 +185,8 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
             return flatten(engine, now)
         case "recovered":
             return []
+        case action if action in ADJUSTMENTS:
+            return adjust(engine, control, now)
     raise DataError(f"unknown control {control.action!r} in a journal", expected=", ".join(CONTROLS))
 
 

@@ -15,7 +15,8 @@ from lanner.core.errors import LannerError
 from lanner.model.enums import OrderStatus
 from lanner.model.orders import Order
 from lanner.model.reports import FundingPaid, PositionAdjusted
-from lanner.storage.ledger.fold import WHO, denied_note
+from lanner.storage.journal import Control
+from lanner.storage.ledger.fold import WHO, control_event, denied_note
 from lanner.storage.ledger.records import EquityPoint, Event, FillSnap, snap
 from lanner.storage.ledger.store import Ledger
 from lanner.storage.ledger.writer import LedgerState, LedgerWriter, Pace, SessionEnd
@@ -136,16 +137,17 @@ class LedgerHandle:
             self._timer.cancel()
         if not self._config.enabled:
             return None
-        now, equity = session.now(), None
+        ended, equity = session.now(), None
         if session.engine.started and not self._is_past():
             self._look()
             self._name_late()
-            equity = self._sample(now)
+            ended = session.engine.clock.now
+            equity = self._sample(ended)
         fault = error or session.fault
         return SessionEnd(
             "ended" if fault is None else "failed",
             "" if fault is None else _words(fault),
-            now,
+            ended,
             session.heart.journal.seq,
             equity,
         )
@@ -250,7 +252,6 @@ class LedgerHandle:
         """Take the equity where a point of the grid has passed."""
         if self._shut or self._loop is None:
             return
-        self._timer = self._loop.call_later(TICK_S, self._tick)
         if self._continued and not self._is_past():
             self._writer.cover(self._continued)
             self._continued = 0
@@ -259,6 +260,8 @@ class LedgerHandle:
         if step > self._sampled and self._session.engine.cache.marks:
             self._sampled = step
             self._sample(step * self._equity_ns)
+        ahead_s = (self._equity_ns - now % self._equity_ns) / 1e9
+        self._timer = self._loop.call_later(min(TICK_S, ahead_s), self._tick)
 
     def _sample(self, ts: int) -> float:
         portfolio = self._session.engine.portfolio
@@ -279,6 +282,9 @@ class LedgerHandle:
         if self._loop is None:
             self._first()
         now = self._session.now()
+        if isinstance(event, Control):
+            self._control(event, now)
+            return
         last, more = self._last_event.get(topic, (0, 0))
         if now - last < _SAME_NS and topic.startswith("data_engine."):
             self._last_event[topic] = (last, more + 1)
@@ -286,6 +292,11 @@ class LedgerHandle:
         self._last_event[topic] = (now, 0)
         text = _words(event) + (f" (and {more} before)" if more else "")
         self._put_event(now, topic, text)
+
+    def _control(self, control: Control, ts: int) -> None:
+        """Take what a person or a guard did; it has the name that the journal gives it, too."""
+        entry = control_event(control, self._session.heart.journal.seq, ts)
+        self._writer.put_event(entry)
 
     def _put_event(self, ts: int, topic: str, text: str) -> None:
         self._events += 1

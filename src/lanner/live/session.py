@@ -30,6 +30,7 @@ from lanner.live.killswitch import KillReport, kill_session, locked
 from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
 from lanner.live.recovery import Recovered, Recovery
+from lanner.live.reload import HotReloadManager
 from lanner.model.market import MarketData
 from lanner.model.reports import Report
 from lanner.net.status import LinkStatus
@@ -96,6 +97,7 @@ class Session:
         self._fault: BaseException | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.guard = SessionGuard(self, self.spawn)
+        self.reload = HotReloadManager(self)
 
     # -- life ----------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from lanner.risk.checks import Denial, only_reduces
 from lanner.risk.exposure import Exposure, measure
 from lanner.risk.gate import Gate, TradingState
 from lanner.risk.market_guards import check_market
-from lanner.risk.rules import ScopedRules, ScopeKind
+from lanner.risk.rules import RiskRules, ScopedRules, ScopeKind
 from lanner.risk.sums import above, denied, value_of
 
 DAY_NS = 86_400_000_000_000
@@ -90,6 +90,17 @@ class RiskEngine:
         self._day = -1
         self._untold = False
         self._scopes = [_Scope(told) for told in rules]
+
+    def set_rules(self, rules: Iterable[ScopedRules]) -> None:
+        """Put new rules in the place of the old ones; what is remembered of a scope that stays is kept."""
+        old = {(scope.told.kind, scope.told.name): scope for scope in self._scopes}
+        self._scopes = []
+        for told in rules:
+            scope = old.get((told.kind, told.name)) or _Scope(told)
+            scope.told = told
+            scope.breach = scope.drawn_down = None
+            self._scopes.append(scope)
+        self.next_look = 0
 
     def check_names(self, instruments: Iterable[str]) -> None:
         """Refuse rules for a part that is not there: they would protect nobody."""
@@ -306,7 +317,7 @@ class RiskEngine:
 
     def get_stats(self) -> dict[str, Any]:
         """Return what was checked and how the account stands."""
-        account = ScopedRules(self._scopes[0].told.rules)
+        account = ScopedRules(RiskRules())
         worth = self._worth(account)
         exposure = measure(account, None, self._portfolio, self._market.marks, ())
         whole = next((s for s in self._scopes if s.told.kind is ScopeKind.ACCOUNT), None)

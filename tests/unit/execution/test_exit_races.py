@@ -174,3 +174,26 @@ def test_a_stop_is_not_followed_when_the_position_went_otherwise() -> None:
     if timer is not None:
         desk.engine.on_timer(timer)
     assert desk.out() == []
+
+
+def test_a_refused_amend_is_made_up_for_when_its_siblings_answer_comes_last() -> None:
+    desk = Desk()
+    entry = desk.send(10, plan=TWO_PERCENT)
+    desk.out()
+    desk.fill(entry, 4)
+    desk.out()
+    desk.fill(entry, 6)
+    amends = {command.order_id: command for command in desk.sends() if isinstance(command, AmendOrder)}
+    stop, take = desk.exits()["stop"], desk.exits()["take"]
+    desk.say(AmendRejected, stop, reason="a trigger cannot be changed", request=amends[stop.order_id].request)
+    assert desk.sends() == [], "the target may still be refused as well"
+    desk.say(
+        OrderAmended,
+        take,
+        lots=10,
+        px_ticks=take.px_ticks,
+        stop_ticks=None,
+        request=amends[take.order_id].request,
+    )
+    more = [command for command in desk.sends() if isinstance(command, SubmitOrder)]
+    assert [(command.type, command.lots) for command in more][:1] == [(OrderType.STOP_MARKET, 6)]

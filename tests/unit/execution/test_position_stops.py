@@ -519,7 +519,7 @@ def test_an_amend_that_is_refused_leads_to_another_order() -> None:
     (change,) = room.hold(5)
     assert isinstance(change, AmendOrder)
     commands = room.say(AmendRejected, sent.order_id, "cannot be amended", change.request)
-    assert [type(command) for command in commands] == [CancelOrder, SubmitOrder]
+    assert [type(command) for command in commands] == [SubmitOrder, CancelOrder], "never without one"
     room.accept(commands)
     assert room.resting == [("stop_loss", 15)]
 

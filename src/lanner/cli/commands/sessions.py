@@ -10,35 +10,30 @@ AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one J
 Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
 
 
-def sessions(*, json: AsJson = False, quiet: Quiet = False) -> int:
-    """List the paper and live sessions, newest first."""
-    from datetime import UTC, datetime
-
-    from lanner.cli.output import note, print_json, table
+def sessions(
+    *,
+    limit: Annotated[int, Parameter(help="How many to show, the newest first; 0 for all.")] = 0,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """List the paper and live sessions, newest first, with what the ledger knows of them."""
+    from lanner.cli.ledger_desk import with_ledger
+    from lanner.cli.output import note, print_json
+    from lanner.cli.render.ledger import sessions_table, told
     from lanner.cli.trading import session_folder
     from lanner.live.replaying import sessions_in
 
-    told = sessions_in(session_folder(""))
+    found, fault = with_ledger(sessions_in(session_folder("")))
+    found = found[:limit] if limit > 0 else found
+    if fault:
+        note(f"The ledger cannot be asked: {fault}", quiet=quiet or json)
     if json:
-        print_json({"sessions": told})
+        print_json({"sessions": told(found), "ledger_fault": fault})
         return 0
-    if not told:
+    if not found:
         note("There are no sessions yet. Start one with `lanner paper`.", quiet=quiet)
         return 0
-    rows = [
-        [
-            entry["session"],
-            entry.get("mode", "?"),
-            f"{datetime.fromtimestamp(entry['started_ns'] / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
-            if "mode" in entry
-            else "",
-            ", ".join(entry.get("strategies", [])),
-            ", ".join(entry.get("instruments", [])) or entry.get("error", ""),
-            f"{entry.get('bytes', 0) / 1e6:,.1f} MB",
-        ]
-        for entry in told
-    ]
-    print(table(["session", "mode", "started (UTC)", "strategy", "instruments", "journal"], rows, right="5"))
+    print(sessions_table(found))
     return 0
 
 

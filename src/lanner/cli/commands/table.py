@@ -123,9 +123,21 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "run-sessions",
+        "lanner.cli.commands.run_sessions:run_sessions",
+        "Run several sessions from one file.",
+        "Venues",
+    ),
+    Command(
         "sessions",
         "lanner.cli.commands.sessions:sessions",
         "List paper and live sessions.",
+        "Venues",
+    ),
+    Command(
+        "ledger",
+        "lanner.cli.commands.ledger:app",
+        "Orders, fills and equity of sessions; rebuild them from the journals.",
         "Venues",
     ),
     Command(
@@ -144,6 +156,12 @@ COMMANDS = (
         "resume",
         "lanner.cli.commands.session:resume",
         "Let a paused session's strategies work again.",
+        "Venues",
+    ),
+    Command(
+        "reload",
+        "lanner.cli.commands.reload:reload",
+        "Change a running session's parameters and limits.",
         "Venues",
     ),
     Command(

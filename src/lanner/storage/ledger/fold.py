@@ -245,11 +245,7 @@ class Fold:
     def _control(self, control: Control, record: Record) -> None:
         self.ended_ts = record.ts if control.action == "stop" else None
         self.reason = control.reason
-        level = "warning" if control.action in ("halt", "flatten", "state") else "info"
-        text = control.reason
-        if control.action == "state":
-            text = f"{control.details.get('state', '')}: {control.reason}"
-        self._out.append(Event(f"journal-{record.seq}", record.ts, level, f"control.{control.action}", text))
+        self._out.append(control_event(control, record.seq, record.ts))
 
     def _note(self, note: Note) -> None:
         if note.text == WHO and "denied" in note.details:
@@ -257,6 +253,14 @@ class Fold:
                 order = denied_order(told, self.instruments)
                 self.orders[order.order_id] = order
                 self._changed[order.order_id] = None
+
+
+def control_event(control: Control, seq: int, ts: int) -> Event:
+    """Return what a person or a guard did as an event, named by its record of the journal."""
+    level = "warning" if control.action in ("halt", "flatten", "state") else "info"
+    state = control.details.get("state")
+    text = f"{state}: {control.reason}" if state else control.reason
+    return Event(f"journal-{seq}", ts, level, f"control.{control.action}", text)
 
 
 def denied_note(order: Order) -> dict[str, Any]:

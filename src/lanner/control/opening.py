@@ -1,0 +1,157 @@
+"""The one way to start a session: plan, engine, what watches it from beside, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lanner.live.build import Plan
+    from lanner.live.config import SessionConfig
+    from lanner.live.connect import Where
+    from lanner.live.session import Session
+    from lanner.venues.keys import Keys
+
+FindKeys = Callable[[str], "Keys"]
+
+
+def new_session_id(now_ns: int) -> str:
+    """Return an id that sorts by time and is short enough to stand in every venue's client order id."""
+    stamp = datetime.fromtimestamp(now_ns / 1e9, UTC)
+    return f"{stamp:%y%m%d%H%M%S}{now_ns // 1_000_000 % 1000:03d}"
+
+
+def session_folder(session: str) -> Path:
+    """Return where a session's journal is."""
+    from lanner.storage.environment import default_home
+
+    return default_home() / "sessions" / session
+
+
+async def plan_for(config: SessionConfig, where: Where) -> Plan:
+    """Ask the venues for the instruments and make the plan."""
+    from lanner.live.build import make_plan, products_of_session
+    from lanner.live.connect import connect, load_instruments, unknown_instrument
+    from lanner.venues.registry import product_of
+
+    known: dict[str, Any] = {}
+    for product in products_of_session(config):
+        async with connect(product, where) as link:
+            traded = await load_instruments(link)
+        for name in config.instruments:
+            if product_of(name) == product and name not in traded:
+                raise unknown_instrument(name, product, traded)
+        known.update(traded)
+    return make_plan(config, known)
+
+
+async def run_session(
+    config: SessionConfig,
+    session_id: str,
+    *,
+    keys: FindKeys | None = None,
+    on_session: Callable[[Session], None] | None = None,
+    on_ready: Callable[[Session], None] | None = None,
+    on_change: Callable[[], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Session:
+    """Run a session to its end and return it; raise what ended it otherwise.
+
+    ``on_session`` is called when there is one, before it connects; ``on_ready`` when it trades; ``note`` with what
+    people should know. ``keys`` finds keys by product (default: those of the settings' name). Confirmations for real
+    orders are the caller's business.
+    """
+    from lanner.live.connect import Where
+    from lanner.live.session import Session
+    from lanner.venues.keys import load_keys
+
+    folder = session_folder(session_id)
+    begun = begun_with(config, folder)
+    where = Where(config.url, config.testnet, config.ca_file)
+    plan = await plan_for(begun, where)
+    find = keys or (lambda product: load_keys(product, config.key))
+    session = Session(plan, session_id, folder, where, keys=find, on_change=on_change)
+    async with beside(session, note or _unheard) as start_watchdog:
+        if on_session is not None:
+            on_session(session)
+
+        def ready() -> None:
+            start_watchdog()
+            if begun is not config:
+                session.spawn(_catch_up(session, config))
+            if on_ready is not None:
+                on_ready(session)
+
+        await session.run(on_ready=ready)
+    return session
+
+
+@asynccontextmanager
+async def beside(session: Session, note: Callable[[str], None]) -> AsyncIterator[Callable[[], None]]:
+    """Keep everything that watches a session while the block runs it; yield what starts its watchdog."""
+    from lanner.live.ledger import attach_ledger
+    from lanner.live.watchdog import WatchdogProcess
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def start_watchdog() -> None:
+        if session.is_live and session.plan.config.recovery.watchdog:
+            dog = WatchdogProcess(session.id, session.folder / "watchdog.log")
+            tasks.append(asyncio.get_running_loop().create_task(dog.keep()))
+
+    ledger = attach_ledger(session)
+    fault: BaseException | None = None
+    try:
+        yield start_watchdog
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        kept = await ledger.aclose(fault)
+        if not kept.up:
+            note(
+                f"the ledger was not there ({kept.error}); "
+                f"`lanner ledger rebuild {session.id}` makes its rows later"
+            )
+
+
+def _unheard(_text: str) -> None:
+    """Nobody listens."""
+
+
+def begun_with(config: SessionConfig, folder: Path) -> SessionConfig:
+    """Return the settings to rebuild a session with: those it was begun with, where its parameters were reloaded.
+
+    Its journal holds every change since; what the settings say now is one more, made when it runs again.
+    """
+    from lanner.live.build import plan_of
+    from lanner.live.reload import MARK
+    from lanner.live.replaying import read_head
+
+    if not (folder / MARK).exists() or not (folder / "journal").is_dir():
+        return config
+    first = plan_of(read_head(folder)).config
+    return config.model_copy(
+        update={
+            "strategy": first.strategy,
+            "strategies": first.strategies,
+            "params": first.params,
+            "risk": first.risk,
+        }
+    )
+
+
+async def _catch_up(session: Session, config: SessionConfig) -> None:
+    """Make the changes that a file of settings got while its session was down."""
+    from lanner.live.reload import MARK
+
+    told = json.loads((session.folder / MARK).read_text())
+    if told.get("source") and told["source"] == config.reload.file:
+        await session.reload.catch_up(config)

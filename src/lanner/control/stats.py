@@ -1,0 +1,186 @@
+"""What is told about managed sessions: figures, orders, balances, as plain values. Read in the session's own thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lanner.model.enums import OrderStatus
+from lanner.net.status import LinkState
+from lanner.net.wallclock import wall_ns
+
+if TYPE_CHECKING:
+    from lanner.live.session import Session
+    from lanner.model.orders import Order
+
+HISTORY = 1_000
+"""So many orders are told at most."""
+SAMPLES = 86_400
+_REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
+_WORDS = {
+    OrderStatus.DENIED: "rejected",
+    OrderStatus.SUBMITTED: "submitted",
+    OrderStatus.CANCELED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStats:
+    """What a session has done. Times are UNIX milliseconds, money is in its currency.
+
+    ``ticks_processed`` counts market data, ``ticks`` those of its clock. ``responsive`` is False when its loop did not
+    answer, and the figures are the last known ones.
+    """
+
+    ticks_processed: int = 0
+    orders_placed: int = 0
+    orders_filled: int = 0
+    current_pnl: float = 0.0
+    start_time: int = 0
+    uptime_seconds: int = 0
+    uptime_ms: int = 0
+    ticks: int = 0
+    heartbeats_sent: int = 0
+    reconnects: int = 0
+    orders_cancelled: int = 0
+    orders_rejected: int = 0
+    total_volume: float = 0.0
+    realized_pnl: float = 0.0
+    unrealized_pnl: float = 0.0
+    equity: float = 0.0
+    last_price: float | None = None
+    connection_uptime_pct: float = 100.0
+    responsive: bool = True
+
+
+@dataclass(slots=True)
+class Samples:
+    """What was looked at once a second: equity, its peak and worst fall, and how often all connections stood."""
+
+    equity: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    peak: float = 0.0
+    max_drawdown: float = 0.0
+    looks: int = 0
+    connected: int = 0
+
+    def take(self, session: Session) -> None:
+        """Look at a session."""
+        equity = session.engine.portfolio.total_equity()
+        self.looks += 1
+        self.connected += not is_reconnecting(session)
+        if equity == equity:
+            self.equity.append((wall_ns(), equity))
+            self.peak = max(self.peak, equity)
+            if self.peak > 0:
+                self.max_drawdown = max(self.max_drawdown, 1.0 - equity / self.peak)
+
+
+def is_reconnecting(session: Session) -> bool:
+    """Tell whether a connection is being opened again."""
+    return any(status.state is LinkState.RECONNECTING for status in session.link_statuses())
+
+
+def stats_of(session: Session, samples: Samples) -> LiveStats:
+    """Return what a session has done."""
+    engine, counts = session.engine, session.counts
+    orders = engine.execution.orders.values()
+    started, now = session.health.started_ns, wall_ns()
+    realized, unrealized = _pnl(session)
+    equity = engine.portfolio.total_equity()
+    uptime_ms = (now - started) // 1_000_000 if started else 0
+    first = next(iter(session.plan.instruments))
+    mark = engine.cache.marks.get(first)
+    return LiveStats(
+        ticks_processed=counts.data,
+        orders_placed=sum(order.status is not OrderStatus.DENIED for order in orders),
+        orders_filled=sum(order.status is OrderStatus.FILLED for order in orders),
+        current_pnl=equity - float(sum(engine.portfolio.capital.values())),
+        start_time=started // 1_000_000,
+        uptime_seconds=uptime_ms // 1_000,
+        uptime_ms=uptime_ms,
+        ticks=counts.ticks,
+        heartbeats_sent=counts.heartbeats,
+        reconnects=counts.reconnects,
+        orders_cancelled=sum(order.status is OrderStatus.CANCELED for order in orders),
+        orders_rejected=sum(order.status in _REFUSED for order in orders),
+        total_volume=_volume(session),
+        realized_pnl=realized,
+        unrealized_pnl=unrealized,
+        equity=equity,
+        last_price=mark,
+        connection_uptime_pct=100.0 * samples.connected / samples.looks if samples.looks else 100.0,
+    )
+
+
+def _pnl(session: Session) -> tuple[float, float]:
+    """Return realised and unrealised profit in the session's currency."""
+    portfolio, marks = session.engine.portfolio, session.engine.cache.marks
+    realized = unrealized = 0.0
+    for (_, name), position in portfolio.positions.items():
+        rate = float(portfolio.rate(position.instrument.settle))
+        own = float(position.money(position.realised)) * rate
+        mark = marks.get(name)
+        whole = own if mark is None else position.pnl_float(mark) * rate
+        realized += own
+        unrealized += whole - own
+    return realized, unrealized
+
+
+def _volume(session: Session) -> float:
+    """Return the value of all fills in the session's currency."""
+    portfolio = session.engine.portfolio
+    total = 0.0
+    for order in session.engine.execution.orders.values():
+        if order.cum_lots:
+            unit = float(order.instrument.tick * order.instrument.lot * order.instrument.multiplier)
+            total += order.notional * unit * float(portfolio.rate(order.instrument.settle))
+    return total
+
+
+def order_entry(order: Order) -> dict[str, Any]:
+    """Return an order as the order history tells it; times are UNIX milliseconds."""
+    return {
+        "timestamp": order.ts_init // 1_000_000,
+        "order_id": order.order_id,
+        "venue_order_id": order.venue_order_id,
+        "strategy": order.strategy_id,
+        "symbol": order.instrument_id,
+        "side": order.side.name.lower(),
+        "order_type": order.type.name.lower(),
+        "quantity": float(order.qty),
+        "price": None if order.px is None else float(order.px),
+        "status": _WORDS.get(order.status, order.status.name.lower()),
+        "filled_quantity": float(order.cum_qty),
+        "average_price": None if order.avg_px is None else float(order.avg_px),
+        "error": order.reason or None,
+        "tag": order.tag or order.intent,
+    }
+
+
+def history_of(session: Session, limit: int) -> list[dict[str, Any]]:
+    """Return the newest orders, newest first; at most ``HISTORY``."""
+    newest = reversed(session.engine.execution.orders.values())
+    return [order_entry(order) for order, _ in zip(newest, range(min(limit, HISTORY)), strict=False)]
+
+
+def balance_of(session: Session) -> dict[str, Any]:
+    """Return what an account holds: of a live session what the venue said last, of a paper one its own books."""
+    from lanner.live.reality import RealVenues
+
+    portfolio = session.engine.portfolio
+    told: dict[str, Any] = {
+        "currency": session.plan.currency,
+        "initial_capital": float(sum(portfolio.capital.values())),
+        "equity": portfolio.total_equity(),
+        "accounts": {},
+    }
+    if isinstance(session.venues, RealVenues):
+        told["accounts"] = {
+            product: {
+                one.currency: {"total": float(one.total), "available": float(one.available)}
+                for one in state.balances
+            }
+            for product, state in session.venues.accounts.items()
+        }
+    return told

@@ -1,0 +1,116 @@
+"""End all trading of a managed session: by itself where it answers, around it where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lanner.core.errors import LannerError
+from lanner.live.killswitch import KillReport, lock
+from lanner.model.enums import OrderStatus
+from lanner.risk.gate import TradingState
+
+if TYPE_CHECKING:
+    from lanner.control.opening import FindKeys
+    from lanner.live.session import Session
+
+CANCEL_S = 10.0
+LOOK_S = 0.05
+OUTSIDE_S = 60.0
+
+
+@dataclass(slots=True)
+class KillOutcome:
+    """What a kill switch did to one session, counted; ``left`` and ``errors`` are in words."""
+
+    session_id: str
+    orders_cancelled: int = 0
+    positions_closed: int = 0
+    flat: bool = False
+    left: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        return asdict(self)
+
+
+async def kill_in_loop(
+    session: Session, reason: str, *, cancel_orders: bool, close_positions: bool
+) -> KillOutcome:
+    """Halt and latch a session, take its orders back, close what it holds; closing implies cancelling."""
+    outcome = KillOutcome(session.id)
+    open_before = _open_ids(session)
+    if cancel_orders or close_positions:
+        _take_over(outcome, await session.kill(reason, close=close_positions))
+        await _wait_cancelled(session, open_before)
+    else:
+        lock(session.folder, reason)
+        session.set_state(TradingState.HALTED, reason)
+        outcome.left = [f"order {name}, kept" for name in open_before]
+    if not session.is_live:  # what the venue confirmed is in a live session's report
+        orders = session.engine.execution.orders
+        outcome.orders_cancelled = sum(orders[name].status is OrderStatus.CANCELED for name in open_before)
+    return outcome
+
+
+def _open_ids(session: Session) -> list[str]:
+    return [order.order_id for order in session.engine.execution.orders.values() if order.is_open]
+
+
+async def _wait_cancelled(session: Session, names: list[str]) -> None:
+    """Give cancels that are still on their way time to arrive."""
+    orders = session.engine.execution.orders
+    end = asyncio.get_running_loop().time() + CANCEL_S
+    while any(orders[name].is_open for name in names) and asyncio.get_running_loop().time() < end:
+        if session.fault is not None:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+def _take_over(outcome: KillOutcome, report: KillReport) -> None:
+    outcome.orders_cancelled = report.orders_cancelled
+    outcome.positions_closed = report.positions_closed
+    outcome.flat = report.flat
+    outcome.left, outcome.errors = list(report.left), list(report.errors)
+
+
+def fence(session: Session, reason: str) -> None:
+    """Make sure that a session that does not answer sends nothing more when it wakes up.
+
+    Every command is written into the journal before it leaves, and a journal that is broken takes nothing.
+    """
+    session.heart.broken = session.heart.broken or f"cut off: {reason}"
+
+
+def kill_from_outside(session: Session, reason: str, keys: FindKeys | None) -> KillOutcome:
+    """End a session that does not answer, at the venue, with connections of our own; call ``fence`` before."""
+    from lanner.live.aftermath import end_session
+    from lanner.net.loop import run
+    from lanner.venues.keys import load_keys
+
+    outcome = KillOutcome(session.id, errors=[f"session {session.id} does not answer and was cut off"])
+    lock(session.folder, reason)
+    config = session.plan.config
+    name = config.recovery.watchdog_key or config.key
+    find = keys or (lambda product: load_keys(product, name))
+
+    def work() -> None:
+        try:
+            report = run(end_session(session.folder, reason, find))
+        except (LannerError, OSError) as error:
+            outcome.errors.append(str(error))
+            outcome.left.append("nobody knows what is left at the venue")
+            return
+        said = outcome.errors
+        _take_over(outcome, report)
+        outcome.errors = [*said, *outcome.errors]
+
+    helper = threading.Thread(target=work, name=f"ending-{session.id}", daemon=True)
+    helper.start()
+    helper.join(OUTSIDE_S)
+    if helper.is_alive():
+        outcome.left.append("nobody knows yet what is left at the venue")
+    return outcome
