@@ -60,7 +60,10 @@ def store_of(folder: Path, config: SessionConfig) -> CheckpointStore:
     """Return the checkpoints of a session's folder."""
     recovery = config.recovery
     return CheckpointStore(
-        folder / FOLDER, keep=recovery.max_checkpoints, max_age_s=recovery.max_checkpoint_age_h * 3600
+        folder / FOLDER,
+        keep=recovery.max_checkpoints,
+        max_age_s=recovery.max_checkpoint_age_h * 3600,
+        durable=config.journal.sync != "none",
     )
 
 
@@ -228,8 +231,12 @@ class Checkpointer:
 
 
 def _may_fork() -> bool:
-    """Tell whether a process may be copied: macOS does not allow that once its frameworks are in use."""
-    return hasattr(os, "fork") and sys.platform != "darwin"
+    """Tell whether a process may be copied: macOS does not allow that once its frameworks are in use.
+
+    On a loop in virtual time nobody is held up, and a copy would take none of its time.
+    """
+    virtual = getattr(asyncio.get_running_loop(), "owns_transports", False)
+    return hasattr(os, "fork") and sys.platform != "darwin" and not virtual
 
 
 def _fork() -> int:

@@ -22,7 +22,7 @@ import msgspec
 import lanner
 from lanner.backtest.prepare import source_hash
 from lanner.core.errors import DataError, LannerError
-from lanner.storage.files import replacing
+from lanner.storage.files import write_atomic
 from lanner.strategy.base import Strategy
 
 MAGIC = b"LANNERC1"
@@ -67,23 +67,33 @@ class Kept:
 
 
 class CheckpointStore:
-    """The checkpoints of one session: the newest ``keep`` of them, none older than ``max_age_s`` but the newest."""
+    """The checkpoints of one session: the newest ``keep`` of them, none older than ``max_age_s`` but the newest.
 
-    def __init__(self, folder: Path, *, keep: int = 10, max_age_s: float = 86_400.0) -> None:
+    ``durable`` ones are on the disk itself when they have been written; others may not outlive a power cut.
+    """
+
+    def __init__(
+        self, folder: Path, *, keep: int = 10, max_age_s: float = 86_400.0, durable: bool = True
+    ) -> None:
         self.folder = folder
+        self._durable = durable
         self._keep = keep
         self._max_age_ns = int(max_age_s * 1e9)
 
     def save(self, head: CheckpointHead, state: bytes) -> Path:
-        """Write a checkpoint, durable when this returns; raise ``OSError`` when the disk takes nothing more."""
+        """Write a checkpoint; raise ``OSError`` when the disk takes nothing more."""
         packed = msgspec.msgpack.encode(head)
         front = _FRONT.pack(MAGIC, VERSION, len(packed))
         crc = zlib.crc32(state, zlib.crc32(packed, zlib.crc32(front)))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{head.seq:020d}{SUFFIX}"
-        with replacing(path) as file:
-            for part in (front, packed, state, _CRC.pack(crc)):
-                file.write(part)
+        data = b"".join((front, packed, state, _CRC.pack(crc)))
+        if self._durable:
+            write_atomic(path, data)
+        else:
+            draft = path.with_suffix(".part")
+            draft.write_bytes(data)
+            draft.replace(path)
         return path
 
     def prune(self, now_ns: int) -> None:

@@ -156,7 +156,9 @@ async def _reload(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """Take new parameters and limits: from ``set`` (NAME=VALUE), from another ``file``, or from the session's own."""
     dry_run, reason = bool(asked.get("dry_run")), _reason(asked) or "asked for"
     if asked.get("set"):
-        report = await session.reload.change([str(one) for one in asked["set"]], dry_run=dry_run, reason=reason)
+        report = await session.reload.change(
+            [str(one) for one in asked["set"]], dry_run=dry_run, reason=reason
+        )
     else:
         path = Path(str(asked["file"])) if asked.get("file") else None
         report = await session.reload.reload_now(path, dry_run=dry_run, reason=reason)
