@@ -12,18 +12,25 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Backtest": "lanner.backtest.notebook",
+    "BacktestRequest": "lanner.control.requests",
     "Bar": "lanner.model.market",
     "BookUpdate": "lanner.model.market",
     "Catalog": "lanner.storage.catalog",
     "ConfigError": "lanner.core.errors",
     "DataError": "lanner.core.errors",
+    "EngineManager": "lanner.control.manager",
     "Fill": "lanner.model.reports",
     "FundingRate": "lanner.model.market",
+    "HotReloadManager": "lanner.live.reload",
     "Instrument": "lanner.model.instruments",
     "InvalidStopLoss": "lanner.core.errors",
     "InvalidTakeProfit": "lanner.core.errors",
     "InvalidTrailingPercent": "lanner.core.errors",
     "LannerError": "lanner.core.errors",
+    "LiveRequest": "lanner.control.requests",
+    "LiveRunner": "lanner.control.runner",
+    "LiveStats": "lanner.control.stats",
+    "LiveStatus": "lanner.control.states",
     "NotFoundError": "lanner.core.errors",
     "OrderStatus": "lanner.model.enums",
     "OrderType": "lanner.model.enums",
@@ -36,6 +43,8 @@ _HOMES = {
     "StopLossManager": "lanner.strategy.protection",
     "Strategy": "lanner.strategy.base",
     "StrategyError": "lanner.core.errors",
+    "StrategyRequest": "lanner.control.requests",
+    "StrategyRunner": "lanner.control.strategies",
     "Sweep": "lanner.research.notebook",
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
@@ -54,18 +63,25 @@ _HOMES = {
 
 __all__ = [
     "Backtest",
+    "BacktestRequest",
     "Bar",
     "BookUpdate",
     "Catalog",
     "ConfigError",
     "DataError",
+    "EngineManager",
     "Fill",
     "FundingRate",
+    "HotReloadManager",
     "Instrument",
     "InvalidStopLoss",
     "InvalidTakeProfit",
     "InvalidTrailingPercent",
     "LannerError",
+    "LiveRequest",
+    "LiveRunner",
+    "LiveStats",
+    "LiveStatus",
     "NotFoundError",
     "OrderStatus",
     "OrderType",
@@ -78,6 +94,8 @@ __all__ = [
     "StopLossManager",
     "Strategy",
     "StrategyError",
+    "StrategyRequest",
+    "StrategyRunner",
     "Sweep",
     "TimeInForce",
     "Trade",
@@ -98,6 +116,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lanner.backtest.notebook import Backtest, backtest
+    from lanner.control.manager import EngineManager
+    from lanner.control.requests import BacktestRequest, LiveRequest, StrategyRequest
+    from lanner.control.runner import LiveRunner
+    from lanner.control.states import LiveStatus
+    from lanner.control.stats import LiveStats
+    from lanner.control.strategies import StrategyRunner
     from lanner.core.errors import (
         ConfigError,
         DataError,
@@ -110,6 +134,7 @@ if TYPE_CHECKING:
         StrategyError,
     )
     from lanner.execution.stops import StopEvent
+    from lanner.live.reload import HotReloadManager
     from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
     from lanner.model.instruments import Instrument
     from lanner.model.market import Bar, BookUpdate, FundingRate, Quote, Trade

@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.control.backtests import BacktestRunner, Slots
+from lanner.control.emergency import KillSwitchResult, kill_all
 from lanner.control.errors import (
     BacktestAlreadyExistsError,
     BacktestNotFoundError,
@@ -25,7 +25,7 @@ from lanner.control.errors import (
 from lanner.control.requests import BacktestRequest, LiveRequest, StrategyRequest
 from lanner.control.runner import START_S, STOP_S, LiveRunner
 from lanner.control.states import ALIVE, LiveStatus
-from lanner.control.stopping import KillOutcome
+from lanner.control.stats import ManagerHealth, ManagerStats
 from lanner.control.strategies import StrategyRunner
 from lanner.core.errors import LannerError
 from lanner.net.wallclock import wall_ns
@@ -41,56 +41,6 @@ if TYPE_CHECKING:
     from lanner.live.reload import ReloadReport
 
 R = TypeVar("R", bound=LiveRunner)
-
-
-@dataclass(slots=True)
-class KillSwitchResult:
-    """What the manager's kill switch did: real counts, and each session's own outcome."""
-
-    reason: str
-    strategies_stopped: int = 0
-    live_stopped: int = 0
-    orders_cancelled: int = 0
-    positions_closed: int = 0
-    sessions: list[KillOutcome] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    @property
-    def flat(self) -> bool:
-        """Tell whether it is proven of every session that nothing is left."""
-        return not self.errors and all(one.flat for one in self.sessions)
-
-
-@dataclass(frozen=True, slots=True)
-class ManagerHealth:
-    """How the process is: ``status`` is ``healthy``, ``degraded`` (a session broke) or ``kill_switch``."""
-
-    status: str
-    running_backtests: int
-    running_strategies: int
-    running_live: int
-    kill_switch_active: bool
-    reason: str = ""
-    broken: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ManagerStats:
-    """How many there are and were; ``total_trades`` are filled orders."""
-
-    total_strategies: int
-    running_strategies: int
-    stopped_strategies: int
-    strategies_started: int
-    strategies_stopped: int
-    total_live: int
-    running_live: int
-    stopped_live: int
-    live_started: int
-    live_stopped: int
-    total_backtests: int
-    total_realized_pnl: float
-    total_trades: int
 
 
 class EngineManager:
@@ -331,48 +281,11 @@ class EngineManager:
         with self._lock:
             self._killed = reason or "no reason told"
             targets: list[LiveRunner] = [*self._live.values(), *self._strategies.values()]
-        result = KillSwitchResult(self._killed)
-
-        def end(runner: LiveRunner) -> None:
-            self._kill_one(runner, result, cancel_orders=cancel_orders, close_positions=close_positions)
-
-        if targets:
-            with ThreadPoolExecutor(max_workers=len(targets), thread_name_prefix="kill") as pool:
-                list(pool.map(end, targets))
-        return result
-
-    def _kill_one(
-        self, runner: LiveRunner, result: KillSwitchResult, *, cancel_orders: bool, close_positions: bool
-    ) -> None:
-        was_active = runner.is_active
-        outcome: KillOutcome | None = None
-        error = ""
-        try:
-            if was_active:
-                outcome = runner.kill(
-                    result.reason, cancel_orders=cancel_orders, close_positions=close_positions
-                )
-        except LannerError as caught:
-            error = f"{runner.id}: {caught.message()}"
-        try:
-            if runner.get_status() in ALIVE:
-                runner.stop(timeout_s=10.0)
-        except LannerError as caught:
-            error = error or f"{runner.id}: {caught.message()}"
+        result = kill_all(targets, self._killed, cancel_orders=cancel_orders, close_positions=close_positions)
         with self._lock:
-            if error:
-                result.errors.append(error)
-            if outcome is not None:
-                result.sessions.append(outcome)
-                result.orders_cancelled += outcome.orders_cancelled
-                result.positions_closed += outcome.positions_closed
-            is_strategy = isinstance(runner, StrategyRunner)
-            if was_active and is_strategy:
-                result.strategies_stopped += 1
-                self._counts["strategies_stopped"] += 1
-            elif was_active:
-                result.live_stopped += 1
-                self._counts["live_stopped"] += 1
+            self._counts["live_stopped"] += result.live_stopped
+            self._counts["strategies_stopped"] += result.strategies_stopped
+        return result
 
     def deactivate_kill_switch(self) -> bool:
         """Let sessions be started again; tell whether the kill switch was active."""

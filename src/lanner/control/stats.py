@@ -54,6 +54,38 @@ class LiveStats:
     responsive: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class ManagerHealth:
+    """How the process is: ``status`` is ``healthy``, ``degraded`` (a session broke) or ``kill_switch``."""
+
+    status: str
+    running_backtests: int
+    running_strategies: int
+    running_live: int
+    kill_switch_active: bool
+    reason: str = ""
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerStats:
+    """How many there are and were; ``total_trades`` are filled orders."""
+
+    total_strategies: int
+    running_strategies: int
+    stopped_strategies: int
+    strategies_started: int
+    strategies_stopped: int
+    total_live: int
+    running_live: int
+    stopped_live: int
+    live_started: int
+    live_stopped: int
+    total_backtests: int
+    total_realized_pnl: float
+    total_trades: int
+
+
 @dataclass(slots=True)
 class Samples:
     """What was looked at once a second: equity, its peak and worst fall, and how often all connections stood."""
