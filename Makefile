@@ -1,6 +1,7 @@
 # Every target sets up what it needs: a machine with Python 3.11 and pip is enough (uv is used where it exists).
 #   make demo               synthetic data, a backtest, sessions at a simulated venue, reports
-#   make test               all tests          ARGS="tests/unit -k bars" narrows them
+#   make test               the everyday tests   ARGS="tests/unit -k bars" narrows them
+#   make test-all           all tests, the long ones too
 #   make check              format, lint, types, import floors
 #   make bench              speed and memory, against peers installed into .bench/     ONLY=event: one group
 #   make soak               market data with everything going wrong, half an hour   MINUTES=2: shorter
@@ -27,7 +28,7 @@ SETUP := scripts/setup $(VENV)
 LOCKED := pyproject.toml scripts/setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench soak docs lock clean
+.PHONY: help setup demo test test-all check format bench soak docs lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -54,6 +55,9 @@ demo: $(VENV)/.stamp-runtime
 
 test: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-all: $(VENV)/.stamp-dev
+	LANNER_TEST_EXAMPLES=10 $(BIN)/python -m pytest -n $(JOBS) -m "nightly or not nightly" $(ARGS)
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff format --check .

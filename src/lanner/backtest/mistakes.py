@@ -133,6 +133,8 @@ def _translate(
     if kind == "missing":
         return Mistake(label, line, "is missing", _needed(path))
     if kind == "lanner":
+        if context.get("hide"):  # what was found may be a secret
+            found = ""
         what = context["what"] or ("is wrong" if path else "the settings do not fit together")
         return Mistake(
             label, line, what, context["expected"], found if path else None, context["fix"] or None

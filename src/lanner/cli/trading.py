@@ -68,7 +68,9 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
 
     tell = partial(note, quiet=quiet)
     try:
-        return summary(await run_session(config, name, on_session=made, on_ready=ready, note=tell))
+        return summary(
+            await run_session(config, name, on_session=made, on_ready=ready, note=tell, console=not quiet)
+        )
     finally:
         for watcher in watchers:
             watcher.cancel()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lanner.live.config import SessionConfig
     from lanner.live.connect import Where
     from lanner.live.session import Session
+    from lanner.telemetry import SessionLog
     from lanner.venues.keys import Keys
 
 FindKeys = Callable[[str], "Keys"]
@@ -59,13 +60,15 @@ async def run_session(
     on_ready: Callable[[Session], None] | None = None,
     on_change: Callable[[], None] | None = None,
     note: Callable[[str], None] | None = None,
+    console: bool = True,
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
     ``on_session`` is called when there is one, before it connects; ``on_ready`` when it trades; ``note`` with what
     people should know. ``keys`` finds keys by product (default: those of the settings' name). Confirmations for real
-    orders are the caller's business.
+    orders are the caller's business. ``console`` False keeps alerts off the terminal, whatever the settings say.
     """
+    from lanner.live.alerting import open_log
     from lanner.live.connect import Where
     from lanner.live.session import Session
     from lanner.venues.keys import load_keys
@@ -75,8 +78,15 @@ async def run_session(
     where = Where(config.url, config.testnet, config.ca_file)
     plan = await plan_for(begun, where)
     find = keys or (lambda product: load_keys(product, config.key))
-    session = Session(plan, session_id, folder, where, keys=find, on_change=on_change)
-    async with beside(session, note or _unheard) as start_watchdog:
+    log = open_log(folder, config)
+    sink = None if log is None else log.strategy_line
+    try:
+        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink)
+    except BaseException:
+        if log is not None:
+            log.close()
+        raise
+    async with beside(session, config, note or _unheard, log=log, console=console) as start_watchdog:
         if on_session is not None:
             on_session(session)
 
@@ -92,8 +102,16 @@ async def run_session(
 
 
 @asynccontextmanager
-async def beside(session: Session, note: Callable[[str], None]) -> AsyncIterator[Callable[[], None]]:
+async def beside(
+    session: Session,
+    config: SessionConfig,
+    note: Callable[[str], None],
+    *,
+    log: SessionLog | None = None,
+    console: bool = True,
+) -> AsyncIterator[Callable[[], None]]:
     """Keep everything that watches a session while the block runs it; yield what starts its watchdog."""
+    from lanner.live.alerting import attach_alerts, secrets_for_children
     from lanner.live.ledger import attach_ledger
     from lanner.live.watchdog import WatchdogProcess
 
@@ -101,9 +119,11 @@ async def beside(session: Session, note: Callable[[str], None]) -> AsyncIterator
 
     def start_watchdog() -> None:
         if session.is_live and session.plan.config.recovery.watchdog:
-            dog = WatchdogProcess(session.id, session.folder / "watchdog.log")
+            secrets = secrets_for_children(config.alerts)
+            dog = WatchdogProcess(session.id, session.folder / "watchdog.log", secrets)
             tasks.append(asyncio.get_running_loop().create_task(dog.keep()))
 
+    alerts = attach_alerts(session, config, log=log, console=console)
     ledger = attach_ledger(session)
     fault: BaseException | None = None
     try:
@@ -115,6 +135,7 @@ async def beside(session: Session, note: Callable[[str], None]) -> AsyncIterator
         for task in tasks:
             task.cancel()
         kept = await ledger.aclose(fault)
+        await alerts.aclose(fault)
         if not kept.up:
             note(
                 f"the ledger was not there ({kept.error}); "

@@ -29,6 +29,7 @@ from lanner.backtest.config import (
 )
 from lanner.core.errors import ConfigError
 from lanner.storage.ledger.address import redacted_address
+from lanner.telemetry.settings import AlertsConfig, LogConfig
 from lanner.venues.registry import instrument_at
 
 
@@ -145,6 +146,8 @@ class SessionConfig(Model):
     recovery: RecoveryConfig = RecoveryConfig()
     ledger: LedgerConfig = LedgerConfig()
     reload: ReloadConfig = ReloadConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    log: LogConfig = LogConfig()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> SessionConfig:

@@ -116,6 +116,8 @@ class RealVenues:
 
     def _account(self, message: BalancesReport | PositionsReport | VenueOrder) -> None:
         if isinstance(message, VenueOrder) and not message.order_id:
+            if message.venue_order_id not in self.foreign:
+                self._engine.bus.publish("exchange.foreign_order", message)
             self._is_foreign(message)
 
     def _other(self, message: Inbound) -> None:

@@ -7,9 +7,10 @@ ended it, or when one of its guards wanted all trading to end and the session di
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,9 +95,11 @@ async def watch(
 class WatchdogProcess:
     """The watchdog of a session that runs here: started beside it, and again whenever it dies."""
 
-    def __init__(self, session: str, log: Path) -> None:
+    def __init__(self, session: str, log: Path, secrets: Mapping[str, str] | None = None) -> None:
+        """``secrets`` are variables that only the watchdog gets: those of the alerts' channels."""
         self._session = session
         self._log = log
+        self._secrets = dict(secrets or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
 
@@ -121,4 +124,5 @@ class WatchdogProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, **self._secrets},
             )

@@ -6,7 +6,6 @@ process or on another machine, so results can be put together from anywhere, and
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -296,14 +295,6 @@ def _measure_compiled(task: Task, sets: Sequence[Params]) -> Shard:
 
 def _measure_events(task: Task, sets: Sequence[Params]) -> Shard:
     """Run every variant once and cut the spans out of its run: positions are carried over their borders."""
-    gc.freeze()  # each run collects garbage before it begins: a worker's own modules and data are none
-    try:
-        return _measure_runs(task, sets)
-    finally:
-        gc.unfreeze()
-
-
-def _measure_runs(task: Task, sets: Sequence[Params]) -> Shard:
     shard = _empty(len(sets), task, len(STATISTICS))
     for index, params in enumerate(sets):
         try:

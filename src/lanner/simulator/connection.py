@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-DEAF_S = 600.0
-MAX_UNSENT = 32 * 1024 * 1024
+DEAF_S = 90.0
+"""How long a dead connection is kept: longer than any venue waits for a pong or a word."""
+LAST_WORDS_S = 10.0
+"""How long a peer may take to read what it is owed when its connection is closed."""
+MAX_UNSENT = 8 * 1024 * 1024
 """Bytes a slow reader may owe before the venue drops it."""
 
 
@@ -290,6 +293,8 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._transport is not None:
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._loop.call_later(LAST_WORDS_S, self.drop)
 
     def drop(self, *, politely: bool = False) -> None:
         """Close the connection, or cut it."""
@@ -302,7 +307,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def go_deaf(self) -> None:
-        """Leave the connection open and dead; long after anybody should have noticed it is cut."""
+        """Leave the connection open and dead; when everybody should have noticed it is cut."""
+        if self.deaf:
+            return
         self.deaf = True
         self._loop.call_later(DEAF_S, self.drop)
         self._out.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -11,24 +12,45 @@ if TYPE_CHECKING:
     from lanner.simulator.exchange import Exchange
 
 Level = tuple[int, int]
-EVERY = 1_000
+EVERY = 4 * 1_000
 KEPT = 20
+_BID, _ASK, _NOTHING = 1, -1, 0
 
 
 class _Chapter:
-    """A whole book at a sequence number, and the changes after it."""
+    """A whole book at a sequence number, and the levels that changed after it: number, side, ticks and lots of each.
 
-    __slots__ = ("asks", "bids", "changes", "seq")
+    Plain numbers in a row take a ninth of the memory of the events they came in.
+    """
+
+    __slots__ = ("asks", "bids", "changes", "reached", "seq")
 
     def __init__(self, seq: int, bids: dict[int, int], asks: dict[int, int]) -> None:
-        self.seq = seq
+        self.seq = self.reached = seq
         self.bids = bids
         self.asks = asks
-        self.changes: list[BookChanged] = []
+        self.changes = array("q")
+
+    def until(self, wanted: int) -> tuple[int, dict[int, int], dict[int, int]]:
+        """Return the book as of a number, and the last number up to it that there was."""
+        bids, asks, reached = dict(self.bids), dict(self.asks), self.seq
+        told = iter(self.changes)
+        for seq, side, ticks, lots in zip(told, told, told, told, strict=True):
+            if seq > wanted:
+                break
+            reached = seq
+            if side == _NOTHING:
+                continue
+            held = bids if side == _BID else asks
+            if lots:
+                held[ticks] = lots
+            else:
+                held.pop(ticks, None)
+        return reached, bids, asks
 
 
 class BookJournal:
-    """The latest 20,000 changes of each book, readable at any of them."""
+    """The latest 20,000 levels that changed in each book, readable at any of their numbers."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -44,12 +66,16 @@ class BookJournal:
         chapters = self._chapters[event.market]
         last = chapters[-1]
         if len(last.changes) >= EVERY:
-            bids, asks = dict(last.bids), dict(last.asks)
-            for change in last.changes:
-                _apply(bids, asks, change)
-            last = _Chapter(last.changes[-1].seq, bids, asks)
+            last = _Chapter(*last.until(last.reached))
             chapters.append(last)
-        last.changes.append(event)
+        seq, changes = event.seq, last.changes
+        last.reached = seq
+        for ticks, lots in event.bids:
+            changes.extend((seq, _BID, ticks, lots))
+        for ticks, lots in event.asks:
+            changes.extend((seq, _ASK, ticks, lots))
+        if not event.bids and not event.asks:
+            changes.extend((seq, _NOTHING, 0, 0))
 
     def at(self, market: str, seq: int | None = None) -> tuple[int, list[Level], list[Level]] | None:
         """Return (seq, bids, asks) as (ticks, lots), best first, as of a number; ``None`` if no longer known."""
@@ -57,13 +83,7 @@ class BookJournal:
         wanted = self._exchange.markets[market].book.seq if seq is None else seq
         for chapter in reversed(chapters):
             if chapter.seq <= wanted:
-                bids, asks = dict(chapter.bids), dict(chapter.asks)
-                reached = chapter.seq
-                for change in chapter.changes:
-                    if change.seq > wanted:
-                        break
-                    _apply(bids, asks, change)
-                    reached = change.seq
+                reached, bids, asks = chapter.until(wanted)
                 if reached != wanted:
                     return None
                 return wanted, sorted(bids.items(), reverse=True), sorted(asks.items())
@@ -73,12 +93,3 @@ class BookJournal:
 def _whole(exchange: Exchange, symbol: str) -> tuple[dict[int, int], dict[int, int]]:
     _, bids, asks = exchange.snapshot(symbol)
     return dict(bids), dict(asks)
-
-
-def _apply(bids: dict[int, int], asks: dict[int, int], change: BookChanged) -> None:
-    for held, levels in ((bids, change.bids), (asks, change.asks)):
-        for ticks, lots in levels:
-            if lots:
-                held[ticks] = lots
-            else:
-                held.pop(ticks, None)

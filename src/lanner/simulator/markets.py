@@ -15,7 +15,7 @@ from lanner.simulator.events import PublicTrade
 from lanner.simulator.money import SCALE, to_atoms, to_ppb
 from lanner.simulator.orders import Refusal, RejectReason
 
-TRADES_KEPT = 20_000
+TRADES_KEPT = 10_000
 TEXTS_KEPT = 100_000
 
 

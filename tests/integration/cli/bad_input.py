@@ -73,7 +73,7 @@ CASES = [
         4,
         """\
 lanner: no command 'backtset'
-  expected  one of demo, new, data, backtest, sweep, check, strategies, runs, venues, venue, drill, price, book, trades, keys, paper, live, run-strategy, run-sessions, sessions, ledger, status, pause, resume, reload, stop, kill, watchdog, reconcile, replay, parity, balance, positions, orders, buy, sell, cancel, cancel-all, repl, doctor
+  expected  one of demo, new, data, backtest, sweep, check, strategies, runs, venues, venue, drill, price, book, trades, keys, paper, live, run-strategy, run-sessions, sessions, ledger, alerts, status, pause, resume, reload, stop, kill, watchdog, reconcile, replay, parity, balance, positions, orders, buy, sell, cancel, cancel-all, repl, doctor
   fix       Did you mean `lanner backtest`?
 """,
     ),

@@ -89,10 +89,11 @@ class Lanner:
 
     home: Path
     environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *words: str, stdin: int | None = None) -> subprocess.Popen[str]:
         """Start a command; ``stdin`` as ``subprocess`` takes it."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "lanner", *words],
             stdin=stdin,
             stdout=subprocess.PIPE,
@@ -100,6 +101,22 @@ class Lanner:
             text=True,
             env={**os.environ, **self.environment, "LANNER_HOME": str(self.home)},
         )
+        self.started.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """Kill what a failed test left running, with the watchdogs: they would take the processor from all others."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        mark = f"LANNER_HOME={self.home}".encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except (OSError, ProcessLookupError):
+                continue
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command to its end, check its exit code and return what it printed."""
@@ -118,9 +135,11 @@ class Lanner:
 
 
 @pytest.fixture
-def lanner(tmp_path: Path, venue: Venue) -> Lanner:
-    """Return the command line for the venue of the module."""
-    return Lanner(tmp_path / "home", venue.environment)
+def lanner(tmp_path: Path, venue: Venue) -> Iterator[Lanner]:
+    """Return the command line for the venue of the module; nothing that it started outlives the test."""
+    made = Lanner(tmp_path / "home", venue.environment)
+    yield made
+    made.end_all()
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ def assert_equal(found: dict[str, Any], orders: int) -> None:
     assert not [pair for pair in found["pairs"] if pair["note"]]
 
 
+@pytest.mark.nightly
 def test_paper_on_quotes_equals_its_backtest(lanner: Lanner, venue: Venue, strategy: str) -> None:
     told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
     found = lanner.json("parity", told["session"])
@@ -138,6 +139,7 @@ def test_paper_on_bars_with_brackets_and_timers_equals_its_backtest(
     assert {pair["intent"] for pair in found["pairs"]} >= {"in", "stop", "take"}
 
 
+@pytest.mark.nightly
 def test_paper_with_resting_orders_amends_and_delays_equals_its_backtest(
     lanner: Lanner, venue: Venue, write: Any
 ) -> None:
@@ -152,6 +154,7 @@ def test_paper_with_resting_orders_amends_and_delays_equals_its_backtest(
     assert {Kind.AMENDED, Kind.CANCELED, Kind.FILLED} <= {record.kind for record in journal}
 
 
+@pytest.mark.nightly
 def test_paper_on_two_instruments_equals_its_backtest(lanner: Lanner, venue: Venue, write: Any) -> None:
     told = lanner.json("paper", *trade(venue, write("two"), "-i", "ETH-USDT@binance", "--for", "4"))
     found = lanner.json("parity", told["session"])
@@ -159,6 +162,7 @@ def test_paper_on_two_instruments_equals_its_backtest(lanner: Lanner, venue: Ven
     assert {pair["instrument"] for pair in found["pairs"]} == {"BTC-USDT.BINANCE", "ETH-USDT.BINANCE"}
 
 
+@pytest.mark.nightly
 def test_other_fees_are_shown_as_fees(lanner: Lanner, venue: Venue, strategy: str) -> None:
     told = lanner.json("paper", *trade(venue, strategy, "--for", "3"))
     changes = ["--set", "fees.maker=0.002", "--set", "fees.taker=0.002"]
@@ -174,6 +178,7 @@ def test_other_fees_are_shown_as_fees(lanner: Lanner, venue: Venue, strategy: st
     assert first["backtest"]["fees"] == pytest.approx(2 * first["session"]["fees"])
 
 
+@pytest.mark.nightly
 def test_delays_that_were_assumed_are_shown_as_latency_and_fill_price(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
@@ -186,6 +191,7 @@ def test_delays_that_were_assumed_are_shown_as_latency_and_fill_price(
     assert sum(pair["gap"] for pair in found["pairs"]) == pytest.approx(found["gap"])
 
 
+@pytest.mark.nightly
 def test_a_live_session_is_explained_and_its_page_shows_it(
     lanner: Lanner, venue: Venue, strategy: str, tmp_path: Path
 ) -> None:
@@ -224,6 +230,7 @@ def test_a_live_session_on_a_slow_and_torn_line_is_explained(
     assert len(found["gaps"]) >= (told["gaps"] > 0)
 
 
+@pytest.mark.nightly
 def test_a_pause_is_shown_as_manual_action(lanner: Lanner, venue: Venue, strategy: str) -> None:
     from tests.integration.live.test_sessions import until_trading
 
@@ -241,6 +248,7 @@ def test_a_pause_is_shown_as_manual_action(lanner: Lanner, venue: Venue, strateg
     assert found["gap"] != 0
 
 
+@pytest.mark.nightly
 def test_a_strategy_that_was_changed_is_not_explained(lanner: Lanner, venue: Venue, strategy: str) -> None:
     lanner.run("paper", *trade(venue, strategy, "--for", "3", "--session", "edited"))
     path = Path(strategy)
@@ -296,6 +304,7 @@ def record_quotes(lanner: Lanner, folder: Path) -> None:
     catalog.write("quotes", instrument.id, "", [frame], passport)
 
 
+@pytest.mark.nightly
 def test_a_comparison_can_be_made_from_python(lanner: Lanner, venue: Venue, strategy: str) -> None:
     told = lanner.json("paper", *trade(venue, strategy, "--for", "2"))
     report = compare_session(lanner.home / "sessions" / told["session"])
@@ -305,6 +314,7 @@ def test_a_comparison_can_be_made_from_python(lanner: Lanner, venue: Venue, stra
     assert len(report.curves["session"]) == len(report.curves["backtest"]) > 2
 
 
+@pytest.mark.nightly
 def test_a_killed_paper_session_that_is_continued_still_equals_its_backtest(
     lanner: Lanner, venue: Venue, write: Any
 ) -> None:

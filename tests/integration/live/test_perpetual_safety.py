@@ -82,6 +82,7 @@ def working(lanner: Lanner, venue: Venue) -> list[Any]:
     return rows
 
 
+@pytest.mark.nightly
 def test_the_venues_own_switch_cancels_for_the_dead_and_not_for_the_living(
     lanner: Lanner, venue: Venue, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_the_watchdog_closes_perpetuals_by_what_the_venue_holds(
     assert not working(lanner, venue)
 
 
+@pytest.mark.nightly
 def test_a_session_stopped_in_order_leaves_its_order_and_no_switch_armed(
     lanner: Lanner, venue: Venue, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def wait_for(lanner: Lanner, session: str, name: str) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("mode", ["paper", "live"])
+@pytest.mark.parametrize("mode", [pytest.param("paper", marks=pytest.mark.nightly), "live"])
 def test_a_loss_above_the_threshold_runs_the_kill_switch_and_its_replay_is_the_same(
     lanner: Lanner, venue: Venue, stubborn: str, mode: str
 ) -> None:

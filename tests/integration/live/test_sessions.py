@@ -21,6 +21,7 @@ def live(venue: Venue, strategy: str, *more: str) -> list[str]:
     return ["live", *trade(venue, strategy, "--live", "--confirm", "trade binance-spot", *more)]
 
 
+@pytest.mark.nightly
 def test_a_paper_session_trades_and_its_replay_is_the_same(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
     assert again["state_hash"] == told["state_hash"]
 
 
+@pytest.mark.nightly
 def test_a_replay_stops_at_a_fill_and_shows_the_strategy(lanner: Lanner, venue: Venue, strategy: str) -> None:
     told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
     found = lanner.json("replay", told["session"], "--break", "on_fill", "--count", "2")
@@ -90,6 +92,7 @@ def test_live_needs_the_flag_the_phrase_and_a_key(lanner: Lanner, venue: Venue, 
     assert "lanner keys add" in nobody.run(*live(venue, strategy), code=2)
 
 
+@pytest.mark.nightly
 def test_a_strategy_that_now_decides_otherwise_is_not_continued(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:

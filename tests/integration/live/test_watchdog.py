@@ -75,7 +75,7 @@ def working(lanner: Lanner, venue: Venue) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.nightly)])
 def test_the_watchdog_of_a_dead_or_frozen_engine_cancels_sells_confirms_and_latches(
     lanner: Lanner, venue: Venue, holder: str, how: signal.Signals
 ) -> None:
@@ -108,6 +108,7 @@ def test_the_watchdog_of_a_dead_or_frozen_engine_cancels_sells_confirms_and_latc
     assert lanner.json("replay", session)["faithful"]
 
 
+@pytest.mark.nightly
 def test_a_session_that_ends_by_itself_keeps_its_orders_and_its_watchdog_goes(
     lanner: Lanner, venue: Venue, holder: str
 ) -> None:

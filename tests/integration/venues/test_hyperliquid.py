@@ -227,6 +227,9 @@ async def test_a_stop_triggers_and_is_filled(venue: LocalVenue) -> None:
             )
         )
         await here.told(OrderAccepted, "stop")
+        here.send(AmendOrder("stop", BTC, 0, stop_ticks=597_500, request=1))
+        (amended,) = await here.told(OrderAmended, "stop")
+        assert amended.stop_ticks == 597_500
         await elsewhere(venue.set_mark, "BTC", 59_700)
         await here.told(OrderTriggered, "stop")
         (fill,) = await here.told(OrderFilled, "stop")

@@ -141,6 +141,12 @@ COMMANDS = (
         "Venues",
     ),
     Command(
+        "alerts",
+        "lanner.cli.commands.alerts:app",
+        "Try the channels of alerts; show the alerts of a session.",
+        "Venues",
+    ),
+    Command(
         "status",
         "lanner.cli.commands.session:status",
         "Show a running session.",

@@ -27,12 +27,28 @@ def watchdog(
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import session_folder
     from lanner.cli.venue_options import run
+    from lanner.live.alerting import WatchdogAlerts
+    from lanner.live.build import plan_of
+    from lanner.live.replaying import read_head
     from lanner.live.watchdog import watch
 
     folder = session_folder(session)
     keys = session_keys(folder)
     note(f"watching session {session}", quiet=quiet or json)
-    report = run(watch(folder, keys, lambda reason: note(f"tripped: {reason}", quiet=quiet)))
+    alerts = WatchdogAlerts(folder, plan_of(read_head(folder)).config.alerts)
+    for problem in alerts.problems:
+        note(problem, quiet=quiet)
+
+    def tripped(reason: str) -> None:
+        alerts.tripped(reason)
+        note(f"tripped: {reason}", quiet=quiet)
+
+    try:
+        report = run(watch(folder, keys, tripped))
+        if report is not None:
+            alerts.ended(report)
+    finally:
+        alerts.close()
     if report is None:
         if json:
             print_json({"session": session, "tripped": False})

@@ -64,6 +64,21 @@ class Terms:
         )
         return {"oid": own.oid or cloid_of(own.order_id), "order": order}
 
+    def always_places(self, own: Own, change: Change) -> bool:
+        """Tell whether a change must be placed whatever became of the order.
+
+        Without that the venue changes resting orders only, into such that rest: it never places anew what has just
+        been filled, so nothing more than that is asked for where it is enough. Conditional orders and prices that
+        take at once need it.
+        """
+        if own.type in TRIGGERED_TYPES:
+            return True
+        mid = self._mids.get(own.instrument_id)
+        if own.post_only or mid is None or change.px_ticks is None:
+            return False
+        px = self._symbols.instrument(own.instrument_id).px_float(change.px_ticks)
+        return (px - mid) * own.side >= 0.0
+
     def cancel(self, order_id: str, instrument_id: str) -> Action:
         """Write a cancel by our own id."""
         instrument = self._symbols.instrument(instrument_id)
@@ -179,9 +194,12 @@ def cancel_oids(pairs: Sequence[tuple[int, int]]) -> Action:
     return {"type": "cancel", "cancels": [{"a": asset, "o": oid} for asset, oid in pairs]}
 
 
-def modify(changes: Sequence[Action]) -> Action:
-    """Write the action that changes orders."""
-    return {"type": "batchModify", "modifies": list(changes)}
+def modify(changes: Sequence[Action], *, always: bool) -> Action:
+    """Write the action that changes orders; a flag that is not set must not stand in it."""
+    action: Action = {"type": "batchModify", "modifies": list(changes)}
+    if always:
+        action["a"] = True
+    return action
 
 
 def leverage(asset: int, times: int, *, cross: bool) -> Action:

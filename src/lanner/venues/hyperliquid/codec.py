@@ -328,20 +328,28 @@ class HyperliquidCodec:
         self._orders.remember(order_ids)
 
     def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[OrderCall]:
-        """Write a command; a batch makes one action for each run of commands of one kind.
+        """Write a command; a batch makes one action for each run of commands of one kind (changes: and one flag).
 
         ``VenueError`` REJECTED for what the venue does not have; nothing is sent then.
         """
         if self._signer.keys is None:
             raise no_keys()
         parts = command.commands if isinstance(command, Batch) else (command,)
+        kinds = [self._kind(part) for part in parts]
         calls: list[OrderCall] = []
         start = 0
         for index in range(1, len(parts) + 1):
-            if index == len(parts) or type(parts[index]) is not type(parts[start]):
+            if index == len(parts) or kinds[index] != kinds[start]:
                 calls.append(self._call(parts[start:index]))
                 start = index
         return calls
+
+    def _kind(self, part: Part) -> tuple[type, bool]:
+        """Return what commands of one action have in common."""
+        if not isinstance(part, AmendOrder):
+            return type(part), False
+        own = self._orders.workable(part)
+        return AmendOrder, self._terms.always_places(own, own.change(part))
 
     def _call(self, parts: Sequence[Part]) -> OrderCall:
         changes: dict[int, Change] = {}
@@ -353,13 +361,14 @@ class HyperliquidCodec:
         elif isinstance(parts[0], CancelOrder):
             action = actions.cancel([self._terms.cancel(part.order_id, part.instrument_id) for part in parts])
         else:
-            written = []
+            written, always = [], False
             for index, part in enumerate(parts):
                 assert isinstance(part, AmendOrder)
                 own = self._orders.workable(part)
                 changes[index] = own.change(part)
                 written.append(self._terms.change(own, changes[index]))
-            action = actions.modify(written)
+                always = self._terms.always_places(own, changes[index])
+            action = actions.modify(written, always=always)
         asked(self._orders, parts, changes)
         self._requests += 1
         return ActionCall(self._desk, self._requests, str(action["type"]), action, parts)

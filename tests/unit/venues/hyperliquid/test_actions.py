@@ -222,6 +222,40 @@ def test_a_change_sends_the_whole_order_again_with_what_is_left(
     ]
 
 
+def test_only_changes_that_could_not_be_made_else_are_placed_whatever_became_of_the_order(
+    codec: HyperliquidCodec, submit: Submit
+) -> None:
+    bbo = (
+        b'{"channel":"bbo","data":{"coin":"ETH","time":1,"bbo":[{"px":"2000","sz":"1","n":1},'
+        b'{"px":"2000.2","sz":"1","n":1}]}}'
+    )
+    codec.decode(bbo, 1)
+    for name, more in (
+        ("rests", {}),
+        ("takes", {}),
+        ("maker", {"post_only": True}),
+        ("stop", {"type": OrderType.STOP_MARKET, "px_ticks": None, "stop_ticks": 210_000}),
+    ):
+        codec.order(submit(name, **more))
+    told = [
+        json.loads(call.request(1, 2).body)["action"]
+        for call in codec.order(
+            Batch(
+                (
+                    AmendOrder("rests", ETH, 0, px_ticks=199_000, request=1),
+                    AmendOrder("maker", ETH, 0, px_ticks=200_100, request=1),
+                    AmendOrder("takes", ETH, 0, px_ticks=200_100, request=1),
+                    AmendOrder("stop", ETH, 0, stop_ticks=220_000, request=1),
+                ),
+                0,
+            )
+        )
+    ]
+    assert [list(action) for action in told] == [["type", "modifies"], ["type", "modifies", "a"]]
+    assert [len(action["modifies"]) for action in told] == [2, 2]
+    assert told[1]["a"] is True
+
+
 def test_a_change_of_an_order_that_is_not_known_is_refused(codec: HyperliquidCodec) -> None:
     with pytest.raises(VenueError) as caught:
         codec.order(AmendOrder("nobody", ETH, 0, lots=5, request=1))

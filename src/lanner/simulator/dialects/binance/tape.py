@@ -13,7 +13,7 @@ from lanner.simulator.candles import DAY, MINUTE, Candle, candle_end, candle_sta
 from lanner.simulator.events import PublicTrade
 from lanner.simulator.markets import Market
 
-AGGREGATES_KEPT = 20_000
+AGGREGATES_KEPT = 10_000
 
 
 class AggTrade(msgspec.Struct, gc=False):

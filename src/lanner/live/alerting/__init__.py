@@ -1,0 +1,19 @@
+"""What happens in a session, told to people: its alerts and its log."""
+
+from lanner.live.alerting.attach import SessionAlerts, attach_alerts, open_log
+from lanner.live.alerting.beside import (
+    WATCHDOG_FILE,
+    WatchdogAlerts,
+    secrets_for_children,
+    told_settings,
+)
+
+__all__ = [
+    "WATCHDOG_FILE",
+    "SessionAlerts",
+    "WatchdogAlerts",
+    "attach_alerts",
+    "open_log",
+    "secrets_for_children",
+    "told_settings",
+]
