@@ -43,7 +43,7 @@ class ControlServer:
     async def start(self) -> None:
         """Open the door; a socket that a dead process left behind is replaced."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(_refuse_second, self.path)
+        await asyncio.to_thread(refuse_second, self.path)
         self._server = await asyncio.start_unix_server(self._serve, path=str(self.path), limit=MAX_LINE)
         self.path.chmod(0o600)
 
@@ -88,7 +88,7 @@ def socket_path(folder: Path) -> Path:
     return short / f"{hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()}.sock"
 
 
-def _refuse_second(path: Path) -> None:
+def refuse_second(path: Path) -> None:
     """Raise when another process runs this session; remove what a dead one left."""
     import socket
 

@@ -20,7 +20,7 @@ from lanner.live.beats import Beats
 from lanner.live.build import Plan, build_engine, head_of, wishes_of
 from lanner.live.checkpointing import Checkpointer
 from lanner.live.connect import Where, connect, load_instruments
-from lanner.live.control import ControlServer
+from lanner.live.control import ControlServer, refuse_second, socket_path
 from lanner.live.deadman import DeadMan
 from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.health import Health, SessionCounts
@@ -80,6 +80,7 @@ class Session:
         self._keys = keys
         self._reach = reach
         self.changed = on_change or _nothing
+        refuse_second(socket_path(folder))  # before the journal is opened, which mends its end
         config = plan.config.journal
         self.heart = Heart(
             self._fresh(),

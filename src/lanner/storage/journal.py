@@ -398,13 +398,18 @@ def _mend(folder: Path) -> tuple[int, Torn | None]:
     ):  # the newest that has a record says where to go on; readers check the others
         last = path is segments[-1]
         end = _HEAD.size
+        size = path.stat().st_size
         for number, _, _, _, place in _scan(path, last=last):
             seq, end = number, place
-        size = path.stat().st_size
         if last and size > max(end, 0):
             if size < _HEAD.size:
                 path.unlink()
                 return _mend(folder)
+            if path.stat().st_size != size:
+                raise ConfigError(
+                    f"{path} is being written by another process",
+                    fix="End the session that runs, or wait for it.",
+                )
             torn = Torn(path.name, end, size - end)
             with path.open("r+b") as file:
                 file.truncate(end)
