@@ -54,6 +54,8 @@ class RealVenues:
         self.accounts: dict[str, AccountState] = {}
         self.reconciled_ns = 0
         self.differences: list[str] = []
+        self.sync_failed = ""
+        """Why the comparison at the start did not succeed; the strategies wait until one does."""
         self._heart = heart
         self._engine = heart.engine
         self._links = links
@@ -158,9 +160,13 @@ class RealVenues:
             except LannerError as error:
                 self._state(TradingState.REDUCING, f"the venue cannot be compared with: {error.what}")
                 self.differences = [*found, f"not finished: {error.message()}"]
+                if why == "start":
+                    self._hold(error.message())
                 return self.differences
             self.reconciled_ns = wall_ns()
             self.differences = found
+            if self.sync_failed:
+                self._let_go()
             gate = self._engine.execution.gate
             if gate.asked_by("venue") is TradingState.REDUCING and all(
                 self._whole.get(product, True) for product in self._links
@@ -168,6 +174,21 @@ class RealVenues:
                 self._state(TradingState.ACTIVE, f"compared with the venue ({why})")
             self._engine.bus.publish("execution_engine.recovery_complete", found)
             return found
+
+    def _hold(self, reason: str) -> None:
+        """Keep what the journal says, let no strategy act on it, and raise an alarm."""
+        self.sync_failed = reason
+        now = max(wall_ns(), self._engine.clock.now)
+        self.send(self._heart.control("pause", now, f"sync_failed: {reason}"), now)
+        self._engine.bus.publish("execution_engine.sync_failed", reason)
+        self._engine.bus.publish(
+            "risk.trouble", f"the venue could not be compared with at the start: {reason}"
+        )
+
+    def _let_go(self) -> None:
+        self.sync_failed = ""
+        now = max(wall_ns(), self._engine.clock.now)
+        self.send(self._heart.control("resume", now, "compared with the venue"), now)
 
     async def _reconcile_one(self, product: str, link: Link) -> list[str]:
         found: list[str] = []
