@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError
+from lanner.engine.emergency import dust_in_words, is_dust
 from lanner.live.accounts import ask_account, ask_fills
 from lanner.live.build import Plan, plan_of
 from lanner.live.byhand import Hand, OrderLog
@@ -198,11 +199,20 @@ class _Ending:
                     self._held.take(fill.report)
             there = int(balances.get(instrument.base, instrument.lot * 0) / instrument.lot)
             lots = min(self._held.lots.get(instrument.id, 0), there)
-            if lots > 0 and instrument.lot * lots < instrument.min_qty:
-                self._note(f"{instrument.lot * lots} {instrument.base} are too little to be sold")
+            if lots > 0 and is_dust(instrument, lots, await self._price(link, instrument.id)):
+                self._note(dust_in_words(instrument, lots))
             elif lots > 0:
                 found[instrument.id] = lots
         return found
+
+    async def _price(self, link: Link, name: str) -> float | None:
+        """Return the best bid where it can be had: without it only the quantity says what is too little."""
+        try:
+            quote = await link.ask(link.codec.quote(name))
+        except LannerError:
+            return None
+        px: float = quote.bid_px
+        return px if px == px else None
 
     def _note(self, text: str) -> None:
         if text not in self._report.notes:

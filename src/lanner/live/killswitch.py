@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import LannerError
-from lanner.engine.emergency import is_flat
+from lanner.engine.emergency import dust_of, is_flat
 from lanner.model.enums import OrderStatus
 from lanner.net.wallclock import wall_ns
 from lanner.venues.errors import Reason, VenueError
@@ -176,6 +176,7 @@ async def kill_session(session: Session, reason: str, *, close: bool = True) -> 
         await _close_everything(session, report, sweep)
     elif before:
         report.left.append(f"{before} positions, kept because the settings say so")
+    report.notes += [note for note in dust_of(session.engine) if note not in report.notes]
     report.positions_closed = before - _held(session)
     report.orders_cancelled = max(report.orders_cancelled, cancelled_of(session, working))
     report.flat = not report.left
