@@ -32,6 +32,14 @@ _UNDER_WAY = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PEN
 FILLS_OVERLAP_NS = 60_000_000_000
 """Fills are asked for from a minute before the last one seen: a venue's history may lag behind its stream."""
 
+_Mark = tuple[OrderStatus, int, int, int | None, int]
+
+
+def _mark(order: Order) -> _Mark:
+    """Return what changes whenever there is news of an order."""
+    asked = 0 if order.requests is None else order.requests.last
+    return order.status, order.cum_lots, order.lots, order.px_ticks, asked
+
 
 class RealVenues:
     """The gateways of a session's products, and everything that keeps our state equal to the venues'.
@@ -194,17 +202,21 @@ class RealVenues:
         found: list[str] = []
         codec = link.codec
         started = wall_ns()
+        doubtful = [(order, _mark(order)) for order in self._doubtful(product)]
         working = {order.venue_order_id: order for order in await link.ask(codec.open_orders())}
-        fills = await self._fills(product, link)
-        by_id = {order.order_id: order for order in working.values() if order.order_id}
-        absence_ns = int(self.plan.config.recovery.believe_absence_s * 1e9)
-        for order in self._doubtful(product):
-            told = by_id.get(order.order_id)
-            if told is None:
-                told = await link.ask(
+        told = {order.order_id: order for order in working.values() if order.order_id}
+        for order, _ in doubtful:
+            if order.order_id not in told:
+                ended = await link.ask(
                     codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
                 )
-            found += self._settle(order, told, fills, absence_ns)
+                if ended is not None:
+                    told[order.order_id] = ended
+        fills = await self._fills(
+            product, link
+        )  # after the orders: no order may count a fill that is not among these
+        for order, mark in doubtful:
+            found += self._settle(order, mark, told.get(order.order_id), fills)
         for venue_order in working.values():
             if not venue_order.order_id or venue_order.order_id not in self._engine.execution.orders:
                 await self._foreign(link, venue_order, found)
@@ -219,8 +231,12 @@ class RealVenues:
         ]
 
     def _settle(
-        self, order: Order, told: VenueOrder | None, fills: list[VenueFill], absence_ns: int
+        self, order: Order, mark: _Mark, told: VenueOrder | None, fills: list[VenueFill]
     ) -> list[str]:
+        """Bring an order to what the venue said of it, unless there was news of it since it was asked about."""
+        if _mark(order) != mark:
+            return []
+        absence_ns = int(self.plan.config.recovery.believe_absence_s * 1e9)
         reports = settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns)
         for report in reports:
             self._report(report)
@@ -311,15 +327,14 @@ class RealVenues:
 
     async def _inquire(self) -> None:
         """Ask for orders in doubt until the venue answers."""
-        recovery = self.plan.config.recovery
-        absence_ns = int(recovery.believe_absence_s * 1e9)
         while True:
-            await asyncio.sleep(recovery.inquire_s)
+            await asyncio.sleep(self.plan.config.recovery.inquire_s)
             for order in list(self._engine.execution.orders.values()):
                 if order.status is OrderStatus.UNKNOWN:
-                    await self._ask_for(order, absence_ns)
+                    await self._ask_for(order)
 
-    async def _ask_for(self, order: Order, absence_ns: int) -> None:
+    async def _ask_for(self, order: Order) -> None:
+        mark = _mark(order)
         link = self._links[product_of(order.instrument_id)]
         try:
             told = await link.ask(
@@ -330,4 +345,4 @@ class RealVenues:
             if error.kind is ErrorKind.AUTH:
                 self._fail(error)
             return
-        self._settle(order, told, fills, absence_ns)
+        self._settle(order, mark, told, fills)
