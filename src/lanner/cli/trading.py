@@ -59,7 +59,9 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
     def made(session: Session) -> None:
         watchers.append(asyncio.get_running_loop().create_task(watch_stop(session)))
 
-    def ready(_session: Session) -> None:
+    def ready(session: Session) -> None:
+        if session.recovered is not None:
+            note(f"session {name} was {session.recovered.in_words()}", quiet=quiet)
         note(f"session {name} runs ({config.mode}); Ctrl-C ends it", quiet=quiet)
         if seconds > 0:
             asyncio.get_running_loop().call_later(seconds, stop.set)

@@ -73,7 +73,7 @@ def _end(
         errors.append(f"{runner.id}: {error.message()}")
     try:
         if runner.is_alive:
-            runner.stop(timeout_s=STOP_S)
+            runner.stop(timeout_s=0.2 if runner.is_broken else STOP_S)
     except LannerError as error:
         if outcome is None or not outcome.errors:  # of one that does not answer we have told already
             errors.append(f"{runner.id}: {error.message()}")

@@ -303,7 +303,7 @@ class EngineManager:
         """Return how the process is."""
         with self._lock:
             runners: list[LiveRunner] = [*self._live.values(), *self._strategies.values()]
-            broken = tuple(one.id for one in runners if one.get_status() is LiveStatus.ERROR)
+            broken = tuple(one.id for one in runners if one.is_broken)
             status = "kill_switch" if self._killed else "degraded" if broken else "healthy"
             return ManagerHealth(
                 status,

@@ -27,9 +27,10 @@ from lanner.control.orders import cancel_all, cancel_one, submit
 from lanner.control.requests import LiveRequest
 from lanner.control.states import ACTIVE, ALIVE, LIFE, LiveStatus
 from lanner.control.stats import LiveStats, Samples, balance_of, history_of, is_reconnecting, stats_of
-from lanner.control.stopping import KillOutcome, fence, kill_from_outside, kill_in_loop
+from lanner.control.stopping import KillOutcome, kill_from_outside, kill_in_loop
 from lanner.control.watching import Watching
 from lanner.core.errors import LannerError
+from lanner.live.hosting import Host, cut_off
 
 if TYPE_CHECKING:
     from lanner.live.config import SessionConfig
@@ -81,6 +82,7 @@ class LiveRunner:
         self._error: BaseException | None = None
         self._stats = LiveStats()
         self._watching: Watching | None = None
+        self._host: Host | None = None
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -149,6 +151,11 @@ class LiveRunner:
         return self._state
 
     @property
+    def is_broken(self) -> bool:
+        """Tell whether a fault ended the session, or it was cut off because it did not answer."""
+        return self._state is LiveStatus.ERROR or (self._host is not None and self._host.was_cut_off)
+
+    @property
     def is_alive(self) -> bool:
         """Tell whether the session has a thread."""
         return self.get_status() in ALIVE
@@ -196,10 +203,13 @@ class LiveRunner:
                 on_change=self._settle,
             )
         finally:
+            if self._host is not None:
+                self._host.stop()
             await self._watching.close()
 
     def _made(self, session: Session) -> None:
         self._session = session
+        self._host = Host(session)
         if self._state is LiveStatus.STOPPING and self._task is not None:
             self._task.cancel()
 
@@ -410,17 +420,21 @@ class LiveRunner:
 
     def kill(self, reason: str, *, cancel_orders: bool = True, close_positions: bool = True) -> KillOutcome:
         """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue."""
-        try:
-            return self.await_(
-                lambda session: kill_in_loop(
-                    session, reason, cancel_orders=cancel_orders, close_positions=close_positions
-                ),
-                timeout_s=KILL_S if self.get_stats().responsive else ANSWER_S,
-            )
-        except NotAnsweringError:
-            assert self._session is not None
-            fence(self._session, reason)
-            return kill_from_outside(self._session, reason, self._keys)
+        if self.get_stats().responsive:
+            try:
+                return self.await_(
+                    lambda session: kill_in_loop(
+                        session, reason, cancel_orders=cancel_orders, close_positions=close_positions
+                    ),
+                    timeout_s=KILL_S,
+                )
+            except NotAnsweringError:
+                pass
+        assert self._session is not None
+        cut_off(self._session, reason)
+        if self._host is not None:
+            self._host.was_cut_off = True
+        return kill_from_outside(self._session, reason, self._keys)
 
     # -- parts ---------------------------------------------------------------------------------------------
 

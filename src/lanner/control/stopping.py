@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import LannerError
-from lanner.live.killswitch import KillReport, lock
-from lanner.model.enums import OrderStatus
+from lanner.live.killswitch import KillReport, cancelled_of, lock, working_of
 from lanner.risk.gate import TradingState
 
 if TYPE_CHECKING:
@@ -42,22 +41,16 @@ async def kill_in_loop(
 ) -> KillOutcome:
     """Halt and latch a session, take its orders back, close what it holds; closing implies cancelling."""
     outcome = KillOutcome(session.id)
-    open_before = _open_ids(session)
+    working = working_of(session)
     if cancel_orders or close_positions:
         _take_over(outcome, await session.kill(reason, close=close_positions))
-        await _wait_cancelled(session, open_before)
+        await _wait_cancelled(session, working)
     else:
         lock(session.folder, reason)
         session.set_state(TradingState.HALTED, reason)
-        outcome.left = [f"order {name}, kept" for name in open_before]
-    if not session.is_live:  # what the venue confirmed is in a live session's report
-        orders = session.engine.execution.orders
-        outcome.orders_cancelled = sum(orders[name].status is OrderStatus.CANCELED for name in open_before)
+        outcome.left = [f"order {name}, kept" for name in working]
+    outcome.orders_cancelled = max(outcome.orders_cancelled, cancelled_of(session, working))
     return outcome
-
-
-def _open_ids(session: Session) -> list[str]:
-    return [order.order_id for order in session.engine.execution.orders.values() if order.is_open]
 
 
 async def _wait_cancelled(session: Session, names: list[str]) -> None:
@@ -77,16 +70,8 @@ def _take_over(outcome: KillOutcome, report: KillReport) -> None:
     outcome.left, outcome.errors = list(report.left), list(report.errors)
 
 
-def fence(session: Session, reason: str) -> None:
-    """Make sure that a session that does not answer sends nothing more when it wakes up.
-
-    Every command is written into the journal before it leaves, and a journal that is broken takes nothing.
-    """
-    session.heart.broken = session.heart.broken or f"cut off: {reason}"
-
-
 def kill_from_outside(session: Session, reason: str, keys: FindKeys | None) -> KillOutcome:
-    """End a session that does not answer, at the venue, with connections of our own; call ``fence`` before."""
+    """End a session that does not answer, at the venue, with connections of our own; call ``cut_off`` before."""
     from lanner.live.aftermath import end_session
     from lanner.net.loop import run
     from lanner.venues.keys import load_keys

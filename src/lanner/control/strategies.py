@@ -107,8 +107,14 @@ def signals_of(session: Session) -> list[Signal]:
     fills = iter(sorted(execution.fills, key=lambda pair: pair[0].ts_recv))
     waiting = next(fills, None)
     signals = []
-    for order in sorted(execution.orders.values(), key=lambda order: order.ts_init):
-        while waiting is not None and waiting[0].ts_recv <= order.ts_init:
+    place = {order_id: number for number, order_id in enumerate(execution.orders)}
+    for number, order in enumerate(execution.orders.values()):
+        # where orders take no time, a fill bears the time of the order that it belongs to
+        while (
+            waiting is not None
+            and waiting[0].ts_recv <= order.ts_init
+            and place[waiting[1].order_id] < number
+        ):
             fill, filled = waiting
             key = (filled.strategy_id, filled.instrument_id)
             held[key] = held.get(key, 0) + fill.lots * int(fill.side)

@@ -122,19 +122,18 @@ class Books:
             yield from self._coins(session)
 
     def _money(self, session: Session) -> Iterator[Violation]:
-        """Compare the wallet: what was realised, paid in fees, and got in funding."""
+        """Compare money without regard to the order in which fills were booked: what went in and out."""
         own = sum(
             (
-                position.money(position.realised) - position.fees + position.funding
+                position.money(position.cash_flow) - position.fees + position.funding
                 for position in session.engine.portfolio.positions.values()
             ),
             Decimal(0),
         )
-        there = self._gained(session.plan.currency)
+        cost = sum(position.cost for position in self.account.positions.values())
+        there = self._gained(session.plan.currency) - from_atoms(cost)
         if abs(own - there) > CENT:
-            yield Violation(
-                "balances equal the venue's", f"we gained {own:.6f}, the venue's wallet {there:.6f}"
-            )
+            yield Violation("balances equal the venue's", f"we got {own:.6f}, the venue says {there:.6f}")
 
     def _coins(self, session: Session) -> Iterator[Violation]:
         """Compare what was bought and paid for it; fees are the venue's own figures."""

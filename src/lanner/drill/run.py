@@ -130,8 +130,10 @@ class _Run:
             instruments=list(scenario.instruments),
             url=dict(where.urls),
             seed=scenario.seed,
-            journal=JournalConfig(sync="none", checkpoint_s=5.0),
-            recovery=RecoveryConfig(reconcile_s=scenario.reconcile_s),
+            journal=JournalConfig(sync="none", checkpoint_s=20.0),
+            recovery=RecoveryConfig(
+                reconcile_s=scenario.reconcile_s, checkpoint_on_trade=False, max_checkpoints=2
+            ),
         )
         spec = product_spec(scenario.product)
         link = Link(make_codec(scenario.product, endpoints_of(spec, url=where.url(scenario.product))))

@@ -16,6 +16,7 @@ from lanner.risk.gate import TradingState
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
+    from lanner.model.instruments import Instrument
 
 TAG = "kill-switch"
 
@@ -45,7 +46,7 @@ def close_positions(execution: ExecutionEngine) -> None:
             if order.tag == TAG
         )
         lots = abs(position.lots) - under_way
-        if lots <= 0:
+        if lots <= 0 or is_dust(instrument, lots, execution.portfolio.marks.get(instrument.id)):
             continue
         order = Order(
             execution.ids.next("k"),
@@ -63,6 +64,42 @@ def close_positions(execution: ExecutionEngine) -> None:
 
 
 def is_flat(engine: Engine) -> bool:
-    """Tell whether nothing is held and nothing works."""
-    held = any(position.lots for position in engine.portfolio.positions.values())
+    """Tell whether nothing is held that the venue would take back, and nothing works."""
+    marks = engine.portfolio.marks
+    held = any(
+        position.lots and not is_dust(position.instrument, position.lots, marks.get(position.instrument.id))
+        for position in engine.portfolio.positions.values()
+    )
     return not held and not any(order.is_open for order in engine.execution.orders.values())
+
+
+def is_dust(instrument: Instrument, lots: int, px: float | None) -> bool:
+    """Tell whether a spot holding is too little to be sold: below the venue's least quantity or least value at ``px``.
+
+    Perpetuals have no dust: venues take any quantity that reduces a position.
+    """
+    lots = abs(lots)
+    if not instrument.is_spot or not lots:
+        return False
+    if lots < instrument.min_lots:
+        return True
+    return px is not None and lots * instrument.lot_float * px < float(instrument.min_notional)
+
+
+def dust_in_words(instrument: Instrument, lots: int) -> str:
+    """Say what stays because it cannot be sold."""
+    qty, least = instrument.lot * abs(lots), instrument.min_notional
+    return (
+        f"{qty:f} {instrument.base} stay: too little to be sold "
+        f"(the venue takes {instrument.qty_text(instrument.min_lots)} and {least:f} {instrument.settle} at least)"
+    )
+
+
+def dust_of(engine: Engine) -> list[str]:
+    """Say of each holding that counts as flat although it is not zero what stays."""
+    marks = engine.portfolio.marks
+    return [
+        dust_in_words(position.instrument, position.lots)
+        for position in engine.portfolio.positions.values()
+        if is_dust(position.instrument, position.lots, marks.get(position.instrument.id))
+    ]

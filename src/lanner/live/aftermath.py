@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError
+from lanner.engine.emergency import dust_in_words, is_dust
 from lanner.live.accounts import ask_account, ask_fills
 from lanner.live.build import Plan, plan_of
 from lanner.live.byhand import Hand, OrderLog
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.live.guards import Pulse, born
+from lanner.live.hosting import ask_to_cut_off
 from lanner.live.killswitch import CONFIRM_S, LOOK_S, REPORT, KillReport, VenueSweep, lock
 from lanner.live.replaying import read_head
 from lanner.model.commands import AmendOrder, Batch, SubmitOrder
@@ -84,10 +86,12 @@ def holdings_of(records: Iterable[Record]) -> Holdings:
     return found
 
 
-def fence(pulse: Pulse | None) -> str:
-    """Make sure that a session's process does nothing more; return what was done, for the report."""
+async def fence(folder: Path, pulse: Pulse | None, reason: str) -> str:
+    """Make sure that a session does nothing more; return what was done, for the report."""
     if pulse is None or not pulse.born or born(pulse.pid) != pulse.born:
         return ""
+    if pulse.shared and await ask_to_cut_off(folder, reason):
+        return f"the session was cut off inside process {pulse.pid}, which runs others, too"
     try:
         os.kill(pulse.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -101,7 +105,7 @@ async def end_session(
     """Latch a session, end its process, take back and close everything of it, and write the report."""
     report = KillReport(reason, wall_ns())
     lock(folder, reason)
-    fenced = fence(pulse)
+    fenced = await fence(folder, pulse, reason)
     if fenced:
         report.notes.append(fenced)
     plan = plan_of(read_head(folder))
@@ -195,11 +199,20 @@ class _Ending:
                     self._held.take(fill.report)
             there = int(balances.get(instrument.base, instrument.lot * 0) / instrument.lot)
             lots = min(self._held.lots.get(instrument.id, 0), there)
-            if lots > 0 and instrument.lot * lots < instrument.min_qty:
-                self._note(f"{instrument.lot * lots} {instrument.base} are too little to be sold")
+            if lots > 0 and is_dust(instrument, lots, await self._price(link, instrument.id)):
+                self._note(dust_in_words(instrument, lots))
             elif lots > 0:
                 found[instrument.id] = lots
         return found
+
+    async def _price(self, link: Link, name: str) -> float | None:
+        """Return the best bid where it can be had: without it only the quantity says what is too little."""
+        try:
+            quote = await link.ask(link.codec.quote(name))
+        except LannerError:
+            return None
+        px: float = quote.bid_px
+        return px if px == px else None
 
     def _note(self, text: str) -> None:
         if text not in self._report.notes:

@@ -29,7 +29,7 @@ class Beats:
         if config.tick_ms is not None:
             session.spawn(self._beat(config.tick_ms / 1e3, self._tick))
         session.spawn(self._beat(config.heartbeat_ms / 1e3, self._heartbeat))
-        session.spawn(self._beat(config.journal.checkpoint_s, session.heart.checkpoint))
+        session.spawn(self._beat(min(1.0, config.journal.checkpoint_s), session.checkpoints.look))
         session.spawn(self._beat(1.0, session.heart.journal.sync_if_due))
         if config.reload.watch:
             session.spawn(session.reload.keep())

@@ -234,7 +234,7 @@ class Hand:
             return False
         # an order that the venue has accepted is not gone because a question missed it
         absence_ns = ABSENCE_NS if order.status in _IN_DOUBT else _NEVER_NS
-        for report in settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns):
+        for report in settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns, lag_ns=0):
             apply_report(order, report)
         if told is not None:
             order.venue_order_id = order.venue_order_id or told.venue_order_id

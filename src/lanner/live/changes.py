@@ -337,8 +337,21 @@ def _strategy_rows(strategy_id: str, wanted: Wanted, engine: Engine, baked: froz
     guarded = protection_of(desk)
     for name, distance in sorted(wanted.protection.get(strategy_id, {}).items()):
         if guarded[name] != distance:
+            _check_distance(name, distance)
             rows.append(Row("protection", strategy_id, name, guarded[name], distance))
     return rows
+
+
+def _check_distance(name: str, distance: str) -> None:
+    if not distance:
+        return
+    fraction = as_fraction(distance)
+    if fraction <= 0 or (name == "stop_loss" and fraction > 1):
+        raise ConfigError(
+            f"{name} is out of range",
+            expected='a distance above 0, e.g. "2%"' + (", at most 100%" if name == "stop_loss" else ""),
+            found=repr(distance),
+        )
 
 
 def _details(strategy_id: str, rows: Sequence[Row]) -> Plain:

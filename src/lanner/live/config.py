@@ -61,6 +61,9 @@ class RecoveryConfig(Model):
     ``watchdog`` starts another process that ends the session when it is gone, or silent for ``watchdog_s``;
     ``watchdog_key`` is the name of the key that it uses (empty: the session's). ``dead_man_s`` arms the venue's own
     switch, where it has one: it cancels all orders when the session has not been well for so long.
+
+    Checkpoints make the next start fast: the newest ``max_checkpoints`` are kept for ``max_checkpoint_age_h`` (0: none
+    are made). One is made every ``journal.checkpoint_s`` and, with ``checkpoint_on_trade``, soon after each fill.
     """
 
     foreign_orders: Literal["adopt", "ignore", "cancel"] = "ignore"
@@ -71,6 +74,9 @@ class RecoveryConfig(Model):
     watchdog_s: Annotated[float, Field(ge=2)] = 10.0
     watchdog_key: str = ""
     dead_man_s: Annotated[float, Field(ge=5)] | None = None
+    checkpoint_on_trade: bool = True
+    max_checkpoints: Annotated[int, Field(ge=0, le=1_000)] = 10
+    max_checkpoint_age_h: Annotated[float, Field(gt=0)] = 24.0
 
 
 class ReloadConfig(Model):

@@ -43,7 +43,7 @@ class ControlServer:
     async def start(self) -> None:
         """Open the door; a socket that a dead process left behind is replaced."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(_refuse_second, self.path)
+        await asyncio.to_thread(refuse_second, self.path)
         self._server = await asyncio.start_unix_server(self._serve, path=str(self.path), limit=MAX_LINE)
         self.path.chmod(0o600)
 
@@ -88,7 +88,7 @@ def socket_path(folder: Path) -> Path:
     return short / f"{hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()}.sock"
 
 
-def _refuse_second(path: Path) -> None:
+def refuse_second(path: Path) -> None:
     """Raise when another process runs this session; remove what a dead one left."""
     import socket
 
@@ -156,7 +156,9 @@ async def _reload(session: Session, asked: dict[str, Any]) -> dict[str, Any]:
     """Take new parameters and limits: from ``set`` (NAME=VALUE), from another ``file``, or from the session's own."""
     dry_run, reason = bool(asked.get("dry_run")), _reason(asked) or "asked for"
     if asked.get("set"):
-        report = await session.reload.change([str(one) for one in asked["set"]], dry_run=dry_run, reason=reason)
+        report = await session.reload.change(
+            [str(one) for one in asked["set"]], dry_run=dry_run, reason=reason
+        )
     else:
         path = Path(str(asked["file"])) if asked.get("file") else None
         report = await session.reload.reload_now(path, dry_run=dry_run, reason=reason)

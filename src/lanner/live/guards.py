@@ -32,7 +32,8 @@ class Pulse(msgspec.Struct, frozen=True):
 
     ``born`` tells a process from another one with the same number. ``guard`` is why a guard wants all trading to end,
     ``guard_done`` that the session's own kill switch came to its end and found nothing left. ``ended`` is set by a
-    session that ends by itself, ``fault`` by one that a fault ended.
+    session that ends by itself, ``fault`` by one that a fault ended. ``shared`` tells that the process runs more than
+    this session.
     """
 
     pid: int
@@ -43,6 +44,7 @@ class Pulse(msgspec.Struct, frozen=True):
     guard_done: bool = False
     ended: bool = False
     fault: str = ""
+    shared: bool = False
 
 
 def read_pulse(folder: Path) -> Pulse | None:
@@ -74,6 +76,7 @@ class SessionGuard:
     """Watch one session from inside; see the module."""
 
     def __init__(self, session: Session, spawn: Callable[[Any], None]) -> None:
+        self.shared = False
         self._session = session
         self._spawn = spawn
         self._beat = 0
@@ -123,6 +126,7 @@ class SessionGuard:
             self._guard_done,
             ended,
             "" if fault is None else str(fault)[:500] or type(fault).__name__,
+            self.shared,
         )
         path = self._session.folder / PULSE
         draft = path.with_suffix(".part")

@@ -200,12 +200,17 @@ def _set_state(engine: Engine, control: Control) -> None:
 
 @dataclass(slots=True)
 class Replayed:
-    """What a replay found: how much it played, and where it came to differ from what was written."""
+    """What a replay found: how much it played, and where it came to differ from what was written.
+
+    ``unsent`` is what the last record made the engine decide, when a crash kept that from being written
+    and from leaving.
+    """
 
     inputs: int = 0
     commands: int = 0
     checkpoints: int = 0
     last_ts: int = 0
+    unsent: list[Command] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -257,6 +262,7 @@ def replay(
                     _differ(told, f"record {record.seq}: the fingerprint is another one")
         if on_step is not None and on_step(record):
             break
+    told.unsent = made
     return told
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import LannerError
-from lanner.engine.emergency import is_flat
+from lanner.engine.emergency import dust_of, is_flat
+from lanner.model.enums import OrderStatus
 from lanner.net.wallclock import wall_ns
 from lanner.venues.errors import Reason, VenueError
 from lanner.venues.registry import product_of
@@ -165,6 +166,7 @@ async def kill_session(session: Session, reason: str, *, close: bool = True) -> 
     lock(session.folder, reason)
     report = KillReport(reason, wall_ns())
     session.bus.publish("risk.kill_switch", reason)
+    working = working_of(session)
     session.control("halt", reason)
     sweep = VenueSweep(session.links, session.plan.instruments) if session.is_live else None
     if sweep is not None:
@@ -174,11 +176,24 @@ async def kill_session(session: Session, reason: str, *, close: bool = True) -> 
         await _close_everything(session, report, sweep)
     elif before:
         report.left.append(f"{before} positions, kept because the settings say so")
+    report.notes += [note for note in dust_of(session.engine) if note not in report.notes]
     report.positions_closed = before - _held(session)
+    report.orders_cancelled = max(report.orders_cancelled, cancelled_of(session, working))
     report.flat = not report.left
     report.seconds = (wall_ns() - report.started_ns) / 1e9
     session.bus.publish("risk.kill_report", report)
     return report
+
+
+def working_of(session: Session) -> list[str]:
+    """Return the ids of the orders that may still fill."""
+    return [order.order_id for order in session.engine.execution.orders.values() if order.is_open]
+
+
+def cancelled_of(session: Session, names: list[str]) -> int:
+    """Return how many of these orders are cancelled now: those that the halt itself took back among them."""
+    orders = session.engine.execution.orders
+    return sum(orders[name].status is OrderStatus.CANCELED for name in names)
 
 
 def _held(session: Session) -> int:

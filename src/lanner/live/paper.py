@@ -68,12 +68,15 @@ class PaperVenues:
         self._now = 0
         self.venues = venues
 
-    def rebuild(self, heart: Heart, folder: Path) -> None:
-        """Play a session's journal again, so that its venues hold what they held; see ``Heart.rehearse``."""
-        heart.rehearse(read_journal(folder))
-        last = 0
-        for record in read_journal(folder):
-            last = max(last, record.ts)
+    def rebuild(self, heart: Heart, folder: Path, *, after: int = 0) -> tuple[int, int]:
+        """Play a session's journal again, so that its venues hold what they held; see ``Heart.rehearse``.
+
+        ``after`` is the record that they know already. Returns how many records there were and the time of the last.
+        """
+        heart.rehearse(read_journal(folder, after=after))
+        count = last = 0
+        for record in read_journal(folder, after=after):
+            count, last = count + 1, max(last, record.ts)
             if record.kind in DATA_KINDS:
                 self.data(record.message)
             elif record.kind is Kind.WARM:
@@ -85,6 +88,7 @@ class PaperVenues:
                     heart.control(control.action, record.ts, control.reason, **control.details), record.ts
                 )
         self.pass_time(last)
+        return count, last
 
     @property
     def next_due(self) -> int:

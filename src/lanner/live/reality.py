@@ -14,7 +14,7 @@ from lanner.model.accounts import AccountState, BalancesReport, PositionsReport,
 from lanner.model.commands import Batch, Command
 from lanner.model.enums import OrderStatus
 from lanner.model.orders import Order
-from lanner.model.reports import Report
+from lanner.model.reports import OrderUnanswered, Report
 from lanner.net.status import LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
@@ -28,8 +28,17 @@ if TYPE_CHECKING:
     from lanner.live.heart import Heart
     from lanner.venues.link import Link
 
+_UNDER_WAY = (OrderStatus.SUBMITTED, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_AMEND)
 FILLS_OVERLAP_NS = 60_000_000_000
 """Fills are asked for from a minute before the last one seen: a venue's history may lag behind its stream."""
+
+_Mark = tuple[OrderStatus, int, int, int | None, int]
+
+
+def _mark(order: Order) -> _Mark:
+    """Return what changes whenever there is news of an order."""
+    asked = 0 if order.requests is None else order.requests.last
+    return order.status, order.cum_lots, order.lots, order.px_ticks, asked
 
 
 class RealVenues:
@@ -53,6 +62,8 @@ class RealVenues:
         self.accounts: dict[str, AccountState] = {}
         self.reconciled_ns = 0
         self.differences: list[str] = []
+        self.sync_failed = ""
+        """Why the comparison at the start did not succeed; the strategies wait until one does."""
         self._heart = heart
         self._engine = heart.engine
         self._links = links
@@ -82,6 +93,8 @@ class RealVenues:
             self._gateways[product] = gateway
             await gateway.start()
         await asyncio.gather(*(gateway.wait_connected(30.0) for gateway in self._gateways.values()))
+        if recovering:
+            self._doubt_the_past()
         await self.reconcile("start")
         if recovering:
             self._heart.control("recovered", max(wall_ns(), self._engine.clock.now))
@@ -155,9 +168,13 @@ class RealVenues:
             except LannerError as error:
                 self._state(TradingState.REDUCING, f"the venue cannot be compared with: {error.what}")
                 self.differences = [*found, f"not finished: {error.message()}"]
+                if why == "start":
+                    self._hold(error.message())
                 return self.differences
             self.reconciled_ns = wall_ns()
             self.differences = found
+            if self.sync_failed:
+                self._let_go()
             gate = self._engine.execution.gate
             if gate.asked_by("venue") is TradingState.REDUCING and all(
                 self._whole.get(product, True) for product in self._links
@@ -166,21 +183,40 @@ class RealVenues:
             self._engine.bus.publish("execution_engine.recovery_complete", found)
             return found
 
+    def _hold(self, reason: str) -> None:
+        """Keep what the journal says, let no strategy act on it, and raise an alarm."""
+        self.sync_failed = reason
+        now = max(wall_ns(), self._engine.clock.now)
+        self.send(self._heart.control("pause", now, f"sync_failed: {reason}"), now)
+        self._engine.bus.publish("execution_engine.sync_failed", reason)
+        self._engine.bus.publish(
+            "risk.trouble", f"the venue could not be compared with at the start: {reason}"
+        )
+
+    def _let_go(self) -> None:
+        self.sync_failed = ""
+        now = max(wall_ns(), self._engine.clock.now)
+        self.send(self._heart.control("resume", now, "compared with the venue"), now)
+
     async def _reconcile_one(self, product: str, link: Link) -> list[str]:
         found: list[str] = []
         codec = link.codec
         started = wall_ns()
+        doubtful = [(order, _mark(order)) for order in self._doubtful(product)]
         working = {order.venue_order_id: order for order in await link.ask(codec.open_orders())}
-        fills = await self._fills(product, link)
-        by_id = {order.order_id: order for order in working.values() if order.order_id}
-        absence_ns = int(self.plan.config.recovery.believe_absence_s * 1e9)
-        for order in self._doubtful(product):
-            told = by_id.get(order.order_id)
-            if told is None:
-                told = await link.ask(
+        told = {order.order_id: order for order in working.values() if order.order_id}
+        for order, _ in doubtful:
+            if order.order_id not in told:
+                ended = await link.ask(
                     codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
                 )
-            found += self._settle(order, told, fills, absence_ns)
+                if ended is not None:
+                    told[order.order_id] = ended
+        fills = await self._fills(
+            product, link
+        )  # after the orders: no order may count a fill that is not among these
+        for order, mark in doubtful:
+            found += self._settle(order, mark, told.get(order.order_id), fills)
         for venue_order in working.values():
             if not venue_order.order_id or venue_order.order_id not in self._engine.execution.orders:
                 await self._foreign(link, venue_order, found)
@@ -195,8 +231,12 @@ class RealVenues:
         ]
 
     def _settle(
-        self, order: Order, told: VenueOrder | None, fills: list[VenueFill], absence_ns: int
+        self, order: Order, mark: _Mark, told: VenueOrder | None, fills: list[VenueFill]
     ) -> list[str]:
+        """Bring an order to what the venue said of it, unless there was news of it since it was asked about."""
+        if _mark(order) != mark:
+            return []
+        absence_ns = int(self.plan.config.recovery.believe_absence_s * 1e9)
         reports = settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns)
         for report in reports:
             self._report(report)
@@ -248,6 +288,14 @@ class RealVenues:
             )
         return found
 
+    def _doubt_the_past(self) -> None:
+        """Expect no answer to what was under way when the session ended; perhaps it never left."""
+        now = max(wall_ns(), self._engine.clock.now)
+        for order in list(self._engine.execution.orders.values()):
+            if order.status in _UNDER_WAY:
+                reason = "the session ended before the answer came"
+                self._report(OrderUnanswered(order.order_id, order.instrument_id, now, now, reason))
+
     # -- orders that are not ours --------------------------------------------------------------------------
 
     def _is_foreign(self, order: VenueOrder) -> None:
@@ -279,15 +327,14 @@ class RealVenues:
 
     async def _inquire(self) -> None:
         """Ask for orders in doubt until the venue answers."""
-        recovery = self.plan.config.recovery
-        absence_ns = int(recovery.believe_absence_s * 1e9)
         while True:
-            await asyncio.sleep(recovery.inquire_s)
+            await asyncio.sleep(self.plan.config.recovery.inquire_s)
             for order in list(self._engine.execution.orders.values()):
                 if order.status is OrderStatus.UNKNOWN:
-                    await self._ask_for(order, absence_ns)
+                    await self._ask_for(order)
 
-    async def _ask_for(self, order: Order, absence_ns: int) -> None:
+    async def _ask_for(self, order: Order) -> None:
+        mark = _mark(order)
         link = self._links[product_of(order.instrument_id)]
         try:
             told = await link.ask(
@@ -298,4 +345,4 @@ class RealVenues:
             if error.kind is ErrorKind.AUTH:
                 self._fail(error)
             return
-        self._settle(order, told, fills, absence_ns)
+        self._settle(order, mark, told, fills)

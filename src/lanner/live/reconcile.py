@@ -29,6 +29,7 @@ from lanner.model.reports import (
     PositionAdjusted,
 )
 
+LAG_NS = 10_000_000_000
 ADJUSTED = "adjust"
 """How the trade ids of fills begin that were concluded from an order's quantity, because no fill was told."""
 
@@ -47,11 +48,19 @@ def own_fills(order: Order, fills: Iterable[VenueFill]) -> list[OrderFilled]:
 
 
 def settle_order(
-    order: Order, told: VenueOrder | None, fills: Sequence[VenueFill], now: int, *, absence_ns: int
+    order: Order,
+    told: VenueOrder | None,
+    fills: Sequence[VenueFill],
+    now: int,
+    *,
+    absence_ns: int,
+    lag_ns: int = LAG_NS,
 ) -> list[OrderReport]:
     """Return the reports that bring an order to what the venue says of it; none when there is nothing to learn.
 
     ``told`` None means that the venue has never heard of it; that is believed ``absence_ns`` after it was last touched.
+    A venue's list of fills may lag behind what it counts: a fill that is not in it is concluded ``lag_ns`` after the
+    order's last change.
     """
     reports: list[OrderReport] = list(own_fills(order, fills))
     filled = order.cum_lots + sum(report.lots for report in reports if isinstance(report, OrderFilled))
@@ -69,9 +78,11 @@ def settle_order(
     if told.status is OrderStatus.TRIGGERED and not order.triggered:
         reports.append(OrderTriggered(*name, ts, now))
     if told.cum_lots > filled:
+        if now - told.ts_last < lag_ns:
+            return reports
         reports.append(_concluded(order, told, filled, now))
     if told.status in _WORKING:
-        if (told.lots, told.px_ticks) != (order.lots, order.px_ticks) and order.is_open:
+        if order.is_open and _is_news(order, told, now, absence_ns):
             reports.append(
                 OrderAmended(*name, ts, now, told.lots, told.px_ticks, told.stop_ticks or order.stop_ticks)
             )
@@ -84,7 +95,21 @@ def settle_order(
             reports.append(OrderExpired(*name, ts, now, reason))
         elif told.status is OrderStatus.REJECTED:
             reports.append(OrderRejected(*name, ts, now, reason))
+        elif told.cum_lots < order.lots:  # filled at a size that it was amended to, which was never answered
+            px_ticks, stop_ticks = told.px_ticks or order.px_ticks, told.stop_ticks or order.stop_ticks
+            reports.append(OrderAmended(*name, ts, now, told.cum_lots, px_ticks, stop_ticks))
     return reports
+
+
+def _is_news(order: Order, told: VenueOrder, now: int, absence_ns: int) -> bool:
+    """Tell whether a working order's state is to be taken over.
+
+    After an amend that nobody answered the order counts with what was asked for, until that cannot arrive any more.
+    """
+    requests = order.requests
+    if requests is not None and requests.asked_lots and not requests.amends:
+        return now - order.ts_last >= absence_ns
+    return (told.lots, told.px_ticks) != (order.lots, order.px_ticks)
 
 
 def _gone(order: Order, now: int) -> OrderReport:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +18,25 @@ from lanner.core.bus import MessageBus
 from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
 from lanner.live.beats import Beats
 from lanner.live.build import Plan, build_engine, head_of, wishes_of
+from lanner.live.checkpointing import Checkpointer
 from lanner.live.connect import Where, connect, load_instruments
-from lanner.live.control import ControlServer
+from lanner.live.control import ControlServer, refuse_second, socket_path
 from lanner.live.deadman import DeadMan
 from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.health import Health, SessionCounts
-from lanner.live.heart import Heart, JournalFault, Replayed, replay
+from lanner.live.heart import Heart, JournalFault
 from lanner.live.intake import Intake
 from lanner.live.killswitch import KillReport, kill_session, locked
 from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
+from lanner.live.recovery import Recovered, Recovery
 from lanner.live.reload import HotReloadManager
 from lanner.model.market import MarketData
 from lanner.model.reports import Report
 from lanner.net.status import LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
-from lanner.storage.journal import JournalWriter, Sync, read_journal
+from lanner.storage.journal import JournalWriter, Sync
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
@@ -48,8 +51,8 @@ class Session:
     """Run one session; see the module. ``run`` lasts until ``stop`` is called, or a fault ends it.
 
     ``folder`` holds the journal; a journal that is there already is continued: the engine is rebuilt from it, then
-    compared with the venue. ``on_change`` is called when something happened that a status view shows; ``reach`` opens the
-    links.
+    compared with the venue. ``on_change`` is called when something happened that a status view shows; ``reach`` opens
+    the links.
     """
 
     def __init__(
@@ -71,15 +74,16 @@ class Session:
         self.bus = bus or MessageBus()
         self.counts = SessionCounts()
         self.health = Health()
-        self.engine: Engine = build_engine(plan, session_id, bus=self.bus, log=log)
-        self.recovered: Replayed | None = None
+        self.recovered: Recovered | None = None
+        self._fresh = partial(build_engine, plan, session_id, bus=self.bus, log=log)
         self._where = where
         self._keys = keys
         self._reach = reach
         self.changed = on_change or _nothing
+        refuse_second(socket_path(folder))  # before the journal is opened, which mends its end
         config = plan.config.journal
         self.heart = Heart(
-            self.engine,
+            self._fresh(),
             JournalWriter(
                 folder / "journal", sync=Sync(config.sync), segment_bytes=config.segment_mb * 1_000_000
             ),
@@ -88,6 +92,7 @@ class Session:
         self.venues: PaperVenues | RealVenues | None = None
         self._dead_man: DeadMan | None = None
         self.intake = Intake(self)
+        self.checkpoints = Checkpointer(self)
         self.beats = Beats(self)
         self._stopping: asyncio.Event | None = None
         self._fault: BaseException | None = None
@@ -117,7 +122,6 @@ class Session:
                 await load_instruments(link)
                 self.links[product] = link
                 self.health.offset_ms[product] = link.clock.offset_ns / 1e6
-            self.venues = self._make_venues()
             try:
                 self._rebuild_or_begin()
                 await self.intake.open(wishes_of(self.engine))
@@ -171,38 +175,38 @@ class Session:
         return max(wall_ns(), self.engine.clock.now)
 
     @property
+    def engine(self) -> Engine:
+        """Return the engine."""
+        return self.heart.engine
+
+    @property
     def is_live(self) -> bool:
         """Tell whether real orders are sent."""
         return self.plan.config.mode == "live"
 
     # -- starting ------------------------------------------------------------------------------------------
 
-    def _make_venues(self) -> PaperVenues | RealVenues:
-        if not self.is_live:
-            return PaperVenues(self.heart, self.plan)
+    def _rebuild_or_begin(self) -> None:
+        """Begin a journal, or take the session up where the one that is there ends."""
+        heart = self.heart
+        if heart.journal.seq:
+            recovery = Recovery(self.plan, heart, self.folder, self._fresh)
+            self.recovered = recovery.run()
+            self.venues = recovery.venues or self._real_venues()
+            heart.note(f"the session was {self.recovered.in_words()}")
+            self.bus.publish("system.recovered", self.recovered)
+            self.intake.resume_bars()
+            if not self.engine.started:  # the session ended before it could begin
+                self._control("start")
+            return
+        self.venues = self._real_venues() if self.is_live else PaperVenues(heart, self.plan)
+        heart.journal.append(head_of(self.plan, self.id, wall_ns()), self.now())
+        self._control("start")
+
+    def _real_venues(self) -> RealVenues:
         return RealVenues(
             self.plan, self.heart, self.links, on_report=self.report, spawn=self.spawn, fail=self._fail
         )
-
-    def _rebuild_or_begin(self) -> None:
-        """Begin a journal, or rebuild the engine from the one that is there."""
-        if self.heart.journal.seq == 0:
-            self.heart.journal.append(head_of(self.plan, self.id, wall_ns()), self.now())
-            self._control("start")
-            return
-        own = self.engine if self.is_live else build_engine(self.plan, self.id)
-        self.recovered = replay(own, read_journal(self.folder / "journal"))
-        if not self.recovered.faithful:
-            raise ConfigError(
-                "the session cannot be continued: its strategies now decide otherwise than they did",
-                expected="the code and settings that the journal was written with",
-                found=self.recovered.differences[0],
-                fix="Start a new session; `lanner reconcile` shows what the venue holds.",
-            )
-        if isinstance(self.venues, PaperVenues):
-            self.venues.rebuild(self.heart, self.folder / "journal")
-        self.heart.inputs = self.recovered.inputs
-        self.intake.resume_bars()
 
     async def _enter_venue(self) -> None:
         if isinstance(self.venues, RealVenues):
@@ -288,7 +292,7 @@ class Session:
         await self.intake.close()
         if self._fault is None and not self.heart.broken and self.engine.started:
             self._control("stop", "the session ends")
-            self.heart.checkpoint()
+            self.checkpoints.make(last=True)
         if self._dead_man is not None and self._is_well():
             await self._dead_man.disarm()
         if isinstance(self.venues, RealVenues):

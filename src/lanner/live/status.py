@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lanner.live.build import state_of
@@ -26,6 +27,8 @@ def state_of_session(session: Session) -> dict[str, Any]:
         "trading": gate.state.name,
         "reason": gate.reason,
         "differences": session.venues.differences if isinstance(session.venues, RealVenues) else [],
+        "sync_failed": session.venues.sync_failed if isinstance(session.venues, RealVenues) else "",
+        "recovered": "" if session.recovered is None else session.recovered.in_words(),
         "quarantined": list(gate.quarantined),
         "unknown": sum(order.status is OrderStatus.UNKNOWN for order in engine.execution.orders.values()),
         **state_of(engine),
@@ -61,6 +64,7 @@ def status_of_session(session: Session) -> dict[str, Any]:
             for one in session.link_statuses()
         ],
         "counts": {name: getattr(session.counts, name) for name in session.counts.__slots__},
+        "checkpoints": asdict(session.checkpoints.stats),
         "last_error": health.last_error,
     }
 

@@ -37,13 +37,15 @@ class Requests:
 
     An order's requests are numbered 1, 2, 3 …; an answer names the number that it answers, so that one told twice
     or out of order answers nothing else. ``asked_lots`` is the largest quantity that the venue may have by now,
-    ``aim_lots`` the one that was asked for last (0: none was).
+    ``aim_lots`` the one that was asked for last (0: none was). ``unsure``: the request left while nobody knew whether
+    the venue has the order; a refusal does not prove that it has.
     """
 
-    __slots__ = ("aim_lots", "amended", "amends", "asked_lots", "cancels", "last")
+    __slots__ = ("aim_lots", "amended", "amends", "asked_lots", "cancels", "last", "unsure")
 
     def __init__(self) -> None:
         self.last = 0
+        self.unsure = False
         self.cancels: tuple[int, ...] = ()
         self.amends: tuple[int, ...] = ()
         self.asked_lots = self.aim_lots = 0

@@ -289,6 +289,8 @@ def read_journal(
     segments = _segments(folder)
     if not segments:
         raise NotFoundError(f"no journal in {folder}", expected="*.journal files")
+    while len(segments) > 1 and 0 < _first_seq(segments[1]) <= after + 1:
+        del segments[0]
     expected = 1
     for index, path in enumerate(segments):
         for seq, ts, kind, payload, _ in _scan(path, last=index == len(segments) - 1):
@@ -315,6 +317,14 @@ def _decode(kind: int, payload: bytes) -> Any:
 
 def _segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.journal"))
+
+
+def _first_seq(path: Path) -> int:
+    """Return the sequence number of a segment's first record, 0 where there is none."""
+    with path.open("rb") as file:
+        file.seek(_HEAD.size + _RECORD.size)
+        body = file.read(_BODY.size)
+    return int(_BODY.unpack(body)[0]) if len(body) == _BODY.size else 0
 
 
 def _scan(path: Path, *, last: bool) -> Iterator[tuple[int, int, int, bytes, int]]:
@@ -383,18 +393,27 @@ def _mend(folder: Path) -> tuple[int, Torn | None]:
     if not segments:
         return 0, None
     seq, torn = 0, None
-    for index, path in enumerate(segments):
-        last = index == len(segments) - 1
+    for path in reversed(
+        segments
+    ):  # the newest that has a record says where to go on; readers check the others
+        last = path is segments[-1]
         end = _HEAD.size
+        size = path.stat().st_size
         for number, _, _, _, place in _scan(path, last=last):
             seq, end = number, place
-        size = path.stat().st_size
         if last and size > max(end, 0):
             if size < _HEAD.size:
                 path.unlink()
                 return _mend(folder)
+            if path.stat().st_size != size:
+                raise ConfigError(
+                    f"{path} is being written by another process",
+                    fix="End the session that runs, or wait for it.",
+                )
             torn = Torn(path.name, end, size - end)
             with path.open("r+b") as file:
                 file.truncate(end)
                 os.fsync(file.fileno())
+        if seq:
+            break
     return seq, torn

@@ -34,8 +34,8 @@ _TRADE_LEVELS = {
 class AlertManager:
     """Take alerts from any thread and pass them on in the order throttle, level, quiet hours, channels.
 
-    ``clock`` tells UNIX nanoseconds. ``on_loss(alert, why)`` hears of each alert that did not reach somebody, from any
-    thread; it must neither wait nor send alerts.
+    ``clock`` tells UNIX nanoseconds in place of the system's. ``on_loss(alert, why)`` hears of each alert that did not
+    reach somebody, from any thread; it must neither wait nor send alerts.
 
     Emergencies are held back by nothing but the throttling of their own id.
     """
@@ -46,7 +46,7 @@ class AlertManager:
         *,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        clock: Callable[[], int] = wall_ns,
+        clock: Callable[[], int] | None = None,
         redactor: Redactor | None = None,
         on_loss: OnLoss | None = None,
         source: str = "",
@@ -60,7 +60,7 @@ class AlertManager:
         self.config = config or without_channels(AlertsConfig())
         self.redactor = redactor or Redactor()
         self.source = source
-        self._clock = clock
+        self._now = clock
         self._on_loss = on_loss
         self._least = level_of(self.config.min_level)
         self._least_quiet = level_of(self.config.quiet_hours_min_level)
@@ -84,6 +84,9 @@ class AlertManager:
         }
         for name, channel in made.items():
             self._add(channel, wanted[name], self._route_of(name))
+
+    def _clock(self) -> int:
+        return wall_ns() if self._now is None else self._now()
 
     # -- channels --------------------------------------------------------------------------------------------
 
@@ -195,9 +198,9 @@ class AlertManager:
         """Let go of ids that no longer hold anything back."""
         window = self.config.throttle_window_ms * 1_000_000
         self._passed_at = {id_: at for id_, at in self._passed_at.items() if now - at < window}
+        if len(self._passed_at) >= _MANY_IDS:
+            self._passed_at = dict(list(self._passed_at.items())[_MANY_IDS // 2 :])
         self._held = {id_: count for id_, count in self._held.items() if id_ in self._passed_at}
-        while len(self._passed_at) >= _MANY_IDS:
-            self._passed_at.pop(next(iter(self._passed_at)))
 
     def alert(
         self,

@@ -22,9 +22,11 @@ _SHORTEST = 6
 """Shorter texts are not struck out by themselves: they would take half of every sentence with them."""
 _SHORTEST_PART = 12
 _NAMES = r"[\w-]*(?:token|secret|passw(?:or)?d|passphrase|api[-_]?key|signature|authorization)"
-_VALUE = r"""(?:(?:bearer|basic|token)\s+)?["']?[^\s"'&,;)}\]]+"""
+_SCHEME = r"(?:bearer|basic|token)\s+"
+_LIKELY = r"(?=\S{8})(?=[^\s\d]*\d)"
+"""What follows a bare colon is most often an ordinary word: a secret is longer and has a digit."""
 _PAIR = re.compile(
-    rf"""(\b{_NAMES}["']?\s*(?:=|:(?=\s*["'])|:(?=\s*(?:(?:bearer|basic|token)\s+)?[^\s\d]*\d[^\s]{{5}})))(\s*){_VALUE}""",
+    rf"""(\b{_NAMES}["']?\s*(?:=|:(?=\s*(?:["']|{_SCHEME}|{_LIKELY}))))(\s*)(?:{_SCHEME})?["']?[^\s"'&,;)}}\]]+""",
     re.IGNORECASE,
 )
 _USER = re.compile(r"(\w[\w+.-]*://)[^\s/@:]*:[^\s/@]+@")

@@ -210,7 +210,9 @@ class TradeGateway:
         if sent is not None:
             sent.timer.cancel()
             self.counts.answered += 1
-            self._tell(sent.call.answer(0, answer.body, answer.ts_recv))
+            reports = sent.call.answer(0, answer.body, answer.ts_recv)
+            self._learn(sent.call)
+            self._tell(reports)
             return
         late = self._late.pop(answer.request_id, None)
         if late is not None:
@@ -218,6 +220,15 @@ class TradeGateway:
             self._tell(late.answer(0, answer.body, answer.ts_recv))
         else:
             self._on_other(answer)
+
+    def _learn(self, call: OrderCall) -> None:
+        """Take over what an answer told of the limits."""
+        limiter = self.link.limiter
+        for bucket, used in call.used.items():
+            limiter.feed(bucket, used)
+        if call.silent_until_ms:
+            until_ns = call.silent_until_ms * 1_000_000 - self.link.clock.offset_ns
+            limiter.block(until_ns, f"{self._codec.spec.product} said so on the order socket")
 
     def _expire(self, request_id: str) -> None:
         self._unanswer([request_id], f"no answer within {self._timeout_s:g} s")

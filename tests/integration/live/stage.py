@@ -68,9 +68,18 @@ class Stage:
             return make_plan(config, await load_instruments(link))
 
     async def trade(
-        self, plan: Plan, name: str, seconds: float, act: Act | None = None, bus: MessageBus | None = None
+        self,
+        plan: Plan,
+        name: str,
+        seconds: float,
+        act: Act | None = None,
+        bus: MessageBus | None = None,
+        attach: Callable[[Session], object] | None = None,
     ) -> Session:
-        """Run a session for some seconds; ``act`` is called when it trades, and the session ends after it."""
+        """Run a session for some seconds; ``act`` is called when it trades, and the session ends after it.
+
+        ``attach`` is called before it runs.
+        """
         session = Session(
             plan,
             name,
@@ -80,6 +89,8 @@ class Stage:
             reach=self._reach,
             bus=bus,
         )
+        if attach is not None:
+            attach(session)
         ready = asyncio.Event()
         life = self.loop.create_task(session.run(on_ready=ready.set))
         waiting = self.loop.create_task(ready.wait())

@@ -182,6 +182,18 @@ def test_a_refused_cancel_puts_the_order_back_where_it_was() -> None:
         assert one.status is back is resting_status(one)
 
 
+def test_a_refused_cancel_of_an_order_in_doubt_does_not_prove_that_the_venue_has_it() -> None:
+    one = order(10, S.SUBMITTED)
+    apply_report(one, report(OrderUnanswered, reason="silence"))
+    number = ask_cancel(one, 0)
+    apply_report(one, report(CancelRejected, reason="not sent: there is no connection", request=number))
+    assert one.status is S.UNKNOWN
+    number = ask_cancel(one, 0)
+    apply_report(one, report(OrderAccepted, venue_order_id="7"))
+    apply_report(one, report(CancelRejected, reason="too late", request=number))
+    assert one.status is S.ACCEPTED
+
+
 def amended(lots: int, request: int, ts: int = 1) -> OrderAmended:
     made: OrderAmended = report(OrderAmended, ts, lots=lots, px_ticks=5, stop_ticks=None, request=request)
     return made

@@ -27,6 +27,8 @@ def print_state(state: dict[str, Any]) -> None:
     table.add_row("trouble", ", ".join(trouble) or "none")
     told = f": {state['reason']}" if state["reason"] and state["trading"] != "ACTIVE" else ""
     table.add_row("trading", state["trading"] + (" (paused)" if state["paused"] else "") + told)
+    if state["recovered"]:
+        table.add_row("recovered", state["recovered"])
     if state["differences"]:
         table.add_row("last comparison", "; ".join(state["differences"]))
     table.add_row("fingerprint", state["state_hash"])

@@ -37,7 +37,8 @@ def make_channel(
         return ConsoleChannel(name)
     if config.type == "log":
         keep = 3 if config.keep is None else config.keep
-        return LogChannel(name, folder / ALERTS_FILE, max_mb=config.max_mb or 5.0, keep=keep)
+        file = ALERTS_FILE if name == "log" else f"alerts-{name}.jsonl"  # one writer a file
+        return LogChannel(name, folder / file, max_mb=config.max_mb or 5.0, keep=keep)
     if config.type == "webhook":
         from lanner.telemetry.channels.webhook import WebhookChannel
 

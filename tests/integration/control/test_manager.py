@@ -1,0 +1,240 @@
+"""Sessions under one manager: their life, their isolation, orders by hand, the kill switch, real orders."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanner.control.errors import (
+    AlreadyRunningError,
+    KillSwitchActiveError,
+    LiveAlreadyExistsError,
+    LiveNotFoundError,
+    NotAnsweringError,
+    NotPausedError,
+    NotRunningError,
+    PausedError,
+)
+from lanner.control.manager import EngineManager
+from lanner.control.runner import LiveRunner
+from lanner.control.states import LiveStatus
+from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
+from lanner.live.hosting import ask_to_cut_off
+from lanner.live.killswitch import locked
+from lanner.live.replaying import replay_session
+from lanner.net.loop import run
+from tests.integration.control.conftest import Market, until
+
+pytestmark = pytest.mark.timeout(180)
+Ask = Callable[..., dict[str, Any]]
+
+
+def test_a_session_lives_as_the_table_says(manager: EngineManager, ask: Ask) -> None:
+    runner = manager.start_live(ask("a", params='{"every": 3}'))
+    assert manager.get_live_status("a") is LiveStatus.RUNNING
+    with pytest.raises(AlreadyRunningError):
+        runner.start()
+    with pytest.raises(LiveAlreadyExistsError):
+        manager.start_live(ask("a"))
+    with pytest.raises(NotPausedError):
+        manager.resume_live("a")
+    until(lambda: manager.get_live_stats("a").orders_filled > 1)
+
+    manager.pause_live("a", "to look")
+    assert manager.get_live_status("a") is LiveStatus.PAUSED
+    with pytest.raises(NotRunningError):
+        manager.pause_live("a")
+    placed = manager.get_live_stats("a").orders_placed
+    seen = manager.get_live_stats("a").ticks_processed
+    until(lambda: manager.get_live_stats("a").ticks_processed > seen + 20)
+    assert manager.get_live_stats("a").orders_placed == placed
+    manager.resume_live("a")
+    until(lambda: manager.get_live_stats("a").orders_placed > placed)
+
+    stats = manager.get_live_stats("a")
+    assert stats.responsive
+    assert stats.current_pnl == pytest.approx(stats.equity - 10_000)
+    assert stats.realized_pnl + stats.unrealized_pnl == pytest.approx(stats.current_pnl, abs=0.01)
+    assert stats.last_price is not None
+    assert stats.total_volume > 0
+    manager.stop_live("a")
+    assert runner.get_status() is LiveStatus.STOPPED
+    with pytest.raises(LiveNotFoundError):
+        manager.get_live_status("a")
+    assert manager.get_stats().live_stopped == 1
+    assert runner.get_order_history(3)[0]["order_id"].startswith("a-")
+
+
+def test_what_raises_or_blocks_in_one_session_leaves_the_others_alone(
+    manager: EngineManager, ask: Ask, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go"
+    manager.start_live(ask("good"))
+    manager.start_live(ask("bad", "raises"))
+    manager.start_live(ask("stuck", "blocks", params={"flag": str(flag)}))
+    until(lambda: manager.get_live_status("bad") is LiveStatus.ERROR)
+    until(lambda: not manager.get_live_stats("stuck").responsive)
+    assert "the strategy has a mistake" in manager.live_runner("bad").last_error
+    assert manager.get_health().status == "degraded"
+    with pytest.raises(NotAnsweringError):
+        manager.live_runner("stuck").ask(lambda session: session.id, timeout_s=0.2)
+    with pytest.raises(NotAnsweringError):
+        manager.stop_live("stuck", timeout_s=0.2)
+    before = manager.get_live_stats("good").orders_filled
+    until(lambda: manager.get_live_stats("good").orders_filled > before + 2)
+    flag.touch()
+    until(lambda: manager.get_live_status("stuck") is LiveStatus.STOPPED)
+    manager.start_live(ask("bad"))  # one that broke makes room for the next of its id
+    assert manager.get_live_status("bad") is LiveStatus.RUNNING
+
+
+def test_a_session_that_cannot_be_started_says_why_and_is_forgotten(manager: EngineManager, ask: Ask) -> None:
+    with pytest.raises(NotFoundError, match="does not trade"):
+        manager.start_live(ask("nothing", symbol="NOSUCH"))
+    assert manager.list_live() == []
+    with pytest.raises(ConfigError):
+        manager.start_live({"session_id": "x", "symbol": "BTC"})
+
+
+def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager, ask: Ask) -> None:
+    runner = manager.start_live(ask("hand", "holds", risk={"max_order_notional": 500}))
+    until(lambda: runner.get_stats().orders_filled == 1)
+    order = manager.submit_live_order("hand", "buy", "0.001", "30000")
+    assert order["status"] in ("submitted", "accepted")
+    assert order["symbol"] == "BTC-USDT.BINANCE"
+    refused = manager.submit_live_order("hand", "buy", 1, 30_000)
+    assert refused["status"] == "rejected"
+    assert "limit" in refused["error"]
+    with pytest.raises(ConfigError):
+        manager.submit_live_order("hand", "hold", 1)
+    with pytest.raises(LannerError):
+        manager.submit_live_order("hand", "buy", -1)
+    with pytest.raises(NotFoundError):
+        manager.cancel_live_order("hand", "no-such")
+    manager.cancel_live_order("hand", order["order_id"])
+    until(lambda: _status(manager, order["order_id"]) == "cancelled")
+    assert manager.cancel_all_live_orders("hand") == 1
+    sold = manager.submit_live_order("hand", "SELL", "0.002", symbol="BTC/USDT")
+    until(lambda: _status(manager, sold["order_id"]) == "filled")
+    assert len(manager.get_live_order_history("hand")) == 5
+    manager.pause_live("hand")
+    with pytest.raises(PausedError):
+        manager.submit_live_order("hand", "buy", "0.001")
+    manager.stop_live("hand")
+    _plan, engine, found = replay_session(runner.folder)
+    assert found.faithful, found.differences
+    assert engine.execution.orders[sold["order_id"]].is_final
+
+
+def _status(manager: EngineManager, order_id: str) -> str:
+    history = manager.get_live_order_history("hand")
+    return str(next(one["status"] for one in history if one["order_id"] == order_id))
+
+
+def test_the_kill_switch_counts_what_it_really_did(manager: EngineManager, ask: Ask, market: Market) -> None:
+    paper = manager.start_live(ask("paper", "holds"))
+    real = ask("real", "holds", mode="live")
+    with pytest.raises(RiskRefusedError, match="live=True"):
+        manager.start_live(real)
+    with pytest.raises(RiskRefusedError, match="confirmation"):
+        manager.start_live(real, live=True, confirm="yes")
+    live = manager.start_live(real, live=True, confirm="trade binance-spot")
+    for runner in (paper, live):
+        until(partial(_holds_and_rests, runner))
+    result = manager.activate_kill_switch("a test")
+    assert (result.live_stopped, result.orders_cancelled, result.positions_closed) == (2, 2, 2), result
+    assert result.flat, result
+    assert manager.get_health().status == "kill_switch"
+    with pytest.raises(KillSwitchActiveError):
+        manager.start_live(ask("more"))
+    assert manager.deactivate_kill_switch()
+    with pytest.raises(RiskRefusedError, match="kill switch"):
+        manager.start_live(ask("paper"))  # the session's own latch is taken off by `lanner resume` only
+    manager.start_live(ask("more"))
+
+
+def _holds_and_rests(runner: LiveRunner) -> bool:
+    return sorted(one["status"] for one in runner.get_order_history()) == ["accepted", "filled"]
+
+
+def test_the_kill_switch_cuts_off_what_does_not_answer(
+    manager: EngineManager, ask: Ask, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go"
+    stuck = ask("stuck", "blocks", mode="live", params={"flag": str(flag)})
+    runner = manager.start_live(stuck, live=True, confirm="trade binance-spot")
+    manager.start_live(ask("good", "holds"))
+    until(lambda: not runner.get_stats().responsive)
+    result = manager.activate_kill_switch("a test")
+    flag.touch()
+    outcome = next(one for one in result.sessions if one.session_id == "stuck")
+    assert (outcome.orders_cancelled, outcome.positions_closed) == (1, 1), outcome
+    assert outcome.flat, outcome
+    assert result.live_stopped == 2
+    assert "cut off" in outcome.errors[0]
+    until(lambda: not runner.is_alive)
+    assert runner.is_broken
+    assert "cut off" in runner.last_error
+
+
+def test_a_watchdog_ends_a_stuck_session_without_its_neighbours(
+    manager: EngineManager, ask: Ask, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go"
+    runner = manager.start_live(ask("stuck", "blocks", params={"flag": str(flag)}))
+    good = manager.start_live(ask("good"))
+    until(lambda: not runner.get_stats().responsive)
+    assert run(ask_to_cut_off(runner.folder, "silent"))
+    flag.touch()
+    until(lambda: runner.get_status() is LiveStatus.ERROR)
+    before = good.get_stats().ticks_processed
+    until(lambda: good.get_stats().ticks_processed > before)
+    assert not locked(good.folder)
+
+
+def test_many_threads_may_ask_at_once(manager: EngineManager, ask: Ask) -> None:
+    faults: list[BaseException] = []
+
+    def use(number: int) -> None:
+        try:
+            name = f"s{number % 3}"
+            with suppress(LiveAlreadyExistsError):
+                manager.start_live(ask(name))
+            until(lambda: manager.get_live_status(name) is not LiveStatus.STARTING)
+            manager.get_live_stats(name)
+            manager.get_live_order_history(name)
+            manager.get_stats()
+            manager.get_health()
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            faults.append(error)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not faults
+    assert manager.get_health().running_live == 3
+    assert manager.stop_all() == []
+    assert manager.get_stats().live_stopped == 3
+
+
+def test_market_data_of_other_instruments_come_onto_the_bus_only(manager: EngineManager, ask: Ask) -> None:
+    runner = manager.start_live(ask("a", "holds"))
+    heard: list[str] = []
+    runner.ask(
+        lambda session: session.bus.subscribe("market_data.ETH*", lambda topic, _: heard.append(topic))
+    )
+    assert manager.subscribe_live("a", "ETH") == "ETH-USDT.BINANCE"
+    until(lambda: heard)
+    assert manager.unsubscribe_live("a", "ETH")
+    assert not manager.unsubscribe_live("a", "ETH")
+    assert "ETH-USDT.BINANCE" not in runner.ask(lambda session: dict(session.engine.cache.marks))
+    assert {one["state"] for one in runner.get_connection_state()} == {"connected"}
+    assert runner.get_balance()["equity"] == pytest.approx(10_000, rel=0.01)
