@@ -15,7 +15,8 @@ ARGS ?=
 ONLY ?=
 ROUNDS ?= 5
 MINUTES ?= 30
-JOBS ?= auto
+# Many tests wait for processes and sockets: one worker more than there are processors.
+JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 ifeq ($(strip $(PYTHON)),)
 VENV ?= .venv

@@ -78,6 +78,7 @@ def test_a_day_that_is_too_large_in_one_piece_is_imported_within_the_limit(
     assert peak < LIMIT_MB < whole_peak, (peak, whole_peak)
 
 
+@pytest.mark.nightly
 def test_a_day_that_grows_file_by_file_stays_within_the_limit(tmp_path: Path) -> None:
     halves = [
         quotes(tmp_path / "a.parquet", slice(0, 1_600_000), mixed=False),

@@ -91,7 +91,12 @@ class Trader:
         return [json.loads(line) for line in (self.lanner.home / "orders.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(params=INSTRUMENTS)
+LONG = pytest.mark.nightly
+
+
+@pytest.fixture(
+    params=["hyperliquid", pytest.param("binance-spot", marks=LONG), pytest.param("binance-usdm", marks=LONG)]
+)
 def trader(request: pytest.FixtureRequest, tmp_path: Path, floor: Floor) -> Iterator[Trader]:
     lanner = Lanner(tmp_path / "home", floor.environment)
     yield Trader(lanner, floor, request.param)
