@@ -16,7 +16,7 @@ JUDGED = {
     (-1006, "Execution status unknown."): (K.UNANSWERED, ""),
     (-1007, "Timeout waiting for response from backend server."): (K.UNANSWERED, ""),
     (-1008, "Server is currently overloaded with other requests."): (K.RETRY, ""),
-    (-1021, "Timestamp for this request is outside of the recvWindow."): (K.AUTH, ""),
+    (-1021, "Timestamp for this request is outside of the recvWindow."): (K.RETRY, Reason.CLOCK),
     (-1022, "Signature for this request is not valid."): (K.AUTH, ""),
     (-2014, "API-key format invalid."): (K.AUTH, ""),
     (-2015, "Invalid API-key, IP, or permissions for action."): (K.AUTH, ""),
