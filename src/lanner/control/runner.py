@@ -426,22 +426,36 @@ class LiveRunner:
         return self.await_(work, timeout_s=30.0)
 
     def kill(self, reason: str, *, cancel_orders: bool = True, close_positions: bool = True) -> KillOutcome:
-        """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue."""
-        if self.get_stats().responsive:
-            try:
+        """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue.
+
+        So is one with real orders that broke, or has not begun to trade yet: its journal says what it may have there.
+        """
+        if self._state is LiveStatus.STARTING:
+            self.stop(timeout_s=STOP_S)
+        if self.is_active and self.get_stats().responsive:
+            with suppress(NotAnsweringError):
                 return self.await_(
                     lambda session: kill_in_loop(
                         session, reason, cancel_orders=cancel_orders, close_positions=close_positions
                     ),
                     timeout_s=KILL_S,
                 )
-            except NotAnsweringError:
-                pass
-        assert self._session is not None
-        cut_off(self._session, reason)
-        if self._host is not None:
-            self._host.was_cut_off = True
-        return kill_from_outside(self._session, reason, self._keys)
+        why = f"session {self.id} does not answer and was cut off"
+        if not self.is_alive:
+            why = (
+                f"session {self.id} was {self._state.value}: {self.last_error or 'it had not begun to trade'}"
+            )
+        if self._session is not None:
+            cut_off(self._session, reason)
+            if self._host is not None and self.is_alive:
+                self._host.was_cut_off = True
+        return kill_from_outside(self.folder, self.config, reason, why, self._keys)
+
+    @property
+    def may_hold(self) -> bool:
+        """Tell whether there may be something at a venue that only a kill from outside can end."""
+        idle = self._state in (LiveStatus.ERROR, LiveStatus.STARTING)
+        return idle and self.config.mode == "live" and any((self.folder / "journal").glob("*.journal"))
 
     # -- parts ---------------------------------------------------------------------------------------------
 
