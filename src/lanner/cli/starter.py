@@ -166,6 +166,7 @@ journal: {{sync: intents}}        # what is on disk before an order leaves
 recovery:
   foreign_orders: ignore        # orders at the venue that are not ours: adopt, ignore or cancel
   reconcile_s: 60               # how often everything is compared with the venue
+reload: {{watch: false}}          # true: what changes here in params and risk is taken while it runs
 
 alerts:                         # try them: lanner alerts test {file}
   min_level: info               # debug, info, warning, critical or emergency

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanner.core.errors import ConfigError
+
 if TYPE_CHECKING:
     from lanner.live.build import Plan
     from lanner.live.config import SessionConfig
@@ -73,6 +75,11 @@ async def run_session(
     from lanner.live.session import Session
     from lanner.venues.keys import load_keys
 
+    if config.reload.watch and not config.reload.file:
+        raise ConfigError(
+            "reload.watch is on, and there is no file to watch",
+            expected="reload.file, or a session that is started with a settings file of its own",
+        )
     folder = session_folder(session_id)
     begun = begun_with(config, folder)
     where = Where(config.url, config.testnet, config.ca_file)
