@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 RESERVE = 0.1
 """Share of each limit that is kept for cancels and stops."""
+CLOCK_EVERY_S = 60.0
 READS_WAIT_S = 75.0
 """How long a question may take with all its waiting: the venues' windows last a minute."""
 
@@ -70,7 +71,7 @@ class Link:
             },
             rng=rng,
         )
-        self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
+        self.clock = ClockOffset(self._probe, every_s=CLOCK_EVERY_S, on_alarm=on_alarm)
         self._reads_wait_s = reads_wait_s
         self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
