@@ -96,8 +96,9 @@ class ReloadConfig(Model):
 class LedgerConfig(Model):
     """Where sessions, orders, fills and equity are kept, besides the journal (see ``live.ledger``).
 
-    ``url`` is ``postgresql://USER@HOST/NAME`` or ``sqlite:///PATH``; empty: a file in Lanner's home. Its password is
-    kept out of everything that is written or shown.
+    ``url`` is ``postgresql://USER@HOST/NAME`` or ``sqlite:///PATH``, or says where it is kept (``env:NAME``,
+    ``file:PATH``, ``keyring:NAME``); empty: a file in Lanner's home. Its password is kept out of everything that is
+    written or shown.
     """
 
     enabled: bool = True
