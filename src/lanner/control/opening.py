@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lanner.core.bus import MessageBus
     from lanner.live.build import Plan
     from lanner.live.config import SessionConfig
     from lanner.live.connect import Where
@@ -61,6 +62,7 @@ async def run_session(
     on_change: Callable[[], None] | None = None,
     note: Callable[[str], None] | None = None,
     console: bool = True,
+    bus: MessageBus | None = None,
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
@@ -81,7 +83,7 @@ async def run_session(
     log = open_log(folder, config)
     sink = None if log is None else log.strategy_line
     try:
-        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink)
+        session = Session(plan, session_id, folder, where, keys=find, bus=bus, on_change=on_change, log=sink)
     except BaseException:
         if log is not None:
             log.close()
