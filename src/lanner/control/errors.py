@@ -10,7 +10,7 @@ from typing import ClassVar
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
 
 
-class _CodedError(LannerError):
+class CodedError(LannerError):
     """Add the stable name and number to an error's plain data."""
 
     name: ClassVar[str] = "ControlError"
@@ -21,103 +21,103 @@ class _CodedError(LannerError):
         return {**super().as_dict(), "code": self.name, "number": self.code}
 
 
-class NotRunningError(_CodedError):
+class NotRunningError(CodedError):
     """Something was asked of a session that does not run."""
 
     name, code = "NotRunning", 5001
 
 
-class PausedError(_CodedError):
+class PausedError(CodedError):
     """An order was asked of a session that is paused."""
 
     name, code = "Paused", 5002
 
 
-class EngineMissingError(_CodedError):
+class EngineMissingError(CodedError):
     """A session has no engine yet, or could not make one."""
 
     name, code = "EngineMissing", 5003
 
 
-class AlreadyRunningError(_CodedError):
+class AlreadyRunningError(CodedError):
     """A session that runs was started again."""
 
     name, code = "AlreadyRunning", 5004
 
 
-class NotPausedError(_CodedError):
+class NotPausedError(CodedError):
     """A session was resumed that is not paused."""
 
     name, code = "NotPaused", 5005
 
 
-class NotAnsweringError(_CodedError):
+class NotAnsweringError(CodedError):
     """A session's loop does not answer: something in it blocks."""
 
     name, code = "NotAnswering", 5006
 
 
-class LiveAlreadyExistsError(_CodedError, ConfigError):
+class LiveAlreadyExistsError(CodedError, ConfigError):
     """There is a session of this id already."""
 
     name, code = "LiveAlreadyExists", 5101
 
 
-class LiveNotFoundError(_CodedError, NotFoundError):
+class LiveNotFoundError(CodedError, NotFoundError):
     """There is no session of this id."""
 
     name, code = "LiveNotFound", 5102
 
 
-class StrategyAlreadyExistsError(_CodedError, ConfigError):
+class StrategyAlreadyExistsError(CodedError, ConfigError):
     """There is a running strategy of this id already."""
 
     name, code = "StrategyAlreadyExists", 5103
 
 
-class StrategyNotFoundError(_CodedError, NotFoundError):
+class StrategyNotFoundError(CodedError, NotFoundError):
     """There is no running strategy of this id."""
 
     name, code = "StrategyNotFound", 5104
 
 
-class BacktestAlreadyExistsError(_CodedError, ConfigError):
+class BacktestAlreadyExistsError(CodedError, ConfigError):
     """There is a backtest of this id already."""
 
     name, code = "BacktestAlreadyExists", 5105
 
 
-class BacktestNotFoundError(_CodedError, NotFoundError):
+class BacktestNotFoundError(CodedError, NotFoundError):
     """There is no backtest of this id."""
 
     name, code = "BacktestNotFound", 5106
 
 
-class BacktestNotFinishedError(_CodedError):
+class BacktestNotFinishedError(CodedError):
     """The result was asked for of a backtest that has none."""
 
     name, code = "BacktestNotFinished", 5107
 
 
-class KillSwitchActiveError(_CodedError, RiskRefusedError):
+class KillSwitchActiveError(CodedError, RiskRefusedError):
     """Nothing is started while the kill switch is active."""
 
     name, code = "KillSwitchActive", 5201
 
 
-class MissingGridPricesError(_CodedError, ConfigError):
+class MissingGridPricesError(CodedError, ConfigError):
     """A grid was asked for without its upper and lower price."""
 
     name, code = "MissingGridPrices", 5301
 
 
-class InvalidPriceRangeError(_CodedError, ConfigError):
+class InvalidPriceRangeError(CodedError, ConfigError):
     """A grid's upper price is not above its lower one."""
 
     name, code = "InvalidPriceRange", 5302
 
 
-class InvalidGridCountError(_CodedError, ConfigError):
+class InvalidGridCountError(CodedError, ConfigError):
     """A grid has too few or too many levels."""
 
     name, code = "InvalidGridCount", 5303

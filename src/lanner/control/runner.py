@@ -11,6 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.control.confirmation import check_live
@@ -26,7 +27,15 @@ from lanner.control.opening import FindKeys, run_session, session_folder
 from lanner.control.orders import cancel_all, cancel_one, submit
 from lanner.control.requests import LiveRequest
 from lanner.control.states import ACTIVE, ALIVE, LIFE, LiveStatus
-from lanner.control.stats import LiveStats, Samples, balance_of, history_of, is_reconnecting, stats_of
+from lanner.control.stats import (
+    LiveStats,
+    Samples,
+    balance_of,
+    history_of,
+    is_reconnecting,
+    picture_of,
+    stats_of,
+)
 from lanner.control.stopping import KillOutcome, kill_from_outside, kill_in_loop
 from lanner.control.watching import Watching
 from lanner.core.errors import LannerError
@@ -224,7 +233,6 @@ class LiveRunner:
     async def _sample(self, session: Session) -> None:
         while True:
             self.samples.take(session)
-            self._stats = stats_of(session, self.samples)
             self._settle()
             await asyncio.sleep(SAMPLE_S)
 
@@ -303,14 +311,13 @@ class LiveRunner:
 
     def get_stats(self) -> LiveStats:
         """Return what the session has done; the last figures known where it does not answer or does not run."""
-        from dataclasses import replace
-
         try:
-            self._stats = self.ask(lambda session: stats_of(session, self.samples), timeout_s=2.0)
+            picture = self._look(picture_of, timeout_s=2.0)
         except NotAnsweringError:
             return replace(self._stats, responsive=False)
         except (NotRunningError, EngineMissingError):
             return self._stats
+        self._stats = stats_of(picture, self.samples, self.config.instruments[0])
         return self._stats
 
     def get_status_details(self) -> dict[str, Any]:
@@ -363,12 +370,12 @@ class LiveRunner:
 
         return self._look(look)
 
-    def _look(self, work: Callable[[Session], T]) -> T:
+    def _look(self, work: Callable[[Session], T], *, timeout_s: float = ANSWER_S) -> T:
         """Read something, also of a session that has ended."""
         session = self._session
         if session is not None and self.get_status() not in ALIVE:
             return work(session)
-        return self.ask(work)
+        return self.ask(work, timeout_s=timeout_s)
 
     # -- doing ---------------------------------------------------------------------------------------------
 

@@ -442,7 +442,7 @@ class Engine:
         if timer.owner in HOUSE_TIMERS:
             self.execution.on_timer(timer)
             return
-        desk = self.desks.get(timer.owner)
+        desk = None if self.paused else self.desks.get(timer.owner)
         if desk is not None:
             self._call(desk.strategy, desk.strategy.on_timer, timer)
 

@@ -148,7 +148,7 @@ def can_amend(order: Order) -> bool:
 def _requests(order: Order) -> Requests:
     if order.requests is None:
         order.requests = Requests()
-    order.requests.unsure = order.requests.unsure or order.status is _S.UNKNOWN
+    order.requests.unsure = order.requests.unsure or order.status in (_S.SUBMITTED, _S.UNKNOWN)
     return order.requests
 
 

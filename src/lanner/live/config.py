@@ -103,7 +103,7 @@ class LedgerConfig(Model):
     enabled: bool = True
     url: Annotated[str, Field(repr=False)] = ""
     equity_s: Annotated[float, Field(ge=1)] = 10.0
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 500
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 50
     queue: Annotated[int, Field(ge=1)] = 50_000
     flush_ms: Annotated[int, Field(ge=10)] = 250
     wait_s: Annotated[float, Field(gt=0)] = 5.0

@@ -137,12 +137,13 @@ class LedgerHandle:
             self._timer.cancel()
         if not self._config.enabled:
             return None
-        ended, equity = session.now(), None
+        ended = session.now()
+        equity: tuple[EquityPoint, ...] = ()
         if session.engine.started and not self._is_past():
             self._look()
             self._name_late()
             ended = session.engine.clock.now
-            equity = self._sample(ended)
+            equity = tuple(self._points(ended))
         fault = error or session.fault
         return SessionEnd(
             "ended" if fault is None else "failed",
@@ -259,18 +260,18 @@ class LedgerHandle:
         step = now // self._equity_ns
         if step > self._sampled and self._session.engine.cache.marks:
             self._sampled = step
-            self._sample(step * self._equity_ns)
+            for point in self._points(step * self._equity_ns):
+                self._writer.put(point)
         ahead_s = (self._equity_ns - now % self._equity_ns) / 1e9
         self._timer = self._loop.call_later(min(TICK_S, ahead_s), self._tick)
 
-    def _sample(self, ts: int) -> float:
+    def _points(self, ts: int) -> list[EquityPoint]:
+        """Return what the account is worth, and the strategies where there are several."""
         portfolio = self._session.engine.portfolio
-        total = portfolio.total_equity()
-        self._writer.put(EquityPoint("", ts, total))
+        points = [EquityPoint("", ts, portfolio.total_equity())]
         if len(portfolio.capital) > 1:
-            for name in portfolio.capital:
-                self._writer.put(EquityPoint(name, ts, portfolio.equity(name)))
-        return total
+            points += [EquityPoint(name, ts, portfolio.equity(name)) for name in portfolio.capital]
+        return points
 
     # -- events --------------------------------------------------------------------------------------------
 

@@ -95,6 +95,9 @@ def settle_order(
             reports.append(OrderExpired(*name, ts, now, reason))
         elif told.status is OrderStatus.REJECTED:
             reports.append(OrderRejected(*name, ts, now, reason))
+        elif told.cum_lots < order.lots:  # filled at a size that it was amended to, which was never answered
+            px_ticks, stop_ticks = told.px_ticks or order.px_ticks, told.stop_ticks or order.stop_ticks
+            reports.append(OrderAmended(*name, ts, now, told.cum_lots, px_ticks, stop_ticks))
     return reports
 
 

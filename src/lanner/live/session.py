@@ -123,6 +123,7 @@ class Session:
                 keys = self._keys(product) if self._keys is not None and self.is_live else None
                 link = await stack.enter_async_context(self._reach(product, self._where, keys=keys))
                 await load_instruments(link)
+                link.follow()
                 self.links[product] = link
                 self.health.offset_ms[product] = link.clock.offset_ns / 1e6
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ def status_of_session(session: Session) -> dict[str, Any]:
     quotes, marks = engine.cache.quotes, engine.cache.marks
     return {
         **state_of_session(session),
+        "pid": os.getpid(),
         "strategies": list(engine.desks),
         "uptime_s": (now - health.started_ns) / 1e9 if health.started_ns else 0.0,
         "feeds": {

@@ -313,7 +313,8 @@ class HttpClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    ssl=self._tls.context(),
+                    # a context reads all of the system's authorities: some 10 ms that plain HTTP need not wait
+                    ssl=self._tls.context() if self.base_url.startswith("https://") else True,
                     limit=self._connections,
                     keepalive_timeout=self.timeouts.keep_s,
                     ttl_dns_cache=300,

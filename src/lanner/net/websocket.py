@@ -133,6 +133,10 @@ class WebSocket:
             self._tls = self.settings.tls.context()
         self._url = url
 
+    def listen(self, on_frame: Callable[[bytes, int], None]) -> None:
+        """Hand frames to another listener from the next one on."""
+        self._on_frame = on_frame
+
     # -- sending ---------------------------------------------------------------------------------------
 
     def send(self, payload: str | bytes, *, urgent: bool = False, binary: bool = False) -> bool:

@@ -181,6 +181,9 @@ class OrderCall(Protocol):
     ``request_id`` is what the answer over a socket names. ``answer`` turns the venue's answer (body of HTTP, or whole
     frame) into reports: accepted, rejected, fills, and whatever the answer proves. An answer that proves nothing gives
     ``OrderUnanswered``. ``unanswered`` is what silence means. Neither raises for what a venue can send.
+
+    Once an answer was read, ``used`` holds what it told of our buckets, and ``silent_until_ms`` is the venue's time
+    until which it wants no more requests (0: it said nothing).
     """
 
     request_id: str
@@ -188,6 +191,8 @@ class OrderCall(Protocol):
     costs: Mapping[str, int]
     priority: Priority
     order_ids: tuple[str, ...]
+    used: Mapping[str, int]
+    silent_until_ms: int
 
     def frame(self, ts_ms: int, nonce: int) -> bytes:
         """Write the command for a socket."""

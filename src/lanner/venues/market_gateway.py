@@ -37,6 +37,14 @@ class _Line:
     up: set[str] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Asked:
+    """Subscriptions of one connection that the venue has not confirmed yet."""
+
+    left: int
+    timer: asyncio.TimerHandle
+
+
 class MarketGateway:
     """Serve subscriptions of one product; every message is delivered inside the frame's own callback.
 
@@ -68,10 +76,9 @@ class MarketGateway:
         self._lines: list[_Line] = []
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._stopped = False
-        self._unconfirmed = 0
-        self._greeted: set[WebSocket] = set()
+        self._owed: dict[WebSocket, _Asked] = {}
+        self._speaking: WebSocket | None = None
         self._patience = Backoff(base_s=ANSWER_S, cap_s=60.0)
-        self._watch: asyncio.TimerHandle | None = None
         self.malformed: list[Malformed] = []
         self.stream = MarketStream(
             link.codec,
@@ -103,7 +110,9 @@ class MarketGateway:
     async def stop(self) -> None:
         """Close all connections."""
         self._stopped = True
-        self._confirmed()
+        for asked in self._owed.values():
+            asked.timer.cancel()
+        self._owed.clear()
         for task in self._asking.values():
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
@@ -133,16 +142,16 @@ class MarketGateway:
             template=self._template,
             tls=self.link.tls,
         )
-        on_frame: Callable[[bytes, int], None] = self.stream.frame
-        if self._tap is not None:
-            on_frame = partial(self._tapped, self._tap, name)
         return WebSocket(
             settings,
-            on_frame=on_frame,
+            on_frame=self._reader(name),
             on_open=partial(self._opened, line, name),
             on_status=partial(self._status, line, name),
             rng=self._rng,
         )
+
+    def _reader(self, name: str) -> Callable[[bytes, int], None]:
+        return self.stream.frame if self._tap is None else partial(self._tapped, self._tap, name)
 
     def _tapped(self, tap: FrameTap, name: str, frame: bytes, ts_recv: int) -> None:
         tap(name, frame, ts_recv)
@@ -151,9 +160,7 @@ class MarketGateway:
     def _opened(self, line: _Line, name: str, socket: WebSocket) -> None:
         for frame in line.route.hello:
             socket.send(frame)
-        self._greeted.add(socket)
-        self._unconfirmed += len(line.route.hello)
-        self._expect_answers(len(line.route.hello) / (line.route.sends_per_s or 1e9))
+        self._expect_answers(socket, name, len(line.route.hello), line.route.sends_per_s or 1e9)
         if not line.up:
             self.stream.opened(line.route.subscriptions, wall_ns())
         line.up.add(name)
@@ -171,35 +178,55 @@ class MarketGateway:
         elif isinstance(message, Notice):
             if message.kind is NoticeKind.SHUTDOWN:
                 self.resubscribe(message.text or "the venue goes down")
-            elif message.kind in (NoticeKind.SUBSCRIBED, NoticeKind.REFUSED):
-                self._unconfirmed -= 1
-                if self._unconfirmed <= 0:
-                    self._confirmed()
-                    self._patience.reset()
+            elif message.kind in (NoticeKind.SUBSCRIBED, NoticeKind.REFUSED) and self._speaking is not None:
+                self._confirmed(self._speaking)
         self._on_other(message)
 
     # -- subscriptions -------------------------------------------------------------------------------------
 
-    def _expect_answers(self, sending_s: float) -> None:
-        """Give the venue time to answer subscriptions: a stream whose subscription got lost is silent for ever."""
-        if self._watch is not None:
-            self._watch.cancel()
-        wait_s = sending_s + (self._patience.next() or ANSWER_S)
-        self._watch = asyncio.get_running_loop().call_later(wait_s, self._unheard)
+    def _expect_answers(self, socket: WebSocket, name: str, count: int, sends_per_s: float) -> None:
+        """Give the venue time to answer subscriptions: a stream whose subscription got lost is silent for ever.
 
-    def _unheard(self) -> None:
-        """Open the connections again whose subscriptions were not answered, each time after a longer wait."""
-        greeted = list(self._greeted)
-        self._confirmed()
-        for socket in greeted:
-            socket.reconnect("a subscription was not answered")
+        Until then the connection's frames are read with its own name on, since answers do not tell theirs.
+        """
+        self._forget(socket)
+        if not count:
+            return
+        wait_s = count / sends_per_s + (self._patience.next() or ANSWER_S)
+        timer = asyncio.get_running_loop().call_later(wait_s, self._unheard, socket)
+        self._owed[socket] = _Asked(count, timer)
+        socket.listen(partial(self._heard, socket, self._reader(name)))
 
-    def _confirmed(self) -> None:
-        self._unconfirmed = 0
-        self._greeted.clear()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+    def _heard(
+        self, socket: WebSocket, read: Callable[[bytes, int], None], frame: bytes, ts_recv: int
+    ) -> None:
+        self._speaking = socket
+        try:
+            read(frame, ts_recv)
+        finally:
+            self._speaking = None
+        if socket not in self._owed:
+            socket.listen(read)
+
+    def _unheard(self, socket: WebSocket) -> None:
+        """Open a connection again whose subscriptions were not answered, each time after a longer wait."""
+        self._forget(socket)
+        socket.reconnect("a subscription was not answered")
+
+    def _confirmed(self, socket: WebSocket) -> None:
+        asked = self._owed.get(socket)
+        if asked is None:
+            return
+        asked.left -= 1
+        if asked.left <= 0:
+            self._forget(socket)
+            if not self._owed:
+                self._patience.reset()
+
+    def _forget(self, socket: WebSocket) -> None:
+        asked = self._owed.pop(socket, None)
+        if asked is not None:
+            asked.timer.cancel()
 
     # -- books ---------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ NOT_SENT = "not sent: there is no connection"
 class _Sent:
     call: OrderCall
     line: _UserLine
-    timer: asyncio.TimerHandle
+    due: float
 
 
 @dataclass(slots=True)
@@ -90,6 +90,7 @@ class TradeGateway:
         self._lines: list[_UserLine] = []
         self._orders: _UserLine | None = None
         self._pending: dict[str, _Sent] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self._late: dict[str, OrderCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -118,6 +119,9 @@ class TradeGateway:
         """Close all connections; what was not answered yet is reported as such."""
         self._stopped = True
         await asyncio.gather(*(line.stop() for line in self._lines))
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         self._unanswer(list(self._pending), "the gateway was stopped")
         for task in self._tasks:
             task.cancel()
@@ -166,13 +170,14 @@ class TradeGateway:
             self._refuse(call, NOT_SENT)
             return
         frame = call.frame(self.link.now_ms(), self.link.nonce())
-        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire, call.request_id)
-        self._pending[call.request_id] = _Sent(call, line, timer)
-        self.counts.sent += 1
         if not socket.send(frame, urgent=call.priority <= Priority.STOP):
-            self._pending.pop(call.request_id)
-            timer.cancel()
             self._refuse(call, "not sent: the send buffer is full")
+            return
+        self.counts.sent += 1
+        loop = asyncio.get_running_loop()
+        self._pending[call.request_id] = _Sent(call, line, loop.time() + self._timeout_s)
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._timeout_s, self._expire)
 
     async def _over_http(self, call: OrderCall) -> None:
         self.counts.sent += 1
@@ -208,9 +213,10 @@ class TradeGateway:
     def _answer(self, answer: Answer) -> None:
         sent = self._pending.pop(answer.request_id, None)
         if sent is not None:
-            sent.timer.cancel()
             self.counts.answered += 1
-            self._tell(sent.call.answer(0, answer.body, answer.ts_recv))
+            reports = sent.call.answer(0, answer.body, answer.ts_recv)
+            self._learn(sent.call)
+            self._tell(reports)
             return
         late = self._late.pop(answer.request_id, None)
         if late is not None:
@@ -219,15 +225,33 @@ class TradeGateway:
         else:
             self._on_other(answer)
 
-    def _expire(self, request_id: str) -> None:
-        self._unanswer([request_id], f"no answer within {self._timeout_s:g} s")
+    def _learn(self, call: OrderCall) -> None:
+        """Take over what an answer told of the limits."""
+        limiter = self.link.limiter
+        for bucket, used in call.used.items():
+            limiter.feed(bucket, used)
+        if call.silent_until_ms:
+            until_ns = call.silent_until_ms * 1_000_000 - self.link.clock.offset_ns
+            limiter.block(until_ns, f"{self._codec.spec.product} said so on the order socket")
+
+    def _expire(self) -> None:
+        """Give up the requests whose time is over, and come back for the next: the oldest stands first."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        over = []
+        self._sweep = None
+        for request_id, sent in self._pending.items():
+            if sent.due > now:
+                self._sweep = loop.call_at(sent.due, self._expire)
+                break
+            over.append(request_id)
+        self._unanswer(over, f"no answer within {self._timeout_s:g} s")
 
     def _unanswer(self, request_ids: Iterable[str], reason: str) -> None:
         for request_id in request_ids:
             sent = self._pending.pop(request_id, None)
             if sent is None:
                 continue
-            sent.timer.cancel()
             self.counts.unanswered += 1
             self._late[request_id] = sent.call
             while len(self._late) > KEPT_LATE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lanner.control.errors import (
     PausedError,
 )
 from lanner.control.manager import EngineManager
+from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
 from lanner.live.hosting import ask_to_cut_off
@@ -144,10 +146,7 @@ def test_the_kill_switch_counts_what_it_really_did(manager: EngineManager, ask: 
         manager.start_live(real, live=True, confirm="yes")
     live = manager.start_live(real, live=True, confirm="trade binance-spot")
     for runner in (paper, live):
-        until(lambda runner=runner: len(runner.get_order_history()) == 2)  # type: ignore[misc]
-        until(
-            lambda runner=runner: {"filled", "accepted"} == {o["status"] for o in runner.get_order_history()}
-        )  # type: ignore[misc]
+        until(partial(_holds_and_rests, runner))
     result = manager.activate_kill_switch("a test")
     assert (result.live_stopped, result.orders_cancelled, result.positions_closed) == (2, 2, 2), result
     assert result.flat, result
@@ -158,6 +157,10 @@ def test_the_kill_switch_counts_what_it_really_did(manager: EngineManager, ask: 
     with pytest.raises(RiskRefusedError, match="kill switch"):
         manager.start_live(ask("paper"))  # the session's own latch is taken off by `lanner resume` only
     manager.start_live(ask("more"))
+
+
+def _holds_and_rests(runner: LiveRunner) -> bool:
+    return sorted(one["status"] for one in runner.get_order_history()) == ["accepted", "filled"]
 
 
 def test_the_kill_switch_cuts_off_what_does_not_answer(

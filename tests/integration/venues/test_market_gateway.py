@@ -47,7 +47,7 @@ class Listener:
         self.reasons.append(status.reason)
 
     @asynccontextmanager
-    async def to(self, venue: VenueServer) -> AsyncIterator[Listener]:
+    async def to(self, venue: VenueServer, connections: int = 1) -> AsyncIterator[Listener]:
         where = Where({"": f"http://127.0.0.1:{venue.hosts[0].port}"})
         async with connect("binance-spot", where) as link:
             await load_instruments(link)
@@ -56,6 +56,7 @@ class Listener:
                 on_data=self.data.append,
                 on_event=self.events.append,
                 on_status=self.status,
+                connections=connections,
                 socket=SocketSettings(
                     name="template", url="ws://template", backoff_base_s=0.05, backoff_cap_s=0.2
                 ),
@@ -79,6 +80,16 @@ async def test_a_subscription_that_got_lost_is_made_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(market_gateway, "ANSWER_S", 0.5)
     async with serving("lose-request:path=ws,count=1") as venue, Listener().to(venue) as heard:
         await heard.until(lambda: heard.has(Quote) and heard.has(BookUpdate))
+        assert heard.reasons.count("a subscription was not answered") == 1
+
+
+async def test_answers_on_one_connection_say_nothing_about_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market_gateway, "ANSWER_S", 0.5)
+    async with serving("lose-request:path=ws,count=1") as venue, Listener().to(venue, connections=2) as heard:
+        await heard.until(lambda: heard.has(Quote) and heard.has(BookUpdate))
+        await heard.until(lambda: "a subscription was not answered" in heard.reasons)
+        assert heard.gateway is not None
+        assert sorted(status.reconnects for status in heard.gateway.status()) == [0, 1]
         assert heard.reasons.count("a subscription was not answered") == 1
 
 

@@ -47,6 +47,9 @@ def watchdog(
         report = run(watch(folder, keys, tripped))
         if report is not None:
             alerts.ended(report)
+    except Exception as error:
+        alerts.failed(error)
+        raise
     finally:
         alerts.close()
     if report is None:

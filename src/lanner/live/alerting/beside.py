@@ -99,6 +99,12 @@ class WatchdogAlerts:
         assert fact is not None
         self._tell(fact)
 
+    def failed(self, error: Exception) -> None:
+        """Tell that the watchdog could not do its work."""
+        text = error.message() if isinstance(error, LannerError) else f"{type(error).__name__}: {error}"
+        title = f"The watchdog of session {self._session} failed"
+        self._tell(Fact("failed", AlertLevel.EMERGENCY, AlertCategory.RISK_KILL_SWITCH, title, short(text)))
+
     def _tell(self, fact: Fact) -> None:
         key = f"{self._session}:watchdog:{fact.key}"
         self._manager.alert(fact.level, fact.category, fact.title, short(fact.message), id=key)

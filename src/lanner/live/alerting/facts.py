@@ -234,6 +234,13 @@ def reconciled(found: list[str]) -> Told:
     )
 
 
+def checkpoint_failed(reason: Any) -> Told:
+    """A start would take longer: the state could not be kept."""
+    return Fact(
+        "checkpoint_failed", _L.WARNING, _C.SYSTEM_ERROR, "A checkpoint could not be kept", str(reason)
+    )
+
+
 # -- faults --------------------------------------------------------------------------------------------------
 
 
@@ -313,6 +320,7 @@ RULES: dict[str, Rule] = {
     "data_engine.gap": gap,
     "data_engine.error": data_error,
     "execution_engine.recovery_complete": reconciled,
+    "system.checkpoint_failed": checkpoint_failed,
     "config.reloaded": reloaded,
     "config.reload_failed": reload_failed,
     REFUSED: refused,

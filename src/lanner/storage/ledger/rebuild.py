@@ -9,7 +9,7 @@ from typing import Any
 
 from lanner.core.errors import LannerError, NotFoundError
 from lanner.storage.ledger.fold import Fold, Owner, fold_journal, read_head
-from lanner.storage.ledger.records import Entry, EquityPoint, Row, rows_of, session_row
+from lanner.storage.ledger.records import Entry, Row, rows_of, session_row
 from lanner.storage.ledger.store import FAULTS, Ledger
 from lanner.storage.ledger.writer import read_events
 
@@ -49,7 +49,8 @@ def rebuild(ledger: Ledger, folder: Path, *, running: bool = False, equity_s: fl
         for fold, entries in fold_journal(folder / "journal", int(every * 1e9), known=known):
             yield rows_of(head.session, entries, fold.instruments)
         assert fold is not None
-        ending: list[Entry] = [EquityPoint("", fold.last_ts, fold.equity), *read_events(folder)]
+        fold.sample(fold.last_ts)
+        ending: list[Entry] = [*fold.take_out(), *read_events(folder)]
         yield rows_of(head.session, ending, fold.instruments)
         row = session_row(head)
         row.update(_standing(fold, folder, running))

@@ -16,12 +16,13 @@ from pathlib import Path
 import msgspec
 
 from lanner.net.wallclock import wall_ns
-from lanner.storage.ledger.fold import fold_journal, read_head
+from lanner.storage.ledger.fold import Owner, fold_journal, read_head
 from lanner.storage.ledger.records import (
     Entry,
     EquityPoint,
     Event,
     Instruments,
+    OrderSnap,
     Row,
     capital_of,
     instruments_of,
@@ -35,7 +36,7 @@ FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 MAX_EVENTS = 10_000
 _BREATH_S = 0.001
-"""So long the thread rests after each batch while the session runs: Python lets one thread work at a time."""
+"""So long the thread rests after each batch while the session runs."""
 
 
 @dataclass(slots=True)
@@ -54,20 +55,26 @@ class LedgerState:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How a session ended: ``ended`` or ``failed``, why, when, at which record of its journal, worth what."""
+    """How a session ended: ``ended`` or ``failed``, why, when, at which record of its journal, worth what.
+
+    The first of ``equity`` is the account's.
+    """
 
     state: str
     reason: str
     ts: int
     seq: int
-    equity: float | None
+    equity: tuple[EquityPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a writer works: most rows of a batch, most entries that wait, seconds between two looks at the queue."""
+    """How a writer works: most rows of a batch, most entries that wait, seconds between two looks at the queue.
 
-    batch: int = 500
+    Batches are small because Python lets one thread work at a time: fifty rows take about a millisecond of it.
+    """
+
+    batch: int = 50
     queue: int = 50_000
     flush_s: float = 0.25
     equity_ns: int = 10_000_000_000
@@ -226,18 +233,22 @@ class LedgerWriter:
     def _catch_up(self) -> None:
         """Make every row from the journal as it stands; what is dropped meanwhile needs another one.
 
-        New entries are written between the pieces: the journal has them already, so its last word on an order is never
-        older than theirs.
+        What waits in the queue is given up for it: the journal knows newer states, and the entries that would have
+        followed may have been dropped. What comes from now on is written between the pieces, and never older than what
+        the journal says at its end.
         """
         self._missing = False
+        known = self._give_up_waiting()
         before, cover = self.state.written, self._cover
         try:
             for fold, entries in fold_journal(
-                self._folder / "journal", self._pace.equity_ns, pace=self._breathe
+                self._folder / "journal", self._pace.equity_ns, known=known, pace=self._breathe
             ):
                 if self._giving_up:
                     raise TimeoutError("there was no time left to catch up")
-                self._write(entries)
+                for start in range(0, len(entries), self._pace.batch):
+                    self._write(entries[start : start + self._pace.batch])
+                    self._breathe()
                 self._write_all()
                 assert self._row is not None
                 self._row["journal_seq"] = max(self._row["journal_seq"], fold.seq)
@@ -247,13 +258,22 @@ class LedgerWriter:
         self._covered = max(self._covered, cover)
         self.state.caught_up += self.state.written - before
 
+    def _give_up_waiting(self) -> dict[str, Owner]:
+        """Empty the queue; return whose the orders in it are, because the journal's note of it may just be coming."""
+        known: dict[str, Owner] = {}
+        for _ in range(len(self._queue)):
+            entry = self._queue.popleft()
+            if isinstance(entry, OrderSnap):
+                known[entry.order_id] = (entry.strategy, entry.intent, entry.tag, entry.parent_id)
+        return known
+
     def _write_end(self, end: SessionEnd) -> None:
         """Write how the session ended, and whether nothing is missing."""
         assert self._row is not None
         if self._missing:
             self._catch_up()
         self._row.update(state=end.state, reason=end.reason, ended_ns=end.ts, updated_ns=end.ts)
-        self._row["equity"] = end.equity if end.equity is not None else self._row["equity"]
+        self._write(list(end.equity))
         self._row["complete"] = not self._giving_up
         if self._row["complete"]:
             self._row["journal_seq"] = end.seq

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -19,7 +19,7 @@ from lanner.net.ratelimit import Priority
 from lanner.venues.binance.auth import Signer
 from lanner.venues.binance.codes import ErrorBody, error_of, fault_of
 from lanner.venues.binance.orders import Wire
-from lanner.venues.binance.wire_orders import Reply
+from lanner.venues.binance.wire_orders import Reply, Used, Wait
 from lanner.venues.codec import HttpRequest
 from lanner.venues.errors import ErrorKind, Reason, VenueError
 
@@ -30,6 +30,17 @@ ReadError = Callable[[ErrorBody, int], Sequence[OrderReport] | None]
 """Reads a refusal that tells more than its code; None leaves it to the usual reading."""
 
 _reply = msgspec.json.Decoder(Reply, strict=False).decode
+_used = msgspec.json.Decoder(list[Used], strict=False).decode
+_wait = msgspec.json.Decoder(Wait, strict=False).decode
+_UNTOLD: Mapping[str, int] = {}
+
+BUCKETS = {
+    ("REQUEST_WEIGHT", "MINUTE", 1): "weight",
+    ("ORDERS", "SECOND", 10): "orders_10s",
+    ("ORDERS", "MINUTE", 1): "orders_1m",
+    ("ORDERS", "DAY", 1): "orders_1d",
+}
+"""Our name for each limit of which the order socket's answers tell."""
 
 
 @dataclass(slots=True)
@@ -46,6 +57,8 @@ class BinanceOrderCall:
     read: Read
     read_error: ReadError | None = None
     order_ids: tuple[str, ...] = ()
+    used: Mapping[str, int] = field(default_factory=dict)
+    silent_until_ms: int = 0
 
     def __post_init__(self) -> None:
         self.order_ids = tuple(command.order_id for command in self.commands)
@@ -68,7 +81,7 @@ class BinanceOrderCall:
     def answer(self, status: int, body: bytes, ts_recv: int) -> Sequence[OrderReport]:
         """Read the answer; one that proves nothing is ``OrderUnanswered``."""
         try:
-            result, refusal_told, code = _parts(status, body)
+            result, refusal_told, code = self._parts(status, body)
             if refusal_told is None:
                 return self.read(result, ts_recv)
             told = None if self.read_error is None else self.read_error(refusal_told, ts_recv)
@@ -77,6 +90,26 @@ class BinanceOrderCall:
             return self._judged(fault_of(code, refusal_told.code, refusal_told.msg), ts_recv)
         except (VenueError, msgspec.MsgspecError, ValueError, ArithmeticError) as error:
             return self.unanswered(f"the answer cannot be understood: {error}"[:300], ts_recv)
+
+    def _parts(self, status: int, body: bytes) -> tuple[bytes, ErrorBody | None, int]:
+        """Take an answer apart: result, error (or None), status; note what it tells of limits."""
+        if status:
+            told = error_of(body) if status >= 400 or body[:1] == b"{" else None
+            if status >= 400 and told is None:
+                return b"", ErrorBody(0, body[:200].decode(errors="replace")), status
+            return body, told, status
+        reply = _reply(body)
+        self.used = _use_of(reply.rateLimits)
+        raw = bytes(reply.error)
+        if raw and raw != b"null":
+            error = error_of(raw) or ErrorBody(0, raw[:200].decode(errors="replace"))
+            if reply.status not in (418, 429):
+                return b"", error, 0 if reply.status < 500 else reply.status
+            self.silent_until_ms = _silence_of(error.data)
+            return b"", error, reply.status
+        if reply.status >= 400 or not bytes(reply.result):
+            return b"", ErrorBody(0, "an answer without a result"), max(reply.status, 500)
+        return bytes(reply.result), None, reply.status
 
     def _judged(self, fault: VenueError, ts_recv: int) -> Sequence[OrderReport]:
         """Report a refusal. That an id is taken proves that the order is there, so it is no refusal."""
@@ -98,21 +131,24 @@ class BinanceOrderCall:
         ]
 
 
-def _parts(status: int, body: bytes) -> tuple[bytes, ErrorBody | None, int]:
-    """Take an answer apart: result, error (or None), status."""
-    if status == 0:
-        reply = _reply(body)
-        raw = bytes(reply.error)
-        if raw and raw != b"null":
-            error = error_of(raw) or ErrorBody(0, raw[:200].decode(errors="replace"))
-            return b"", error, 0 if reply.status < 500 and reply.status not in (418, 429) else reply.status
-        if reply.status >= 400 or not bytes(reply.result):
-            return b"", ErrorBody(0, "an answer without a result"), max(reply.status, 500)
-        return bytes(reply.result), None, reply.status
-    told = error_of(body) if status >= 400 or body[:1] == b"{" else None
-    if status >= 400 and told is None:
-        return b"", ErrorBody(0, body[:200].decode(errors="replace")), status
-    return body, told, status
+def _use_of(limits: msgspec.Raw) -> Mapping[str, int]:
+    """Return by our buckets how much the venue says is used; what is said oddly spoils no answer."""
+    try:
+        return {
+            name: one.count
+            for one in _used(limits)
+            if (name := BUCKETS.get((one.rateLimitType, one.interval, one.intervalNum)))
+        }
+    except msgspec.MsgspecError:
+        return _UNTOLD
+
+
+def _silence_of(data: msgspec.Raw) -> int:
+    """Return until when (ms) the venue wants no requests, 0 where it does not say."""
+    try:
+        return _wait(data).retryAfter
+    except msgspec.MsgspecError:
+        return 0
 
 
 def refusal(command: Order, error: VenueError, ts_recv: int) -> OrderReport:

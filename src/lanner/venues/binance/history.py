@@ -161,27 +161,30 @@ def trades(
 ) -> Call[Page[Trade]]:
     """Ask for aggregated trades; without a time for the latest.
 
-    The venue takes windows of less than an hour. Where a page is full, its last millisecond is asked for again, since
-    more trades of it may follow.
+    Only the start is told: with an end as well the venue takes less than an hour, and gives the last trades of it
+    where there are too many. A full page's last millisecond is asked for again, since more trades of it may follow;
+    an empty page may mean that the venue looked an hour far.
     """
     params = {"symbol": _symbol(instrument), "limit": str(TRADE_ROWS)}
-    window = None
     if since_ns is not None:
-        window = since_ns + HOUR_NS if until_ns is None else min(until_ns, since_ns + HOUR_NS)
-        params |= {"startTime": str(ms_up(since_ns)), "endTime": str(ms_up(window) - 1)}
+        params["startTime"] = str(ms_up(since_ns))
 
     def parse(body: bytes, ts_recv: int) -> Page[Trade]:
         rows = _trades(body)
-        if window is None:
+        if since_ns is None:
             return Page(_all_trades(instrument, rows, ts_recv), None)
-        if len(rows) >= TRADE_ROWS:
+        end = ts_recv if until_ns is None else min(until_ns, ts_recv)
+        if not rows:
+            following = since_ns + HOUR_NS
+        elif len(rows) < TRADE_ROWS:
+            following = to_ns(rows[-1].T + 1)
+        else:
             last = rows[-1].T
             kept = [row for row in rows if last > row.T]
-            if kept:
-                return Page(_all_trades(instrument, kept, ts_recv), to_ns(last))
-            return Page(_all_trades(instrument, rows, ts_recv), to_ns(last + 1))
-        end = ts_recv if until_ns is None else until_ns
-        return Page(_all_trades(instrument, rows, ts_recv), window if window < end else None)
+            rows, following = (kept, to_ns(last)) if kept else (rows, to_ns(last + 1))
+        if until_ns is not None:
+            rows = [row for row in rows if to_ns(row.T) < until_ns]
+        return Page(_all_trades(instrument, rows, ts_recv), following if following < end else None)
 
     return get("trades", f"{prefix}/aggTrades", params, parse, weight)
 

@@ -110,12 +110,28 @@ class ListBody(Struct):
     orderListId: Id = -1
 
 
+class Used(Struct):
+    """How much of a limit is used up, as the venue counts."""
+
+    rateLimitType: str
+    interval: str
+    intervalNum: int
+    count: int = 0
+
+
 class Reply(Struct):
     """A frame of the order socket."""
 
     status: int = 0
     result: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
+    rateLimits: msgspec.Raw = msgspec.Raw()
+
+
+class Wait(Struct):
+    """What a refusal for too many requests tells besides: when to come back."""
+
+    retryAfter: int = 0
 
 
 class TradeRow(Struct):

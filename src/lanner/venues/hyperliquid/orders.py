@@ -27,6 +27,7 @@ from lanner.venues.hyperliquid.symbols import Symbols
 from lanner.venues.hyperliquid.user import UserDecoder
 
 JSON = {"Content-Type": "application/json"}
+_UNTOLD: Mapping[str, int] = {}
 
 Part = SubmitOrder | CancelOrder | AmendOrder
 
@@ -52,6 +53,8 @@ class ActionCall:
         self.order_ids = tuple(part.order_id for part in parts)
         self.costs: Mapping[str, int] = {"weight": 1 + len(parts) // spec.BATCH_STEP, "messages": 1}
         self.priority = _priority(parts)
+        self.used: Mapping[str, int] = _UNTOLD
+        self.silent_until_ms = 0
         self._desk = desk
         self._action = action
 

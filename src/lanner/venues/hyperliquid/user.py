@@ -159,6 +159,8 @@ class UserDecoder:
         if order.oid != own.oid:
             if order.oid in own.old_oids or own.ended:
                 return ()  # the end of an order that was replaced by a changed one
+            if account.status_of(row.status)[0] is OrderStatus.REJECTED:
+                return ()  # a change was refused, which its answer tells; the order itself goes on
             out += self._replaced(own, row, ts_recv)
         out += self.released(own, ts_recv)
         return (*out, *self._step(own, row, ts_recv))

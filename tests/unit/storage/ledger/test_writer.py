@@ -75,9 +75,7 @@ class Trading:
     def end(self, timeout_s: float = 30.0) -> LedgerState:
         """Hand the rest over and end the session."""
         self.go_on()
-        return self.writer.finish(
-            SessionEnd("ended", "", self.book.ts, self.book.journal.seq, None), timeout_s
-        )
+        return self.writer.finish(SessionEnd("ended", "", self.book.ts, self.book.journal.seq), timeout_s)
 
 
 def rows(url: str) -> dict[str, Any]:
@@ -258,7 +256,7 @@ def test_a_session_that_goes_on_is_covered_from_its_journal_unless_the_ledger_ha
     writer = LedgerWriter(Ledger(url), trading.folder, pace, lambda _topic, _state: None)
     writer.start()
     writer.cover(trading.book.journal.seq)
-    state = writer.finish(SessionEnd("ended", "", trading.book.ts, trading.book.journal.seq, None), 30)
+    state = writer.finish(SessionEnd("ended", "", trading.book.ts, trading.book.journal.seq), 30)
     assert (state.caught_up, state.complete) == (0, True)
 
 

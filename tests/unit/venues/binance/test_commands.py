@@ -10,6 +10,7 @@ import pytest
 from lanner.model.accounts import MarginMode
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
+from lanner.model.reports import OrderRejected
 from lanner.net.ratelimit import Priority
 from lanner.venues.binance.calls import BinanceOrderCall
 from lanner.venues.binance.names import client_id
@@ -395,3 +396,42 @@ def test_account_commands_are_written_as_documented() -> None:
     with pytest.raises(VenueError):
         spot().dead_man(30, [SPOT_ID])
     assert spot().cancel_all([SPOT_ID])[0].priority is Priority.CANCEL
+
+
+LIMITS = (
+    '"rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":%d},'
+    '{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":321},'
+    '{"rateLimitType":"CONNECTIONS","interval":"MINUTE","intervalNum":5,"limit":300,"count":1}]'
+)
+
+
+def test_answers_over_the_socket_tell_how_much_of_the_limits_is_used() -> None:
+    call = one(spot(), order())
+    answer = (
+        '{"id":"o1","status":400,"error":{"code":-2010,"msg":"Duplicate order sent."},' + LIMITS % 12 + "}"
+    )
+    call.answer(0, answer.encode(), 5)
+    assert call.used == {"orders_10s": 12, "weight": 321}
+    assert call.silent_until_ms == 0
+
+
+def test_a_ban_over_the_socket_tells_until_when() -> None:
+    call = one(spot(), order())
+    answer = (
+        '{"id":"o1","status":418,"error":{"code":-1003,"msg":"Way too many requests; IP banned.",'
+        '"data":{"serverTime":1659146400000,"retryAfter":1659146401000}},' + LIMITS % 1 + "}"
+    )
+    (refused,) = call.answer(0, answer.encode(), 5)
+    assert isinstance(refused, OrderRejected)
+    assert refused.code == "RATE_LIMITED"
+    assert call.silent_until_ms == 1_659_146_401_000
+
+
+def test_limits_that_cannot_be_understood_spoil_no_answer() -> None:
+    call = one(spot(), order())
+    answer = (
+        '{"id":"o1","status":429,"error":{"code":-1003,"msg":"x","data":[7]},"rateLimits":[{"count":"many"}]}'
+    )
+    (refused,) = call.answer(0, answer.encode(), 5)
+    assert isinstance(refused, OrderRejected)
+    assert (call.used, call.silent_until_ms) == ({}, 0)

@@ -15,7 +15,7 @@ from lanner.model.features import FEATURES
 from lanner.model.market import BookUpdate, Quote
 from lanner.venues.binance.spec import BINANCE_SPOT, BINANCE_USDM, STREAMS_PER_CONNECTION
 from lanner.venues.binance.spot import BinanceSpotCodec
-from lanner.venues.codec import Feed, ProductSpec, Subscription
+from lanner.venues.codec import Feed, Page, ProductSpec, Subscription
 from lanner.venues.errors import ErrorKind, VenueError
 from tests.unit.venues.binance.material import BTC, PERP, fine_instruments, spot, usdm
 
@@ -209,17 +209,27 @@ def agg(number: int, ms: int) -> dict[str, object]:
     return {"a": number, "p": "1", "q": "2", "T": ms, "m": False}
 
 
-def test_trades_are_paged_by_the_hour_and_within_it_by_the_millisecond() -> None:
+def test_trades_are_paged_by_their_start_alone_and_within_a_full_page_by_the_millisecond() -> None:
     call = usdm().trades(PERP.id, 0, 3 * HOUR)
-    assert call.build(0, 0).query == "symbol=BTCUSDT&limit=1000&startTime=0&endTime=3599999"
+    assert call.build(0, 0).query == "symbol=BTCUSDT&limit=1000&startTime=0"
     page = call.parse(json.dumps([agg(1, 5)]).encode(), 10**18)
-    assert ([one.trade_id for one in page.rows], page.next_ns) == (["1"], HOUR)
+    assert ([one.trade_id for one in page.rows], page.next_ns) == (["1"], 6 * MS)
     full = [agg(n, n // 2) for n in range(1_000)]
     page = call.parse(json.dumps(full).encode(), 10**18)
     assert (len(page.rows), page.next_ns) == (998, 499 * MS)
     page = call.parse(json.dumps([agg(n, 7) for n in range(1_000)]).encode(), 10**18)
     assert (len(page.rows), page.next_ns) == (1_000, 8 * MS)
     assert usdm().trades(PERP.id, None, None).parse(json.dumps(full).encode(), 1).next_ns is None
+
+
+def test_trades_behind_the_end_are_left_out_and_an_empty_page_goes_on_an_hour_later() -> None:
+    call = usdm().trades(PERP.id, 0, 3 * HOUR)
+    late = 3 * HOUR // MS
+    page = call.parse(json.dumps([agg(1, late - 1), agg(2, late), agg(3, late + 9)]).encode(), 10**18)
+    assert ([one.trade_id for one in page.rows], page.next_ns) == (["1"], None)
+    assert call.parse(b"[]", 10**18) == Page((), HOUR)
+    assert call.parse(b"[]", HOUR - 1) == Page((), None)
+    assert usdm().trades(PERP.id, 2 * HOUR, 3 * HOUR).parse(b"[]", 10**18) == Page((), None)
 
 
 def test_funding_is_paged_behind_its_last_row() -> None:

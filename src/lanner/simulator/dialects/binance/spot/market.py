@@ -346,7 +346,7 @@ def read_candles(
 def choose_aggregates(
     held: Aggregates, wanted: int | None, since: int | None, until: int | None, limit: int
 ) -> list[AggTrade]:
-    """Choose aggregate trades: from an id on, from a time on, else the latest."""
+    """Choose aggregate trades: from an id on, from a time on, else the latest; of a whole window its last ones, too."""
     rows = held.rows
     if wanted is not None:
         return rows_from(rows, rows[0].agg_id if rows else 0, wanted, limit)
@@ -354,7 +354,7 @@ def choose_aggregates(
         return rows_from(rows, 0, None, limit)
     last = until if until is not None else 1 << 62
     found = [one for one in rows if (since or 0) <= one.ts_ns <= last]
-    return found[:limit] if since is not None else found[-limit:]
+    return found[:limit] if until is None else found[-limit:]
 
 
 def ticker_type(params: Params) -> bool:
