@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lanner.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lanner.core.bus import MessageBus
     from lanner.live.build import Plan
     from lanner.live.config import SessionConfig
     from lanner.live.connect import Where
@@ -63,6 +64,7 @@ async def run_session(
     on_change: Callable[[], None] | None = None,
     note: Callable[[str], None] | None = None,
     console: bool = True,
+    bus: MessageBus | None = None,
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
@@ -88,7 +90,7 @@ async def run_session(
     log = open_log(folder, config)
     sink = None if log is None else log.strategy_line
     try:
-        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink)
+        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink, bus=bus)
     except BaseException:
         if log is not None:
             log.close()
