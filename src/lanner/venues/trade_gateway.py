@@ -17,13 +17,14 @@ from typing import Any
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
 from lanner.model.reports import Report
+from lanner.net.backoff import Backoff
 from lanner.net.errors import RateLimited
 from lanner.net.ratelimit import Priority
 from lanner.net.socket_settings import SocketSettings
 from lanner.net.status import LinkState, LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.net.websocket import WebSocket
-from lanner.venues.codec import Answer, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
+from lanner.venues.codec import Answer, Call, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.link import Link, socket_settings
 
@@ -366,10 +367,20 @@ class _UserLine:
             if self.socket is not None:
                 self.socket.reconnect("the subscription expired")
             return
-        self._token = await self._gateway.link.ask(self._route.prepare)
+        self._token = await self._new_key(self._route.prepare)
         if self.socket is not None:
             self.socket.move(self._route.url(self._token))
             self.socket.reconnect("the listen key was renewed")
+
+    async def _new_key(self, prepare: Call[str]) -> str:
+        """Ask until there is one: without it nobody tells of the account."""
+        backoff = Backoff(base_s=0.5, cap_s=30.0, jitter=0.2, rng=self._gateway.rng)
+        while True:
+            try:
+                return await self._gateway.link.ask(prepare)
+            except VenueError as error:
+                self._gateway.note(f"no new listen key: {error}")
+                await asyncio.sleep(backoff.next() or 30.0)
 
     async def _keep(self) -> None:
         assert self._route.keep_alive is not None
