@@ -89,7 +89,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line of a reader."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--task", choices=("ingest", "latency", "frames"), required=True)
-    parser.add_argument("--kind", choices=("ticker", "depth", "diff"), required=True)
+    parser.add_argument("--kind", choices=("ticker", "depth", "depth-read", "diff"), required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--count", type=int, required=True)
     return parser.parse_args()

@@ -15,10 +15,14 @@ _HOMES = {
     "BacktestRequest": "lanner.control.requests",
     "Bar": "lanner.model.market",
     "BookUpdate": "lanner.model.market",
+    "Cache": "lanner.engine.cache",
     "Catalog": "lanner.storage.catalog",
+    "Clock": "lanner.control.clock",
     "ConfigError": "lanner.core.errors",
+    "DataEngine": "lanner.control.data_engine",
     "DataError": "lanner.core.errors",
     "EngineManager": "lanner.control.manager",
+    "ExecutionEngine": "lanner.control.execution_engine",
     "Fill": "lanner.model.reports",
     "FundingRate": "lanner.model.market",
     "HotReloadManager": "lanner.live.reload",
@@ -31,13 +35,19 @@ _HOMES = {
     "LiveRunner": "lanner.control.runner",
     "LiveStats": "lanner.control.stats",
     "LiveStatus": "lanner.control.states",
+    "LiveTradingConfig": "lanner.live.config",
+    "LiveTradingEngine": "lanner.control.trading_engine",
+    "MessageBus": "lanner.core.bus",
     "NotFoundError": "lanner.core.errors",
     "OrderStatus": "lanner.model.enums",
     "OrderType": "lanner.model.enums",
     "OrderView": "lanner.model.orders",
+    "PaperTradingConfig": "lanner.control.paper_engine",
+    "PaperTradingEngine": "lanner.control.paper_engine",
     "Param": "lanner.strategy.parameters",
     "Quote": "lanner.model.market",
     "RiskRefusedError": "lanner.core.errors",
+    "SessionConfig": "lanner.live.config",
     "Side": "lanner.model.enums",
     "StopEvent": "lanner.execution.stops",
     "StopLossManager": "lanner.strategy.protection",
@@ -49,6 +59,7 @@ _HOMES = {
     "TimeInForce": "lanner.model.enums",
     "Trade": "lanner.model.market",
     "TriggerStrategy": "lanner.strategy.triggers",
+    "WebSocketEndpoint": "lanner.live.config",
     "compiled": "lanner.strategy.compiled",
     "from_orders": "lanner.research.vector",
     "from_signals": "lanner.research.vector",
@@ -66,10 +77,14 @@ __all__ = [
     "BacktestRequest",
     "Bar",
     "BookUpdate",
+    "Cache",
     "Catalog",
+    "Clock",
     "ConfigError",
+    "DataEngine",
     "DataError",
     "EngineManager",
+    "ExecutionEngine",
     "Fill",
     "FundingRate",
     "HotReloadManager",
@@ -82,13 +97,19 @@ __all__ = [
     "LiveRunner",
     "LiveStats",
     "LiveStatus",
+    "LiveTradingConfig",
+    "LiveTradingEngine",
+    "MessageBus",
     "NotFoundError",
     "OrderStatus",
     "OrderType",
     "OrderView",
+    "PaperTradingConfig",
+    "PaperTradingEngine",
     "Param",
     "Quote",
     "RiskRefusedError",
+    "SessionConfig",
     "Side",
     "StopEvent",
     "StopLossManager",
@@ -100,6 +121,7 @@ __all__ = [
     "TimeInForce",
     "Trade",
     "TriggerStrategy",
+    "WebSocketEndpoint",
     "__version__",
     "backtest",
     "compiled",
@@ -116,12 +138,18 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lanner.backtest.notebook import Backtest, backtest
+    from lanner.control.clock import Clock
+    from lanner.control.data_engine import DataEngine
+    from lanner.control.execution_engine import ExecutionEngine
     from lanner.control.manager import EngineManager
+    from lanner.control.paper_engine import PaperTradingConfig, PaperTradingEngine
     from lanner.control.requests import BacktestRequest, LiveRequest, StrategyRequest
     from lanner.control.runner import LiveRunner
     from lanner.control.states import LiveStatus
     from lanner.control.stats import LiveStats
     from lanner.control.strategies import StrategyRunner
+    from lanner.control.trading_engine import LiveTradingEngine
+    from lanner.core.bus import MessageBus
     from lanner.core.errors import (
         ConfigError,
         DataError,
@@ -133,7 +161,9 @@ if TYPE_CHECKING:
         RiskRefusedError,
         StrategyError,
     )
+    from lanner.engine.cache import Cache
     from lanner.execution.stops import StopEvent
+    from lanner.live.config import LiveTradingConfig, SessionConfig, WebSocketEndpoint
     from lanner.live.reload import HotReloadManager
     from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
     from lanner.model.instruments import Instrument

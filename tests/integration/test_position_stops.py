@@ -19,9 +19,11 @@ from lanner.live.parity import compare_session
 from lanner.live.replaying import replay_session
 from lanner.live.session import Session
 from lanner.model.instruments import Instrument
+from lanner.model.orders import Order
 from lanner.risk.checks import RiskLimits
 from lanner.sim.settings import FundingMode, Slippage, SlippageModel, VenueSettings
 from lanner.storage.schema import SCHEMAS
+from lanner.venues.link import Link
 from tests.integration.live.stage import Stage, on_stage
 
 MINUTE = 60_000_000_000
@@ -193,9 +195,17 @@ def is_protected(session: Session) -> bool:
     execution = session.engine.execution
     position = next(iter(session.engine.portfolio.positions.values()), None)
     resting = [
-        o for o in execution.orders.values() if o.intent == "stop_loss" and o.is_open and o.venue_order_id
+        o
+        for o in execution.orders.values()
+        if o.intent == "stop_loss" and o.status is ln.OrderStatus.ACCEPTED
     ]
     return position is not None and position.lots > 0 and sum(o.leaves_lots for o in resting) == position.lots
+
+
+async def take_back(link: Link, order: Order) -> None:
+    """Take an order back by its number at the venue, which may change with an amend."""
+    [there] = [one for one in await link.ask(link.codec.open_orders()) if one.order_id == order.order_id]
+    await link.ask(link.codec.cancel_order(order.instrument_id, there.venue_order_id))
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -210,8 +220,7 @@ def test_a_stop_rests_at_the_venue_and_one_that_is_lost_is_sent_again(product: s
         [stop] = [
             o for o in session.engine.execution.orders.values() if o.intent == "stop_loss" and o.is_open
         ]
-        link = session.links[product]
-        await link.ask(link.codec.cancel_order(name, stop.venue_order_id))
+        await take_back(session.links[product], stop)
         await stage.until(lambda: not stop.is_open and is_protected(session))
 
     async def both(stage: Stage) -> None:
@@ -238,8 +247,8 @@ def test_a_stop_that_went_missing_while_the_session_was_down_is_placed_again(
             o for o in first.engine.execution.orders.values() if o.intent == "stop_loss" and o.is_open
         )
         async with stage.reach() as link:
-            await link.ask(link.codec.open_orders())
-            await link.ask(link.codec.cancel_order(name, stop.venue_order_id))
+            link.codec.remember({stop.order_id: stop})
+            await take_back(link, stop)
         bus, heard = listening()
         again = await stage.trade(plan, "guarded", 1, lambda s: stage.until(lambda: is_protected(s)), bus)
         assert "risk.stop.missing" in heard

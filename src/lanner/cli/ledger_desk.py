@@ -16,12 +16,13 @@ WAIT_S = 3.0
 
 def ledger_url(url: str = "") -> str:
     """Return the ledger's address: the one that was given, else the environment's, else none (the file at home)."""
+    from lanner.live.ledger import real_url
     from lanner.live.overrides import settings_from
 
-    if url:
-        return url
-    told = settings_from(os.environ).get("ledger.url")
-    return "" if told is None or told[1] is None else str(told[1])
+    if not url:
+        told = settings_from(os.environ).get("ledger.url")
+        url = "" if told is None or told[1] is None else str(told[1])
+    return real_url(url)
 
 
 def open_ledger(url: str = "") -> Ledger:

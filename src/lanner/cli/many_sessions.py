@@ -67,6 +67,9 @@ def read_sessions(path: Path, given: Given, now_ns: int) -> list[tuple[str, Sess
             lines={**{key: line for key, line in lines.items() if key[0] != "sessions"}, **place},
             names=names,
         )
+        if config.reload.file:
+            file = str((path.parent / Path(config.reload.file).expanduser()).resolve())
+            config = config.model_copy(update={"reload": config.reload.model_copy(update={"file": file})})
         found.append((name, config))
     return found
 

@@ -166,6 +166,15 @@ journal: {{sync: intents}}        # what is on disk before an order leaves
 recovery:
   foreign_orders: ignore        # orders at the venue that are not ours: adopt, ignore or cancel
   reconcile_s: 60               # how often everything is compared with the venue
+reload: {{watch: false}}          # true: what changes here in params and risk is taken while it runs
+
+alerts:                         # try them: lanner alerts test {file}
+  min_level: info               # debug, info, warning, critical or emergency
+  # quiet_hours_start: 22       # UTC; critical and graver alerts come through
+  # quiet_hours_end: 6
+  # channels:                   # the terminal and a log file are there in any case
+  #   telegram: {{bot_token: "env:TELEGRAM_TOKEN", chat_id: 123456789}}
+  #   ops: {{type: webhook, url: "env:OPS_HOOK", min_level: warning}}
 """
 
 

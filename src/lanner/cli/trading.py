@@ -48,6 +48,7 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
 
     from lanner.cli.commands.data_record import stop_event
     from lanner.cli.output import note
+    from lanner.net.loop import settle_memory
 
     stop = stop_event(0)
     watchers: list[asyncio.Task[None]] = []
@@ -65,6 +66,7 @@ async def _trade(config: SessionConfig, name: str, seconds: float, *, quiet: boo
         note(f"session {name} runs ({config.mode}); Ctrl-C ends it", quiet=quiet)
         if seconds > 0:
             asyncio.get_running_loop().call_later(seconds, stop.set)
+        settle_memory()
 
     tell = partial(note, quiet=quiet)
     try:

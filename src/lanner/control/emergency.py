@@ -67,7 +67,7 @@ def _end(
     outcome: KillOutcome | None = None
     errors: list[str] = []
     try:
-        if runner.is_active:
+        if runner.is_active or runner.may_hold:
             outcome = runner.kill(reason, cancel_orders=cancel_orders, close_positions=close_positions)
     except LannerError as error:
         errors.append(f"{runner.id}: {error.message()}")

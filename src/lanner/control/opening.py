@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanner.core.errors import ConfigError
+
 if TYPE_CHECKING:
+    from lanner.core.bus import MessageBus
     from lanner.live.build import Plan
     from lanner.live.config import SessionConfig
     from lanner.live.connect import Where
@@ -61,6 +64,7 @@ async def run_session(
     on_change: Callable[[], None] | None = None,
     note: Callable[[str], None] | None = None,
     console: bool = True,
+    bus: MessageBus | None = None,
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
@@ -73,6 +77,11 @@ async def run_session(
     from lanner.live.session import Session
     from lanner.venues.keys import load_keys
 
+    if config.reload.watch and not config.reload.file:
+        raise ConfigError(
+            "reload.watch is on, and there is no file to watch",
+            expected="reload.file, or a session that is started with a settings file of its own",
+        )
     folder = session_folder(session_id)
     begun = begun_with(config, folder)
     where = Where(config.url, config.testnet, config.ca_file)
@@ -81,7 +90,7 @@ async def run_session(
     log = open_log(folder, config)
     sink = None if log is None else log.strategy_line
     try:
-        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink)
+        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink, bus=bus)
     except BaseException:
         if log is not None:
             log.close()

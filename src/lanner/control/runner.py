@@ -11,6 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.control.confirmation import check_live
@@ -26,7 +27,15 @@ from lanner.control.opening import FindKeys, run_session, session_folder
 from lanner.control.orders import cancel_all, cancel_one, submit
 from lanner.control.requests import LiveRequest
 from lanner.control.states import ACTIVE, ALIVE, LIFE, LiveStatus
-from lanner.control.stats import LiveStats, Samples, balance_of, history_of, is_reconnecting, stats_of
+from lanner.control.stats import (
+    LiveStats,
+    Samples,
+    balance_of,
+    history_of,
+    is_reconnecting,
+    picture_of,
+    stats_of,
+)
 from lanner.control.stopping import KillOutcome, kill_from_outside, kill_in_loop
 from lanner.control.watching import Watching
 from lanner.core.errors import LannerError
@@ -224,7 +233,6 @@ class LiveRunner:
     async def _sample(self, session: Session) -> None:
         while True:
             self.samples.take(session)
-            self._stats = stats_of(session, self.samples)
             self._settle()
             await asyncio.sleep(SAMPLE_S)
 
@@ -303,14 +311,13 @@ class LiveRunner:
 
     def get_stats(self) -> LiveStats:
         """Return what the session has done; the last figures known where it does not answer or does not run."""
-        from dataclasses import replace
-
         try:
-            self._stats = self.ask(lambda session: stats_of(session, self.samples), timeout_s=2.0)
+            picture = self._look(picture_of, timeout_s=2.0)
         except NotAnsweringError:
             return replace(self._stats, responsive=False)
         except (NotRunningError, EngineMissingError):
             return self._stats
+        self._stats = stats_of(picture, self.samples, self.config.instruments[0])
         return self._stats
 
     def get_status_details(self) -> dict[str, Any]:
@@ -363,12 +370,12 @@ class LiveRunner:
 
         return self._look(look)
 
-    def _look(self, work: Callable[[Session], T]) -> T:
+    def _look(self, work: Callable[[Session], T], *, timeout_s: float = ANSWER_S) -> T:
         """Read something, also of a session that has ended."""
         session = self._session
         if session is not None and self.get_status() not in ALIVE:
             return work(session)
-        return self.ask(work)
+        return self.ask(work, timeout_s=timeout_s)
 
     # -- doing ---------------------------------------------------------------------------------------------
 
@@ -419,22 +426,36 @@ class LiveRunner:
         return self.await_(work, timeout_s=30.0)
 
     def kill(self, reason: str, *, cancel_orders: bool = True, close_positions: bool = True) -> KillOutcome:
-        """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue."""
-        if self.get_stats().responsive:
-            try:
+        """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue.
+
+        So is one with real orders that broke, or has not begun to trade yet: its journal says what it may have there.
+        """
+        if self._state is LiveStatus.STARTING:
+            self.stop(timeout_s=STOP_S)
+        if self.is_active and self.get_stats().responsive:
+            with suppress(NotAnsweringError):
                 return self.await_(
                     lambda session: kill_in_loop(
                         session, reason, cancel_orders=cancel_orders, close_positions=close_positions
                     ),
                     timeout_s=KILL_S,
                 )
-            except NotAnsweringError:
-                pass
-        assert self._session is not None
-        cut_off(self._session, reason)
-        if self._host is not None:
-            self._host.was_cut_off = True
-        return kill_from_outside(self._session, reason, self._keys)
+        why = f"session {self.id} does not answer and was cut off"
+        if not self.is_alive:
+            why = (
+                f"session {self.id} was {self._state.value}: {self.last_error or 'it had not begun to trade'}"
+            )
+        if self._session is not None:
+            cut_off(self._session, reason)
+            if self._host is not None and self.is_alive:
+                self._host.was_cut_off = True
+        return kill_from_outside(self.folder, self.config, reason, why, self._keys)
+
+    @property
+    def may_hold(self) -> bool:
+        """Tell whether there may be something at a venue that only a kill from outside can end."""
+        idle = self._state in (LiveStatus.ERROR, LiveStatus.STARTING)
+        return idle and self.config.mode == "live" and any((self.folder / "journal").glob("*.journal"))
 
     # -- parts ---------------------------------------------------------------------------------------------
 

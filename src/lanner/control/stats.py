@@ -13,10 +13,11 @@ from lanner.net.wallclock import wall_ns
 if TYPE_CHECKING:
     from lanner.live.session import Session
     from lanner.model.orders import Order
+    from lanner.model.reports import OrderFilled
 
 HISTORY = 1_000
 """So many orders are told at most."""
-SAMPLES = 86_400
+SAMPLES = 14_400
 _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 _WORDS = {
     OrderStatus.DENIED: "rejected",
@@ -113,34 +114,70 @@ def is_reconnecting(session: Session) -> bool:
     return any(status.state is LinkState.RECONNECTING for status in session.link_statuses())
 
 
-def stats_of(session: Session, samples: Samples) -> LiveStats:
-    """Return what a session has done."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is taken of a session in its own thread, quickly; what follows from it is worked out in the asker's."""
+
+    orders: list[Order]
+    fills: list[tuple[OrderFilled, Order]]
+    marks: dict[str, float]
+    rates: dict[str, float]
+    positions: dict[tuple[str, str], float]
+    realized: float
+    unrealized: float
+    equity: float
+    capital: float
+    started_ns: int
+    now_ns: int
+    clock_ns: int
+    counts: dict[str, int]
+
+
+def picture_of(session: Session) -> Picture:
+    """Take a picture of a session."""
     engine, counts = session.engine, session.counts
-    orders = engine.execution.orders.values()
-    started, now = session.health.started_ns, wall_ns()
+    portfolio = engine.portfolio
     realized, unrealized = _pnl(session)
-    equity = engine.portfolio.total_equity()
-    uptime_ms = (now - started) // 1_000_000 if started else 0
-    first = next(iter(session.plan.instruments))
-    mark = engine.cache.marks.get(first)
+    settles = {instrument.settle for instrument in session.plan.instruments.values()}
+    return Picture(
+        orders=list(engine.execution.orders.values()),
+        fills=list(engine.execution.fills),
+        marks=dict(engine.cache.marks),
+        rates={name: float(portfolio.rate(name)) for name in settles},
+        positions={key: float(position.qty) for key, position in portfolio.positions.items()},
+        realized=realized,
+        unrealized=unrealized,
+        equity=portfolio.total_equity(),
+        capital=float(sum(portfolio.capital.values())),
+        started_ns=session.health.started_ns,
+        now_ns=wall_ns(),
+        clock_ns=engine.clock.now,
+        counts={name: getattr(counts, name) for name in counts.__slots__},
+    )
+
+
+def stats_of(picture: Picture, samples: Samples, first: str) -> LiveStats:
+    """Return what a session has done; ``first`` is its first instrument."""
+    orders, counts = picture.orders, picture.counts
+    uptime_ms = (picture.now_ns - picture.started_ns) // 1_000_000 if picture.started_ns else 0
     return LiveStats(
-        ticks_processed=counts.data,
+        ticks_processed=counts["data"],
         orders_placed=sum(order.status is not OrderStatus.DENIED for order in orders),
         orders_filled=sum(order.status is OrderStatus.FILLED for order in orders),
-        current_pnl=equity - float(sum(engine.portfolio.capital.values())),
-        start_time=started // 1_000_000,
+        current_pnl=picture.equity - picture.capital,
+        start_time=picture.started_ns // 1_000_000,
         uptime_seconds=uptime_ms // 1_000,
         uptime_ms=uptime_ms,
-        ticks=counts.ticks,
-        heartbeats_sent=counts.heartbeats,
-        reconnects=counts.reconnects,
+        ticks=counts["ticks"],
+        heartbeats_sent=counts["heartbeats"],
+        reconnects=counts["reconnects"],
         orders_cancelled=sum(order.status is OrderStatus.CANCELED for order in orders),
         orders_rejected=sum(order.status in _REFUSED for order in orders),
-        total_volume=_volume(session),
-        realized_pnl=realized,
-        unrealized_pnl=unrealized,
-        equity=equity,
-        last_price=mark,
+        total_volume=_volume(picture),
+        realized_pnl=picture.realized,
+        unrealized_pnl=picture.unrealized,
+        equity=picture.equity,
+        last_price=picture.marks.get(first),
         connection_uptime_pct=100.0 * samples.connected / samples.looks if samples.looks else 100.0,
     )
 
@@ -159,14 +196,14 @@ def _pnl(session: Session) -> tuple[float, float]:
     return realized, unrealized
 
 
-def _volume(session: Session) -> float:
+def _volume(picture: Picture) -> float:
     """Return the value of all fills in the session's currency."""
-    portfolio = session.engine.portfolio
     total = 0.0
-    for order in session.engine.execution.orders.values():
+    for order in picture.orders:
         if order.cum_lots:
-            unit = float(order.instrument.tick * order.instrument.lot * order.instrument.multiplier)
-            total += order.notional * unit * float(portfolio.rate(order.instrument.settle))
+            traded = order.instrument
+            unit = float(traded.tick * traded.lot * traded.multiplier)
+            total += order.notional * unit * picture.rates.get(traded.settle, 1.0)
     return total
 
 

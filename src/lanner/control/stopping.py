@@ -12,7 +12,10 @@ from lanner.live.killswitch import KillReport, cancelled_of, lock, working_of
 from lanner.risk.gate import TradingState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lanner.control.opening import FindKeys
+    from lanner.live.config import SessionConfig
     from lanner.live.session import Session
 
 CANCEL_S = 10.0
@@ -70,21 +73,25 @@ def _take_over(outcome: KillOutcome, report: KillReport) -> None:
     outcome.left, outcome.errors = list(report.left), list(report.errors)
 
 
-def kill_from_outside(session: Session, reason: str, keys: FindKeys | None) -> KillOutcome:
-    """End a session that does not answer, at the venue, with connections of our own; call ``cut_off`` before."""
+def kill_from_outside(
+    folder: Path, config: SessionConfig, reason: str, why: str, keys: FindKeys | None
+) -> KillOutcome:
+    """End at the venue what a session has there, with connections of our own; ``why`` says what is wrong with it.
+
+    The session must send nothing more by then (see ``hosting.cut_off``).
+    """
     from lanner.live.aftermath import end_session
     from lanner.net.loop import run
     from lanner.venues.keys import load_keys
 
-    outcome = KillOutcome(session.id, errors=[f"session {session.id} does not answer and was cut off"])
-    lock(session.folder, reason)
-    config = session.plan.config
+    outcome = KillOutcome(folder.name, errors=[why])
+    lock(folder, reason)
     name = config.recovery.watchdog_key or config.key
     find = keys or (lambda product: load_keys(product, name))
 
     def work() -> None:
         try:
-            report = run(end_session(session.folder, reason, find))
+            report = run(end_session(folder, reason, find))
         except (LannerError, OSError) as error:
             outcome.errors.append(str(error))
             outcome.left.append("nobody knows what is left at the venue")
@@ -93,7 +100,7 @@ def kill_from_outside(session: Session, reason: str, keys: FindKeys | None) -> K
         _take_over(outcome, report)
         outcome.errors = [*said, *outcome.errors]
 
-    helper = threading.Thread(target=work, name=f"ending-{session.id}", daemon=True)
+    helper = threading.Thread(target=work, name=f"ending-{folder.name}", daemon=True)
     helper.start()
     helper.join(OUTSIDE_S)
     if helper.is_alive():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lanner.control.requests import StrategyRequest
 from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
-from lanner.control.stats import HISTORY, Samples, stats_of
+from lanner.control.stats import HISTORY, Picture, Samples, picture_of, stats_of
 from lanner.model.enums import OrderStatus
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class StrategyRunner(LiveRunner):
 
     def get_strategy_stats(self) -> StrategyStats:
         """Return what the strategy has done."""
-        return self._look(lambda session: _stats(session, self.samples))
+        return _stats(self._look(picture_of), self.samples, self.config.instruments[0])
 
     def get_signal_history(self, limit: int = 100) -> list[Signal]:
         """Return the newest signals, newest first; at most 1,000 are told."""
-        return self._look(lambda session: signals_of(session)[::-1][: min(limit, HISTORY)])
+        return signals_of(self._look(picture_of))[::-1][: min(limit, HISTORY)]
 
     def get_params(self) -> dict[str, Any]:
         """Return the parameters as they are now."""
@@ -100,15 +100,14 @@ class StrategyRunner(LiveRunner):
         return self.await_(work, timeout_s=30.0)
 
 
-def signals_of(session: Session) -> list[Signal]:
+def signals_of(picture: Picture) -> list[Signal]:
     """Return what a session's strategies decided, oldest first; protective exits of positions are among them."""
-    execution = session.engine.execution
     held: dict[tuple[str, str], int] = {}
-    fills = iter(sorted(execution.fills, key=lambda pair: pair[0].ts_recv))
+    fills = iter(sorted(picture.fills, key=lambda pair: pair[0].ts_recv))
     waiting = next(fills, None)
     signals = []
-    place = {order_id: number for number, order_id in enumerate(execution.orders)}
-    for number, order in enumerate(execution.orders.values()):
+    place = {order_id: number for number, order_id in enumerate(one.order_id for one in picture.orders)}
+    for number, order in enumerate(picture.orders):
         # where orders take no time, a fill bears the time of the order that it belongs to
         while (
             waiting is not None
@@ -138,17 +137,12 @@ def _signal(order: Order, held: int) -> Signal:
     )
 
 
-def _stats(session: Session, samples: Samples) -> StrategyStats:
-    live = stats_of(session, samples)
-    orders = list(session.engine.execution.orders.values())
-    closed = [trip for trip in _trips(session) if not trip.open]
+def _stats(picture: Picture, samples: Samples, first: str) -> StrategyStats:
+    live = stats_of(picture, samples, first)
+    orders = picture.orders
+    closed = [trip for trip in _trips(picture) if not trip.open]
     won = sum(trip.pnl > 0 for trip in closed)
-    first = next(iter(session.plan.instruments))
-    position = sum(
-        float(position.qty)
-        for (_, name), position in session.engine.portfolio.positions.items()
-        if name == first
-    )
+    position = sum(qty for (_, name), qty in picture.positions.items() if name == first)
     return StrategyStats(
         total_signals=len(orders),
         total_trades=len(closed),
@@ -159,7 +153,7 @@ def _stats(session: Session, samples: Samples) -> StrategyStats:
         unrealized_pnl=live.unrealized_pnl,
         max_drawdown=samples.max_drawdown,
         win_rate=100.0 * won / len(closed) if closed else 0.0,
-        sharpe=_sharpe([equity for _, equity in samples.equity]),
+        sharpe=_sharpe([equity for _, equity in list(samples.equity)]),
         last_signal_time=orders[-1].ts_init // 1_000_000 if orders else None,
         last_price=live.last_price,
         uptime_seconds=live.uptime_seconds,
@@ -167,11 +161,10 @@ def _stats(session: Session, samples: Samples) -> StrategyStats:
     )
 
 
-def _trips(session: Session) -> Iterable[RoundTrip]:
+def _trips(picture: Picture) -> Iterable[RoundTrip]:
     from lanner.backtest.trips import round_trips
 
-    engine = session.engine
-    return round_trips(engine.execution.fills, [], dict(engine.cache.marks), {}, engine.clock.now)
+    return round_trips(picture.fills, [], picture.marks, {}, picture.clock_ns)
 
 
 def _sharpe(equity: list[float]) -> float | None:

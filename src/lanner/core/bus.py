@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from lanner.core.errors import ConfigError, NotFoundError
 
 Handler = Callable[[str, Any], None]
+EventHandler = Callable[[Any], None]
 RequestHandler = Callable[[Any], Any]
 CommandHandler = Callable[[Any], None]
 FaultHandler = Callable[[str, Handler, Exception], None]
@@ -38,6 +40,35 @@ class BusStats:
     handler_faults: int = 0
     subscribers_count: int = 0
     endpoints_count: int = 0
+
+
+class _Alone:
+    """A handler that wants the event without its topic; equal to that handler, so that it can be removed."""
+
+    __slots__ = ("handler",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    def __call__(self, _topic: str, event: Any) -> None:
+        self.handler(event)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.handler == (other.handler if isinstance(other, _Alone) else other))
+
+
+def _takes_one(handler: Any) -> bool:
+    """Tell whether a handler can be called with one argument and not with two."""
+    try:
+        shape = signature(handler)
+    except (TypeError, ValueError):
+        return False
+    try:
+        shape.bind("", None)
+    except TypeError:
+        return len(shape.parameters) == 1
+    return False
 
 
 class MessageBus:
@@ -73,16 +104,20 @@ class MessageBus:
 
     # -- publish and subscribe ---------------------------------------------------------------------
 
-    def subscribe(self, topic: str, handler: Handler) -> None:
-        """Call ``handler(topic, event)`` for every event on a topic, or on a prefix that ends with ``*``."""
+    def subscribe(self, topic: str, handler: Handler | EventHandler) -> None:
+        """Call ``handler(topic, event)`` for every event on a topic, or on a prefix that ends with ``*``.
+
+        A handler that takes one argument gets the event alone.
+        """
         _check_topic(topic)
+        called: Any = _Alone(handler) if _takes_one(handler) else handler
         if topic.endswith("*"):
-            self._prefix.append((topic[:-1], handler))
+            self._prefix.append((topic[:-1], called))
         else:
-            self._exact.setdefault(topic, []).append(handler)
+            self._exact.setdefault(topic, []).append(called)
         self._changed(1)
 
-    def unsubscribe(self, topic: str, handler: Handler) -> int:
+    def unsubscribe(self, topic: str, handler: Handler | EventHandler) -> int:
         """Remove every subscription with this topic text and handler; return how many there were."""
         if topic.endswith("*"):
             kept = [entry for entry in self._prefix if entry != (topic[:-1], handler)]

@@ -27,9 +27,13 @@ class Cache:
     """
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], max_bars: int = MAX_BARS, *, live: bool = False
+        self,
+        instruments: Mapping[str, Instrument] | None = None,
+        max_bars: int = MAX_BARS,
+        *,
+        live: bool = False,
     ) -> None:
-        self.instruments = dict(instruments)
+        self.instruments = dict(instruments or {})
         self.live = live
         self.max_bars = max_bars
         self.marks: dict[str, float] = {}

@@ -15,6 +15,7 @@ from lanner.execution.exits import ExitPlan, check_levels
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
 from lanner.model.orders import Order, OrderView
+from lanner.model.signals import ALERT_LEVELS, StrategyAlert
 from lanner.model.timeframes import MINUTE_NS, timeframe_ns
 from lanner.portfolio.positions import Position, PositionView
 from lanner.strategy.base import Distance, Strategy, as_fraction
@@ -75,6 +76,17 @@ class Desk:
 
     def log(self, message: str) -> None:
         self.engine.log(self.strategy_id, message)
+
+    def alert(self, message: str, level: str) -> None:
+        if level not in ALERT_LEVELS:
+            raise ConfigError(
+                "self.alert(…) was given no level", expected=", ".join(ALERT_LEVELS), found=repr(level)
+            )
+        engine = self.engine
+        engine.log(self.strategy_id, f"{level}: {message}")
+        if engine.bus.active:
+            told = StrategyAlert(self.strategy_id, message, engine.clock.now)
+            engine.bus.publish(f"alert.{level}", told)
 
     # -- orders ------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lanner.execution.exits import ExitPlan
 from lanner.model.features import Feature, features_of_order
-from lanner.model.orders import Order
+from lanner.model.orders import TRIGGERED_TYPES, Order
 from lanner.risk.checks import Denial
 
 LIMIT = "venue_capabilities"
@@ -52,9 +52,22 @@ class Abilities:
     def check_amend(self, order: Order) -> Denial | None:
         """Return why an order must not be changed, or None."""
         impossible = self._impossible.get(order.instrument_id)
-        if impossible is None or Feature.AMEND not in impossible:
+        if impossible is None:
             return None
-        return _denial(order, Feature.AMEND, f"{order.instrument.venue} cannot amend orders")
+        if Feature.AMEND in impossible:
+            return _denial(order, Feature.AMEND, f"{order.instrument.venue} cannot amend orders")
+        if Feature.AMEND_TRIGGER in impossible and _waits(order):
+            reason = f"{order.instrument.venue} cannot amend orders that wait for their trigger"
+            return _denial(order, Feature.AMEND_TRIGGER, reason)
+        return None
+
+    def can_amend(self, order: Order) -> bool:
+        """Tell whether an order's venue can change an order of its kind."""
+        return self.check_amend(order) is None
+
+
+def _waits(order: Order) -> bool:
+    return order.type in TRIGGERED_TYPES and not order.triggered
 
 
 def features_of_plan(plan: ExitPlan) -> Iterator[str]:

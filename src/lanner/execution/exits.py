@@ -56,7 +56,7 @@ class Guard:
 
     ``orders`` is the group that follows the entry's fills; ``past`` has the orders of earlier groups, which filled,
     ended, or work on at a size that the venue did not let grow. ``by_hand`` are the roles whose quantity the
-    strategy set itself: the guard leaves those alone.
+    strategy set itself: the guard leaves those alone. ``refused``: the venue did not let one of the group grow.
     """
 
     entry: Order
@@ -66,6 +66,7 @@ class Guard:
     opened_at: int = 0
     past: list[Order] = field(default_factory=list)
     by_hand: set[str] = field(default_factory=set)
+    refused: bool = False
 
     @property
     def bare_lots(self) -> int:
@@ -100,6 +101,7 @@ class Guard:
         self.past += self.orders.values()
         self.orders = {}
         self.group_id = group_id
+        self.refused = False
 
 
 def is_working(order: Order) -> bool:

@@ -82,11 +82,12 @@ class BracketGuards:
         elif exit_order.status is OrderStatus.EXPIRED and bare > 0:
             self._after_expiry(guard, exit_order, bare)
         elif isinstance(report, AmendRejected):
+            guard.refused = True
             self._after_refusal(key, guard, bare)
         elif isinstance(report, OrderAmended) and report.request:
             if exit_order.leaves_lots > guard.bare_lots > 0:
                 self._resize(guard, guard.bare_lots)
-            else:  # its sibling may have been refused before
+            elif guard.refused:  # a sibling could not grow
                 self._after_refusal(key, guard, bare)
         elif was is OrderStatus.UNKNOWN and exit_order.is_open and bare > 0:
             self._resize(guard, bare)
@@ -148,6 +149,13 @@ class BracketGuards:
             self._resize(guard, lots)
 
     def _resize(self, guard: Guard, lots: int) -> None:
+        exits = [order for role, order in guard.orders.items() if role not in guard.by_hand]
+        if not all(map(self.engine.abilities.can_amend, filter(is_working, exits))):
+            short = lots - min((order.leaves_lots for order in exits if is_working(order)), default=lots)
+            if short > 0:  # what cannot grow gets company
+                key = (guard.entry.strategy_id, guard.entry.instrument_id)
+                self._place(key, guard, short, leave_out=guard.by_hand)
+            return
         for role, order in guard.orders.items():
             total = lots + order.cum_lots
             requests = order.requests

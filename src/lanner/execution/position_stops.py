@@ -215,7 +215,7 @@ class PositionStops:
         """Let a stop that is watched here go off: its exit leaves at once, or as soon as nothing locks the position."""
         key = (stop.strategy_id, stop.instrument.id)
         self._went_off(stop, reason)
-        stop.owed = stop.lots_of(self._held(key))
+        stop.owed, stop.again_at = stop.lots_of(self._held(key)), 0
         self._bring(key)
 
     def _went_off(self, stop: Stop, reason: str) -> None:
@@ -267,20 +267,21 @@ class PositionStops:
         if stop.went_off:
             stop.owed = order.lots - order.cum_lots
             stats.execution_errors += 1
-            clock = self.engine.clock
-            stop.again_at = clock.now + RETRY_NS
-            clock.set_timer(STOPS_OWNER, stop.stop_id, stop.again_at)
+            self._wait(stop)
             self._tell("failed", stop, order.reason, order)
         elif order.status is OrderStatus.REJECTED and order.reject_code != NEVER_ARRIVED:
             stop.held_back = True
             stats.execution_errors += 1
             self._tell("failed", stop, order.reason, order)
         else:
-            stats.replaced += 1
-            self._tell("missing", stop, order.reason or order.status.name.lower(), order)
-            self._bring((stop.strategy_id, stop.instrument.id))
-            if _rests(stop):
-                self._tell("replaced", stop)
+            # the venue ends reduce-only orders with the position, and that may be heard before the fill
+            stop.lost = order.reason or order.status.name.lower()
+            self._wait(stop)
+
+    def _wait(self, stop: Stop) -> None:
+        clock = self.engine.clock
+        stop.again_at = clock.now + RETRY_NS
+        clock.set_timer(STOPS_OWNER, stop.stop_id, stop.again_at)
 
     # -- what should be there ------------------------------------------------------------------------------
 
@@ -306,19 +307,19 @@ class PositionStops:
         alone = instrument.is_spot or instrument.id in self.engine.shared
         firing = [stop for stop in stops if stop.went_off]
         free = held - self._closing(key)
-        taken = False
+        now, taken = self.engine.clock.now, False
         for stop in stops:
             if stop.went_off:
                 continue
             if self._can_rest(stop) and not (alone and (taken or firing)):
                 taken = True
-                may_send = free > 0 and not (alone and self._is_locked(key))
+                may_send = free > 0 and not (alone and self._is_locked(key)) and now >= stop.again_at
                 self._rest(stop, stop.lots_of(held), may_send=may_send, alone=alone)
             else:
                 self._take_back(stop)
         for stop in firing:
             lots = min(stop.owed, free)
-            if stop.order is None and lots > 0 and self.engine.clock.now >= stop.again_at:
+            if stop.order is None and lots > 0 and now >= stop.again_at:
                 if not (alone and self._is_locked(key)):
                     self._send(stop, lots, stop.exit_terms())
                 free -= lots
@@ -340,11 +341,10 @@ class PositionStops:
         order = stop.order
         if order is None:
             if may_send:
-                self._send(stop, *wanted)
-        elif stop.asked != wanted:
-            if self._too_soon(stop, lots):
-                return
-            if order.type is not wanted[1][0] or not stop.keeps_amending:
+                self._send_anew(stop, *wanted)
+        elif stop.asked != wanted and not self._too_soon(stop, lots):
+            amends = stop.keeps_amending and self.engine.abilities.can_amend(order)
+            if order.type is not wanted[1][0] or not amends:
                 self.asked_back(order)
                 if may_send and not alone:
                     self._send(stop, *wanted)
@@ -353,12 +353,23 @@ class PositionStops:
                 self._ask(stop, order, wanted)
 
     def _too_soon(self, stop: Stop, lots: int) -> bool:
-        """Tell whether a trailing stop that only moves has moved a moment ago, or is being moved."""
+        """Tell whether an order is being changed, or is a trailing stop's that only moves and moved a moment ago."""
+        order = stop.order
+        if order is not None and order.requests is not None and order.requests.amends:
+            return True  # some venues take one change after the other only
         if stop.kind is not StopKind.TRAIL or stop.asked is None or stop.asked[0] != lots:
             return False
-        order = stop.order
-        pending = order is not None and order.requests is not None and bool(order.requests.amends)
-        return pending or self.engine.clock.now < stop.asked_at + TRAIL_EVERY_NS
+        return self.engine.clock.now < stop.asked_at + TRAIL_EVERY_NS
+
+    def _send_anew(self, stop: Stop, lots: int, terms: Terms) -> None:
+        """Have a stop rest that has no order; raise the alarm when it had one that is gone."""
+        lost, stop.lost = stop.lost, ""
+        if lost:
+            self.stats_of(stop.strategy_id).replaced += 1
+            self._tell("missing", stop, lost)
+        self._send(stop, lots, terms)
+        if lost:
+            self._tell("replaced", stop)
 
     def _ask(self, stop: Stop, order: Order, wanted: tuple[int, Terms]) -> None:
         lots, (_, px_ticks, stop_ticks) = wanted

@@ -75,6 +75,7 @@ class Stop:
     ``ticks`` is the level, ``best`` the best price since it was set (both of a trailing stop move). Where ``order`` is
     set, it rests at the venue or is the exit under way; ``asked`` is what was asked of that order last. ``went_off``
     says that there is no way back: ``owed`` lots are still to be closed. ``held_back``: the venue refused to rest it.
+    ``lost`` says why its order ended that nobody asked back; nothing is sent again before ``again_at``.
     """
 
     stop_id: str
@@ -100,6 +101,7 @@ class Stop:
     owed: int = 0
     again_at: int = 0
     held_back: bool = False
+    lost: str = ""
     keeps_amending: bool = True
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -30,6 +31,7 @@ from lanner.venues.codec import Feed, ProductSpec, Subscription
 from lanner.venues.registry import product_of, product_spec
 
 _ALWAYS = (Feed.QUOTES,)
+_LOADING = threading.RLock()
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ def products_of_session(config: SessionConfig) -> tuple[str, ...]:
 
 def head_of(plan: Plan, session: str, started_ns: int) -> SessionHead:
     """Return the journal's first record: enough to build the engine again."""
-    loaded = [load_strategy(entry.strategy) for entry in plan.config.entries()]
+    loaded = [load_alone(entry.strategy) for entry in plan.config.entries()]
     return SessionHead(
         session,
         plan.config.mode,
@@ -129,6 +131,15 @@ def build_engine(
     return engine
 
 
+def load_alone(ref: str) -> type[Strategy]:
+    """Return the strategy class that a reference names; sessions of one process load theirs one after the other.
+
+    Loading a file changes for a moment where modules are found, and that is the process's, not a thread's.
+    """
+    with _LOADING:
+        return load_strategy(ref)
+
+
 def limits_of(config: SessionConfig) -> RiskLimits:
     """Return the limits of the settings."""
     settings = config.risk.model_dump(mode="json", exclude_none=True)
@@ -139,7 +150,7 @@ def _strategies(config: SessionConfig) -> list[tuple[Strategy, float, Sequence[s
     made: list[tuple[Strategy, float, Sequence[str]]] = []
     taken: set[str] = set()
     for entry in config.entries():
-        strategy = load_strategy(entry.strategy)(**entry.params)
+        strategy = load_alone(entry.strategy)(**entry.params)
         stem, number = entry.id or strategy.id, 2
         strategy.id = stem
         while strategy.id in taken:

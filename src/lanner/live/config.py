@@ -96,14 +96,15 @@ class ReloadConfig(Model):
 class LedgerConfig(Model):
     """Where sessions, orders, fills and equity are kept, besides the journal (see ``live.ledger``).
 
-    ``url`` is ``postgresql://USER@HOST/NAME`` or ``sqlite:///PATH``; empty: a file in Lanner's home. Its password is
-    kept out of everything that is written or shown.
+    ``url`` is ``postgresql://USER@HOST/NAME`` or ``sqlite:///PATH``, or says where it is kept (``env:NAME``,
+    ``file:PATH``, ``keyring:NAME``); empty: a file in Lanner's home. Its password is kept out of everything that is
+    written or shown.
     """
 
     enabled: bool = True
     url: Annotated[str, Field(repr=False)] = ""
     equity_s: Annotated[float, Field(ge=1)] = 10.0
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 500
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 50
     queue: Annotated[int, Field(ge=1)] = 50_000
     flush_ms: Annotated[int, Field(ge=10)] = 250
     wait_s: Annotated[float, Field(gt=0)] = 5.0

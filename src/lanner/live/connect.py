@@ -61,12 +61,12 @@ def parse_urls(texts: tuple[str, ...] | list[str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def connect(product: str, where: Where, *, keys: Keys | None = None) -> AsyncIterator[Link]:
-    """Open a link to a product with its clock compared; closed at the end."""
+    """Open a link to a product; its clock is compared now and every minute until it is closed at the end."""
     spec = product_spec(product)
     endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
     link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys)
     try:
-        await link.open()
+        await link.open(follow=True)
         yield link
     finally:
         await link.close()

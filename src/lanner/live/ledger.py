@@ -20,6 +20,7 @@ from lanner.storage.ledger.fold import WHO, control_event, denied_note
 from lanner.storage.ledger.records import EquityPoint, Event, FillSnap, snap
 from lanner.storage.ledger.store import Ledger
 from lanner.storage.ledger.writer import LedgerState, LedgerWriter, Pace, SessionEnd
+from lanner.telemetry.secrets import SecretText
 
 if TYPE_CHECKING:
     from lanner.live.config import LedgerConfig
@@ -68,7 +69,13 @@ def attach_ledger(session: Session, config: LedgerConfig | None = None) -> Ledge
     a database that is not there is no error: it is told on the bus, and made up for when it comes back.
     """
     settings = config or session.plan.config.ledger
-    return LedgerHandle(session, settings, Ledger(settings.url, wait_s=settings.wait_s))
+    return LedgerHandle(session, settings, Ledger(real_url(settings.url), wait_s=settings.wait_s))
+
+
+def real_url(url: str) -> str:
+    """Return a ledger's address; ``env:NAME``, ``file:PATH`` and ``keyring:NAME`` say where it is kept."""
+    told = SecretText(url)
+    return told.reveal() if told.is_reference else url
 
 
 class LedgerHandle:

@@ -9,7 +9,7 @@ import msgspec
 from lanner.backtest.driver import Driver
 from lanner.backtest.wires import Plan as Wiring
 from lanner.live.assumptions import paper_venue
-from lanner.model.market import Bar
+from lanner.model.market import Bar, FundingRate
 from lanner.sim.venue import SimVenue
 from lanner.storage.journal import Kind, read_journal
 
@@ -29,7 +29,41 @@ class ReceivedDriver(Driver):
 
     Such a venue stands at our end of the wire: its market moves when we hear of it, and an order meets the market that
     we know at the moment of its arrival. Anything else would need to know what is still on its way to us.
+
+    Streams tell only what funding is going to be, so it is settled at the rate that was told last, at every multiple of
+    the instrument's interval.
     """
+
+    def __init__(self, engine: Engine, venues: dict[str, SimVenue], plan: Wiring) -> None:
+        super().__init__(engine, venues, plan)
+        self._rates: dict[str, FundingRate] = {}
+        self._payday: dict[str, int] = {}
+
+    @property
+    def next_due(self) -> int:
+        """Return the time of what happens next: something arrives, a timer fires, or funding is settled."""
+        return min([super().next_due, *self._payday.values()])
+
+    def drain(self, until: int) -> None:
+        """Let everything that is due by ``until`` happen in time order, payments of funding included."""
+        while self._payday:
+            name, at = min(self._payday.items(), key=lambda due: (due[1], due[0]))
+            if at > until:
+                break
+            super().drain(at)
+            rate = self._rates[name]
+            self._payday[name] = at + rate.interval_ns
+            self._wires[name].venue.settle_funding(name, rate.rate, at)
+            self._post()
+        super().drain(until)
+
+    def _note_rate(self, rate: FundingRate) -> None:
+        name = rate.instrument_id
+        if name in self._wires:
+            length = rate.interval_ns or self.engine.cache.instrument(name).funding_interval_ns
+            if length and rate.predicted:
+                self._rates[name] = msgspec.structs.replace(rate, interval_ns=length)
+                self._payday.setdefault(name, (rate.ts_recv // length + 1) * length)
 
     def play_one(self, message: Any) -> None:
         """Play one message; what was due before it was received comes first."""
@@ -40,6 +74,8 @@ class ReceivedDriver(Driver):
             self._show(seen, type(message))
             self._post()
             self.drain(ts)
+        if type(message) is FundingRate:
+            self._note_rate(message)
         self.dispatch(self.engine.step(message), ts)
         self.drain(ts)
 

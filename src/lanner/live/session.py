@@ -31,6 +31,7 @@ from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
 from lanner.live.recovery import Recovered, Recovery
 from lanner.live.reload import HotReloadManager
+from lanner.live.telling import tell_rest
 from lanner.model.market import MarketData
 from lanner.model.reports import Report
 from lanner.net.status import LinkStatus
@@ -41,6 +42,7 @@ from lanner.storage.journal import JournalWriter, Sync
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
     from lanner.model.commands import Command
+    from lanner.venues.codec import Subscription
     from lanner.venues.keys import Keys
     from lanner.venues.link import Link
 
@@ -91,6 +93,7 @@ class Session:
         self.links: dict[str, Link] = {}
         self.venues: PaperVenues | RealVenues | None = None
         self._dead_man: DeadMan | None = None
+        self.more_wishes: list[Subscription] = []
         self.intake = Intake(self)
         self.checkpoints = Checkpointer(self)
         self.beats = Beats(self)
@@ -120,11 +123,12 @@ class Session:
                 keys = self._keys(product) if self._keys is not None and self.is_live else None
                 link = await stack.enter_async_context(self._reach(product, self._where, keys=keys))
                 await load_instruments(link)
+                link.follow()
                 self.links[product] = link
                 self.health.offset_ms[product] = link.clock.offset_ns / 1e6
             try:
                 self._rebuild_or_begin()
-                await self.intake.open(wishes_of(self.engine))
+                await self.intake.open(list(dict.fromkeys([*wishes_of(self.engine), *self.more_wishes])))
                 await self.intake.warm_up()
                 await self._enter_venue()
                 self.guard.enter()
@@ -234,6 +238,8 @@ class Session:
     def _take(self, message: MarketData) -> None:
         assert self.venues is not None
         self.venues.data(message)
+        if self.bus.active:
+            tell_rest(self.engine, message)
         self.beats.set_alarm()
 
     def report(self, report: Report) -> None:

@@ -42,6 +42,7 @@ class Feature:
     OCO = "oco"
     BRACKET = "bracket"
     AMEND = "amend"
+    AMEND_TRIGGER = "amend_trigger"
     BATCH = "batch"
     CANCEL_ALL = "cancel_all"
     DEAD_MAN = "dead_man"

@@ -112,10 +112,14 @@ class RateLimiter:
 
     def try_acquire(self, costs: Mapping[str, int], priority: Priority = Priority.READ) -> float:
         """Take the tokens now and return 0, or take nothing and return the seconds to wait at least."""
-        self._check(costs, priority)
         if self._turns and self._head_goes_before(priority):
+            self._check(costs, priority)
             return max(self._wait_s(self._turns[0].costs, self._turns[0].priority), 0.001)
-        return self._take(costs, priority)
+        try:
+            return self._take(costs, priority)
+        except KeyError:
+            self._check(costs, priority)
+            raise
 
     async def acquire(
         self,
@@ -216,12 +220,20 @@ class RateLimiter:
         return bool(self._turns) and self._turns[0].priority <= priority
 
     def _take(self, costs: Mapping[str, int], priority: Priority) -> float:
+        """Take the tokens where there is room; a name that is no bucket is a ``KeyError``."""
+        share = 1.0 if priority <= Priority.STOP else self._share
+        windows = self._windows
         with self._lock:
-            wait_ns, now = self._wait_ns(costs, priority)
-            if wait_ns == 0:
+            now = self._clock()
+            room = self._cells[_BLOCKED_UNTIL] <= now
+            for name, weight in costs.items():
+                room = windows[name].has_room(now, weight, share) and room
+            if room:
                 for name, weight in costs.items():
-                    self._windows[name].spend(now, weight)
-        return wait_ns / 1e9
+                    windows[name].add(weight)
+                return 0.0
+            self._check(costs, priority)
+            return self._wait_ns(costs, priority)[0] / 1e9
 
     def _wait_s(self, costs: Mapping[str, int], priority: Priority) -> float:
         with self._lock:

@@ -80,7 +80,12 @@ class ClockOffset:
     async def start(self) -> None:
         """Measure once, then keep measuring in the background."""
         await self.measure()
-        self._task = asyncio.create_task(self._keep(), name="clock offset")
+        self.follow()
+
+    def follow(self) -> None:
+        """Keep measuring in the background."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(), name="clock offset")
 
     async def stop(self) -> None:
         """Measure no more; the last offset stays."""

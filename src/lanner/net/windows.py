@@ -51,6 +51,19 @@ class Window:
         cells[_FIRST + cells[_HEAD] % _RING] += weight
         cells[_TOTAL] += weight
 
+    def has_room(self, now_ns: int, weight: int, share: float) -> bool:
+        """Tell whether ``weight`` fits under ``share`` of the limit now."""
+        cells = self._cells
+        if now_ns // self.slot_ns != cells[_HEAD]:
+            self._advance(now_ns)
+        return cells[_TOTAL] + cells[_FOREIGN] + weight <= int(self.limit * share)
+
+    def add(self, weight: int) -> None:
+        """Count weight in the slot that ``has_room`` has just looked at."""
+        cells = self._cells
+        cells[_FIRST + cells[_HEAD] % _RING] += weight
+        cells[_TOTAL] += weight
+
     def feed(self, now_ns: int, used: int) -> None:
         """Believe the venue's count where it is higher than ours; what is above ours belongs to strangers."""
         self._advance(now_ns)

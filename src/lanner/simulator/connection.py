@@ -248,7 +248,8 @@ class Connection(asyncio.Protocol):
         if delay_s <= 0.0 and not self._waiting:
             self._write(data)
             return
-        self._due = max(self._due, self._loop.time() + delay_s)
+        # each a little later than the one before: a loop fires timers of one moment in any order
+        self._due = max(self._due + 1e-6, self._loop.time() + delay_s)
         self._waiting += 1
         self._loop.call_at(self._due, self._late, data)
 

@@ -35,7 +35,7 @@ _HEAD = struct.Struct("<8sI")
 _RECORD = struct.Struct("<II")
 _BODY = struct.Struct("<QqB")
 MAX_PAYLOAD = 64 * 1024 * 1024
-PACE = 200
+PACE = 100
 
 
 class Sync(StrEnum):

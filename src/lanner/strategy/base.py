@@ -183,6 +183,13 @@ class Strategy:
         """Write a line to the run's log, stamped with the run's own time."""
         self.context.log(message)
 
+    def alert(self, message: str, level: str = "info") -> None:
+        """Tell people something, by the alerts of a session; in a backtest it is a line of the log.
+
+        ``level`` is debug, info, warning, critical or emergency.
+        """
+        self.context.alert(message, level)
+
     # -- verbs -------------------------------------------------------------------------------------
 
     def buy(self, qty: Number, px: Number | None = None, **options: Any) -> OrderView:

@@ -5,7 +5,7 @@
     RETRY         nothing happened; ask again later (5xx before acceptance, refused connection)
     RATE_LIMITED  too much was asked; wait ``retry_after_s``
     REJECTED      the venue understood and said no; ``code`` is its code, ``reason`` ours
-    AUTH          key, signature, permission, address or clock
+    AUTH          key, signature, permission or address
     UNANSWERED    it was sent and nothing is known: the order may or may not work
     MALFORMED     the answer cannot be understood
 """
@@ -51,13 +51,15 @@ class Reason:
     LEVERAGE = "LEVERAGE"
     UNSUPPORTED = "UNSUPPORTED"
     BAD_REQUEST = "BAD_REQUEST"
+    CLOCK = "CLOCK"
     OTHER = "OTHER"
 
 
 class VenueError(LannerError):
     """A venue's fault, translated once. ``message`` never holds a secret.
 
-    ``code`` is the venue's own code as text (may be empty), ``reason`` one of ``Reason`` for REJECTED.
+    ``code`` is the venue's own code as text (may be empty), ``reason`` one of ``Reason`` for REJECTED, and CLOCK
+    where a request was not taken because of the time in it.
     """
 
     def __init__(

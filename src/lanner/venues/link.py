@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lanner.model.reports import OrderReport
-from lanner.net.errors import ConnectFailed, RateLimited, Unanswered
+from lanner.net.errors import ConnectFailed, NetError, RateLimited, Unanswered
 from lanner.net.http import HttpClient
 from lanner.net.http_settings import HttpAnswer, RetryPolicy, Timeouts
 from lanner.net.nonces import Nonces
@@ -20,7 +20,7 @@ from lanner.net.timesync import ClockOffset, Probe
 from lanner.net.tls import TlsSettings
 from lanner.net.wallclock import wall_ns
 from lanner.venues.codec import Call, Codec, Heartbeat, HttpRequest, OrderCall
-from lanner.venues.errors import ErrorKind, VenueError
+from lanner.venues.errors import ErrorKind, Reason, VenueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 RESERVE = 0.1
 """Share of each limit that is kept for cancels and stops."""
+CLOCK_EVERY_S = 60.0
 READS_WAIT_S = 75.0
 """How long a question may take with all its waiting: the venues' windows last a minute."""
 
@@ -70,7 +71,7 @@ class Link:
             },
             rng=rng,
         )
-        self.clock = ClockOffset(self._probe, on_alarm=on_alarm)
+        self.clock = ClockOffset(self._probe, every_s=CLOCK_EVERY_S, on_alarm=on_alarm)
         self._reads_wait_s = reads_wait_s
         self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
@@ -105,10 +106,33 @@ class Link:
         self._last_nonce = max(self._last_nonce + 1, self.clock.now_ms())
         return self._last_nonce
 
+    def follow(self) -> None:
+        """Compare clocks again every minute."""
+        self.clock.follow()
+
     # -- questions -----------------------------------------------------------------------------------------
 
     async def ask(self, call: Call[T]) -> T:
-        """Ask and return what the answer says; raise ``VenueError`` for whatever comes to nothing."""
+        """Ask and return what the answer says; raise ``VenueError`` for whatever comes to nothing.
+
+        When the venue's clock has moved away from where it was, it is compared anew and the question asked once more.
+        """
+        try:
+            return await self._ask(call)
+        except VenueError as error:
+            if error.reason != Reason.CLOCK or not call.idempotent:
+                raise
+        await self._measure()
+        return await self._ask(call)
+
+    async def _measure(self) -> None:
+        try:
+            await self.clock.measure()
+        except NetError as error:
+            name = self.codec.spec.product
+            raise VenueError(ErrorKind.RETRY, f"{name}: the clocks could not be compared: {error}") from error
+
+    async def _ask(self, call: Call[T]) -> T:
         name = f"{self.codec.spec.product} {call.name}"
         try:
             answer = await self.http.send(

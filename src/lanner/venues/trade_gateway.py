@@ -17,13 +17,14 @@ from typing import Any
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
 from lanner.model.reports import Report
+from lanner.net.backoff import Backoff
 from lanner.net.errors import RateLimited
 from lanner.net.ratelimit import Priority
 from lanner.net.socket_settings import SocketSettings
 from lanner.net.status import LinkState, LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.net.websocket import WebSocket
-from lanner.venues.codec import Answer, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
+from lanner.venues.codec import Answer, Call, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.link import Link, socket_settings
 
@@ -37,7 +38,7 @@ NOT_SENT = "not sent: there is no connection"
 class _Sent:
     call: OrderCall
     line: _UserLine
-    timer: asyncio.TimerHandle
+    due: float
 
 
 @dataclass(slots=True)
@@ -90,6 +91,7 @@ class TradeGateway:
         self._lines: list[_UserLine] = []
         self._orders: _UserLine | None = None
         self._pending: dict[str, _Sent] = {}
+        self._sweep: asyncio.TimerHandle | None = None
         self._late: dict[str, OrderCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -118,6 +120,9 @@ class TradeGateway:
         """Close all connections; what was not answered yet is reported as such."""
         self._stopped = True
         await asyncio.gather(*(line.stop() for line in self._lines))
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
         self._unanswer(list(self._pending), "the gateway was stopped")
         for task in self._tasks:
             task.cancel()
@@ -166,13 +171,14 @@ class TradeGateway:
             self._refuse(call, NOT_SENT)
             return
         frame = call.frame(self.link.now_ms(), self.link.nonce())
-        timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire, call.request_id)
-        self._pending[call.request_id] = _Sent(call, line, timer)
-        self.counts.sent += 1
         if not socket.send(frame, urgent=call.priority <= Priority.STOP):
-            self._pending.pop(call.request_id)
-            timer.cancel()
             self._refuse(call, "not sent: the send buffer is full")
+            return
+        self.counts.sent += 1
+        loop = asyncio.get_running_loop()
+        self._pending[call.request_id] = _Sent(call, line, loop.time() + self._timeout_s)
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._timeout_s, self._expire)
 
     async def _over_http(self, call: OrderCall) -> None:
         self.counts.sent += 1
@@ -208,7 +214,6 @@ class TradeGateway:
     def _answer(self, answer: Answer) -> None:
         sent = self._pending.pop(answer.request_id, None)
         if sent is not None:
-            sent.timer.cancel()
             self.counts.answered += 1
             reports = sent.call.answer(0, answer.body, answer.ts_recv)
             self._learn(sent.call)
@@ -230,15 +235,24 @@ class TradeGateway:
             until_ns = call.silent_until_ms * 1_000_000 - self.link.clock.offset_ns
             limiter.block(until_ns, f"{self._codec.spec.product} said so on the order socket")
 
-    def _expire(self, request_id: str) -> None:
-        self._unanswer([request_id], f"no answer within {self._timeout_s:g} s")
+    def _expire(self) -> None:
+        """Give up the requests whose time is over, and come back for the next: the oldest stands first."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        over = []
+        self._sweep = None
+        for request_id, sent in self._pending.items():
+            if sent.due > now:
+                self._sweep = loop.call_at(sent.due, self._expire)
+                break
+            over.append(request_id)
+        self._unanswer(over, f"no answer within {self._timeout_s:g} s")
 
     def _unanswer(self, request_ids: Iterable[str], reason: str) -> None:
         for request_id in request_ids:
             sent = self._pending.pop(request_id, None)
             if sent is None:
                 continue
-            sent.timer.cancel()
             self.counts.unanswered += 1
             self._late[request_id] = sent.call
             while len(self._late) > KEPT_LATE:
@@ -353,10 +367,20 @@ class _UserLine:
             if self.socket is not None:
                 self.socket.reconnect("the subscription expired")
             return
-        self._token = await self._gateway.link.ask(self._route.prepare)
+        self._token = await self._new_key(self._route.prepare)
         if self.socket is not None:
             self.socket.move(self._route.url(self._token))
             self.socket.reconnect("the listen key was renewed")
+
+    async def _new_key(self, prepare: Call[str]) -> str:
+        """Ask until there is one: without it nobody tells of the account."""
+        backoff = Backoff(base_s=0.5, cap_s=30.0, jitter=0.2, rng=self._gateway.rng)
+        while True:
+            try:
+                return await self._gateway.link.ask(prepare)
+            except VenueError as error:
+                self._gateway.note(f"no new listen key: {error}")
+                await asyncio.sleep(backoff.next() or 30.0)
 
     async def _keep(self) -> None:
         assert self._route.keep_alive is not None

@@ -120,6 +120,18 @@ def test_a_ledger_that_is_not_there_or_cannot_be_reached_is_told(
     assert "hush" not in out + err
 
 
+def test_the_address_may_be_kept_somewhere_else(
+    ask: Ask, sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text(f"sqlite:///{tmp_path}/elsewhere.db\n")
+    monkeypatch.setenv("LANNER_LEDGER__URL", "env:BOOKS")
+    monkeypatch.setenv("BOOKS_FILE", str(tmp_path / "secret"))
+    ask("ledger", "rebuild")
+    assert ask("ledger", "show")["ledger"].endswith("/elsewhere.db")
+    monkeypatch.delenv("BOOKS_FILE")
+    assert "BOOKS" in ask("ledger", "show", code=4)["message"]
+
+
 def test_the_ledger_is_a_setting_and_its_password_is_never_shown(
     lanner: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,7 @@ import lanner as ln
 
 
 class Blocks(ln.Strategy):
-    """Buy a little, then wait inside a handler for a file."""
+    """Buy a little, then wait inside a handler for a file; without one, break."""
 
     flag = ln.Param("")
 
@@ -68,6 +68,8 @@ class Blocks(ln.Strategy):
             self.buy("0.001")
             self.buy("0.001", "40000")
         if self.n > 10:
+            if not self.flag:
+                raise ValueError("broken with orders at the venue")
             while not Path(self.flag).exists():
                 time.sleep(0.01)
 '''

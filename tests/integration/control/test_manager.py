@@ -183,6 +183,19 @@ def test_the_kill_switch_cuts_off_what_does_not_answer(
     assert "cut off" in runner.last_error
 
 
+def test_the_kill_switch_ends_what_a_broken_session_left_at_the_venue(
+    manager: EngineManager, ask: Ask
+) -> None:
+    runner = manager.start_live(ask("broken", "blocks", mode="live"), live=True, confirm="trade binance-spot")
+    until(lambda: runner.get_status() is LiveStatus.ERROR)
+    result = manager.activate_kill_switch("a test")
+    [outcome] = result.sessions
+    assert (outcome.orders_cancelled, outcome.positions_closed, outcome.flat) == (1, 1, True), outcome
+    assert "broken with orders at the venue" in outcome.errors[0]
+    assert result.live_stopped == 0
+    assert locked(runner.folder) == "a test"
+
+
 def test_a_watchdog_ends_a_stuck_session_without_its_neighbours(
     manager: EngineManager, ask: Ask, tmp_path: Path
 ) -> None:

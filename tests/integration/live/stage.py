@@ -95,12 +95,15 @@ class Stage:
         life = self.loop.create_task(session.run(on_ready=ready.set))
         waiting = self.loop.create_task(ready.wait())
         await asyncio.wait((life, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if not life.done():
-            if act is not None:
-                await act(session)
-            await asyncio.sleep(seconds)
+        try:
+            if not life.done():
+                if act is not None:
+                    await act(session)
+                await asyncio.sleep(seconds)
+        finally:
             session.stop()
-        waiting.cancel()
+            waiting.cancel()
+            await asyncio.wait((life,))
         await life
         return session
 
@@ -135,11 +138,12 @@ def on_stage(
     play: Callable[[Stage], Awaitable[None]],
     *,
     rate: float = 40.0,
+    start_ns: int = START_NS,
     vol: float = 1.5,
     latency_s: float = 0.002,
 ) -> None:
     """Open a venue, let ``play`` use it, and close it again."""
-    loop = VirtualLoop(START_NS, Network(latency_s))
+    loop = VirtualLoop(start_ns, Network(latency_s))
 
     async def whole() -> None:
         config = ServeConfig(dialects=[product], seed=7, key_seed=7, rate=rate, vol=vol, history_s=0.0)

@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lanner.cli.main import main
+from lanner.core.errors import RiskRefusedError
 from lanner.live.alerting import SessionAlerts, WatchdogAlerts, attach_alerts, open_log
+from lanner.live.alerting.lookout import Lookout
 from lanner.live.config import RecoveryConfig, SessionConfig
 from lanner.live.killswitch import KillReport
+from lanner.live.reality import RealVenues
 from lanner.live.session import Session
+from lanner.model.accounts import VenueOrder
+from lanner.model.enums import OrderStatus, OrderType, Side
 from lanner.risk.gate import TradingState
 from lanner.telemetry import AlertLevel
 from lanner.telemetry.log import read_log
+from lanner.venues.codec import Notice, NoticeKind
 from tests.integration.live.conftest import STRATEGY, Lanner, Venue
 from tests.integration.live.stage import Stage, on_stage
 from tests.unit.telemetry.conftest import Shelf
@@ -63,6 +70,21 @@ class Asks(ln.Strategy):
         self.n += 1
         if self.n % 5 == 0:
             self.buy(999)
+"""
+
+
+SPEAKS = """
+import lanner as ln
+
+
+class Speaks(ln.Strategy):
+    def on_start(self):
+        self.n = 0
+
+    def on_quote(self, quote):
+        self.n += 1
+        if self.n == 10:
+            self.alert("10 quotes", "warning")
 """
 
 
@@ -244,14 +266,80 @@ def test_trading_states_losses_and_pauses_are_told(tmp_path: Path) -> None:
     assert {"risk_daily_loss", "risk_drawdown"} <= {category for _, category, _ in told}
 
 
-def test_own_words_on_the_bus_become_alerts(tmp_path: Path) -> None:
+def test_own_words_on_the_bus_and_those_of_a_strategy_become_alerts(tmp_path: Path) -> None:
     ear = Ear()
 
     async def act(_stage: Stage, session: Session) -> None:
-        session.bus.publish("alert.critical", "look at the moon")
+        session.bus.publish("alert.critical", "look at the moon\nit is blue")
+        await asyncio.sleep(3.0)
+
+    play_session(tmp_path, SPEAKS, ear, 3.0, act)
+    told = ear.told()
+    assert ("critical", "strategy_signal", "look at the moon") in told
+    assert ear.message("moon") == "it is blue"
+    assert ("warning", "strategy_signal", "Speaks: 10 quotes") in told
+
+
+def test_a_level_that_is_none_is_told_with_the_strategys_line(tmp_path: Path) -> None:
+    ear = Ear()
+    play_session(tmp_path, SPEAKS.replace('"warning"', '"loud"'), ear)
+    ear.told()
+    assert "self.alert(…) was given no level" in ear.message("A strategy failed")
+
+
+def test_clocks_memory_and_a_slow_loop_are_told_when_they_begin_and_when_they_are_over(
+    tmp_path: Path,
+) -> None:
+    ear = Ear(clock_offset_ms=200.0, memory_mb=1.0)
+
+    async def act(stage: Stage, session: Session) -> None:
+        await stage.until(lambda: session.health.offset_ms)
+        honest = dict(session.health.offset_ms)
+        session.health.offset_ms.update(dict.fromkeys(honest, 4000.0))
+        await asyncio.sleep(2.0)
+        session.health.offset_ms.update(honest)
+        await asyncio.sleep(2.0)
+        lookout = Lookout(session, session.plan.config.alerts)
+        late = [fact.key for fact in lookout.look(session.now(), 1.5)]
+        assert "lag" in late
+        assert "lag" not in [fact.key for fact in lookout.look(session.now(), 1.4)]
 
     play_session(tmp_path, STRATEGY, ear, 1.0, act)
-    assert ("critical", "strategy_signal", "look at the moon") in ear.told()
+    told = ear.told()
+    assert told.count(("warning", "system_performance", "Clock offset")) == 1
+    assert ("info", "system_performance", "The clock of binance-spot is near ours again") in told
+    assert told.count(("warning", "system_memory", "Much memory is used")) == 1
+
+
+def test_what_keeps_a_session_from_running_is_told(tmp_path: Path) -> None:
+    ear = Ear()
+
+    async def act(_stage: Stage, _session: Session) -> None:
+        assert ear.handle is not None
+        assert await ear.handle.aclose(RiskRefusedError("the latch is set"))
+
+    play_session(tmp_path, STRATEGY, ear, 1.0, act)
+    assert ("critical", "system_error", "Session s1 could not go on") in ear.told()
+    assert ear.message("could not go on") == "the latch is set"
+
+
+def test_orders_that_are_not_ours_are_told_and_liquidations_wake_people_up(tmp_path: Path) -> None:
+    ear = Ear()
+    other = VenueOrder(BTC, "", "x", "77", Side.BUY, OrderType.LIMIT, 5, 0, OrderStatus.ACCEPTED)
+    forced = replace(other, venue_order_id="78", status=OrderStatus.FILLED, reason="liquidation")
+
+    async def act(_stage: Stage, session: Session) -> None:
+        assert isinstance(session.venues, RealVenues)
+        for one in (other, forced):
+            session.venues._account(one)
+        session.bus.publish("exchange.notice", Notice(NoticeKind.OTHER, "liquidation of 5 USDC", 0))
+        session.bus.publish("exchange.notice", Notice(NoticeKind.OTHER, "hello", 0))
+
+    play_session(tmp_path, STRATEGY, ear, 1.0, act, "live")
+    told = ear.told()
+    assert ("warning", "trade_executed", "An order that is not ours") in told
+    liquidations = [one for one in told if one[1] == "trade_liquidation"]
+    assert [level for level, _, _ in liquidations] == ["emergency", "emergency"]
 
 
 def test_a_session_that_goes_on_does_not_tell_its_past_again(tmp_path: Path) -> None:

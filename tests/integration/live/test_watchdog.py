@@ -91,6 +91,8 @@ def test_the_watchdog_of_a_dead_or_frozen_engine_cancels_sells_confirms_and_latc
     assert ("gone" in report["reason"]) == (how is signal.SIGKILL)
     process.communicate(timeout=20)
     assert process.returncode == -signal.SIGKILL
+    alerts = (lanner.home / "sessions" / session / "alerts-watchdog.jsonl").read_text()
+    assert f"Watchdog ends session {session}" in alerts
     again = lanner.json("replay", session)
     assert again["faithful"]
     refused = lanner.run(

@@ -25,6 +25,7 @@ from lanner.model.reports import (
     OrderFilled,
     OrderRejected,
     OrderTriggered,
+    OrderUnanswered,
 )
 from lanner.venues.codec import Feed, Subscription
 from lanner.venues.errors import Reason
@@ -80,7 +81,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(venue: LocalVenue, *, by_http: bool = False) -> AsyncIterator[Desk]:
+async def desk(
+    venue: LocalVenue, *, by_http: bool = False, answer_timeout_s: float = 5.0
+) -> AsyncIterator[Desk]:
     """Open link and order gateway with the agent's key of the second user."""
     keys = Keys("wallet", venue.agent.key.hex(), account=venue.wallets[1].address)
     link = Link(HyperliquidCodec(HYPERLIQUID.local(venue.url), keys))
@@ -93,6 +96,7 @@ async def desk(venue: LocalVenue, *, by_http: bool = False) -> AsyncIterator[Des
         on_status=lambda _status: None,
         on_user_stream=lambda _up: None,
         by_http=by_http,
+        answer_timeout_s=answer_timeout_s,
     )
     try:
         await link.open()
@@ -244,6 +248,24 @@ async def test_orders_over_http_end_in_the_same_reports(venue: LocalVenue) -> No
         await here.told(OrderCanceled, "H")
         for call in here.codec.set_leverage(BTC, 7, MarginMode.ISOLATED):
             await here.link.ask(call)
+
+
+async def test_lost_answers_are_told_each_in_its_time_and_the_others_are_not_touched(
+    venue: LocalVenue,
+) -> None:
+    async with desk(venue, answer_timeout_s=0.6) as here:
+        lost = {"kind": "order", "count": "2"}
+        await elsewhere(venue.do, lambda _exchange, now: venue.faults.add("lose-answer", lost, now))
+        here.buy("A", 59_000, 0.1)
+        await asyncio.sleep(0.3)
+        here.buy("B", 59_000, 0.1)
+        here.buy("C", 59_000, 0.1)
+        (first,) = await here.told(OrderUnanswered, "A")
+        (second,) = await here.told(OrderUnanswered, "B")
+        assert second.ts_recv - first.ts_recv >= 200_000_000
+        await here.told(OrderAccepted, "C")
+        assert not any(type(r) is OrderUnanswered and r.order_id == "C" for r in here.reports)
+        assert here.gateway.counts.unanswered == 2
 
 
 async def test_a_new_process_finds_the_orders_of_the_one_before(venue: LocalVenue) -> None:

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from lanner.live.connect import Where, connect, load_instruments
+from lanner.marketdata.book import L2Book
+from lanner.model.enums import Side
 from lanner.model.market import BookUpdate, MarketData, Quote
 from lanner.model.streams import StreamEvent, StreamGap, StreamHealed
 from lanner.net.socket_settings import SocketSettings
@@ -114,6 +116,45 @@ async def test_a_lost_book_update_is_a_gap_that_heals_with_a_new_snapshot() -> N
         assert 0 < gap.expected < gap.found
         assert healed.ts_from == gap.ts_from
         assert sum(type(one) is BookUpdate and one.snapshot for one in heard.data) >= 2
+
+
+@pytest.mark.parametrize("product", ["binance-spot", "binance-usdm"])
+async def test_the_book_is_the_venues_own_at_each_number_through_losses_and_new_snapshots(
+    product: str,
+) -> None:
+    symbol, name = "BTCUSDT", BTC if product == "binance-spot" else "BTCUSDT-PERP.BINANCE"
+    venue = VenueServer(make_config({"dialects": [product], "rate": 400.0, "seed": 5}))
+    await venue.start()
+    journal, compared, wrong = venue.hosts[0].journal, 0, []
+    try:
+        async with connect(product, Where({"": f"http://127.0.0.1:{venue.hosts[0].port}"})) as link:
+            book = L2Book((await load_instruments(link))[name])
+
+            def take(update: MarketData) -> None:
+                nonlocal compared
+                assert isinstance(update, BookUpdate)
+                book.apply(update)
+                told = journal.at(symbol, update.seq)
+                if told is not None:
+                    compared += 1
+                    if (told[1], told[2]) != (book.ticks(Side.BUY), book.ticks(Side.SELL)):
+                        wrong.append(update.seq)
+
+            gateway = MarketGateway(link, on_data=take)
+            await gateway.start([Subscription(Feed.BOOK, name)])
+            try:
+                async with asyncio.timeout(40.0):
+                    for goal in (8, 16):
+                        while compared < goal:
+                            await asyncio.sleep(0.02)
+                        venue.faults.add("sequence-gap", {"count": "1"}, venue.now_ns())
+                    while compared < 24 or gateway.stream.counts.gaps < 2:
+                        await asyncio.sleep(0.02)
+            finally:
+                await gateway.stop()
+    finally:
+        await venue.stop()
+    assert wrong == []
 
 
 async def test_a_peer_that_is_dead_without_a_word_is_noticed_by_our_own_pings(

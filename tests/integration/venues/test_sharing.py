@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from lanner.live.connect import KEPT_LOCAL_S, Where, connect, load_instruments, shared_files
 from lanner.net.ratelimit import RateLimiter
 from lanner.net.wallclock import wall_ns
+from lanner.venues import link as venue_link
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.hyperliquid.codec import HyperliquidCodec
 from lanner.venues.hyperliquid.spec import HYPERLIQUID
@@ -86,6 +88,17 @@ async def test_two_programs_with_one_wallet_never_give_a_nonce_twice(
         given = [link.nonce() for _ in range(100) for link in (first, second)]
     assert len(set(given)) == 200
     assert given == sorted(given)
+
+
+async def test_a_links_clock_is_compared_again_and_again(
+    home: Path, strict_venue: LocalVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue_link, "CLOCK_EVERY_S", 0.1)
+    async with connect("hyperliquid", Where({"": strict_venue.url})) as link:
+        first = link.clock.measured_ns
+        async with asyncio.timeout(20):
+            while link.clock.measured_ns == first:
+                await asyncio.sleep(0.02)
 
 
 async def test_a_home_that_cannot_be_written_stops_nobody_from_asking(

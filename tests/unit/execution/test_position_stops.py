@@ -467,14 +467,54 @@ def test_a_resting_stop_that_is_gone_is_sent_again_and_an_alarm_is_raised() -> N
     room.hold(10)
     room.one.stops.set_stop_loss(95)
     (sent,) = room.accept(room.flush())
-    (again,) = room.say(OrderCanceled, sent.order_id, "found so when the venue was asked")
+    assert room.say(OrderCanceled, sent.order_id, "found so when the venue was asked") == []
+    assert room.told == ["armed"], "perhaps the fill that ended the position is still on its way"
+    (again,) = room.price(100)
     assert isinstance(again, SubmitOrder)
     assert (again.type, again.stop_ticks, again.lots) == (OrderType.STOP_MARKET, 950, 10)
     assert room.told == ["armed", "missing", "replaced"]
     assert "asked" in room.alarms[1].reason
-    (third,) = room.say(OrderRejected, again.order_id, "never heard of it", "NEVER_ARRIVED")
-    assert isinstance(third, SubmitOrder)
-    assert room.one.stops.get_stats()["replaced"] == 2
+    assert room.say(OrderRejected, again.order_id, "never heard of it", "NEVER_ARRIVED") == []
+    assert room.price(94, 0.5) != [], "meanwhile the engine watches"
+    assert room.alarms[-1].what == "triggered"
+    assert room.one.stops.get_stats()["replaced"] == 1
+
+
+def test_a_stop_that_the_venue_ends_with_its_position_raises_no_alarm() -> None:
+    room = Room()
+    room.hold(10)
+    room.one.stops.set_stop_loss(95)
+    room.one.stops.set_take_profit(105)
+    stop, take = room.accept(room.flush())
+    assert room.say(OrderCanceled, stop.order_id, "REDUCE_ONLY") == []
+    room.fill(take.order_id, 10, 105)
+    assert room.price(100, 2) == []
+    assert "missing" not in room.told
+    assert room.one.stops.get_stats()["active_stops"] == 0
+
+
+def test_a_second_change_waits_for_the_answer_to_the_first() -> None:
+    room = Room()
+    room.hold(10)
+    room.one.stops.set_stop_loss(95)
+    room.accept(room.flush())
+    (first,) = room.hold(5)
+    assert room.hold(5) == []
+    room.accept([first])
+    (second,) = room.out
+    assert isinstance(second, AmendOrder)
+    assert second.lots == 20
+
+
+def test_where_a_waiting_order_cannot_be_changed_it_is_replaced() -> None:
+    room = Room(forbid=Feature.AMEND_TRIGGER)
+    room.hold(10)
+    room.one.stops.set_stop_loss(95)
+    room.accept(room.flush())
+    commands = room.hold(5)
+    assert [type(command) for command in commands] == [SubmitOrder, CancelOrder]
+    room.accept(commands)
+    assert room.resting == [("stop_loss", 15)]
 
 
 def test_a_stop_that_the_venue_refuses_is_watched_by_the_engine() -> None:

@@ -25,6 +25,7 @@ from lanner.telemetry.channels import (
     read_alerts,
 )
 from lanner.telemetry.channels.channel import Channel
+from lanner.telemetry.channels.services import service_url
 from lanner.telemetry.secrets import Redactor
 from lanner.telemetry.settings import ChannelConfig
 from tests.unit.telemetry.servers import Hook, Mailbox, closed_port, hook_server, until
@@ -118,17 +119,15 @@ def config_for(hook: Hook, **more: Any) -> AlertsConfig:
 
 def test_delivery_takes_less_than_five_seconds_while_another_channel_hangs(hook: Hook) -> None:
     config = config_for(hook)
-    stuck = ChannelConfig.model_validate(
-        {"type": "webhook", "url": "http://10.255.255.1:81/", "timeout_s": 30}
-    )
-    alerts = AlertManager(config.model_copy(update={"channels": {"stuck": stuck, **config.channels}}))
-    began = time.perf_counter()
-    alerts.emergency(AlertCategory.RISK_KILL_SWITCH, "fire")
-    assert time.perf_counter() - began < 0.5
-    while not hook.bodies:
-        assert time.perf_counter() - began < 5.0
-        time.sleep(0.005)
-    alerts.close(0.05)
+    with hook_server() as other:
+        other.hangs = threading.Event()
+        stuck = ChannelConfig.model_validate({"type": "webhook", "url": other.url, "timeout_s": 30})
+        alerts = AlertManager(config.model_copy(update={"channels": {"stuck": stuck, **config.channels}}))
+        began = time.perf_counter()
+        alerts.emergency(AlertCategory.RISK_KILL_SWITCH, "fire")
+        assert time.perf_counter() - began < 0.5
+        until(lambda: hook.bodies, 5.0)
+        assert not alerts.close(0.05)
 
 
 # -- services --------------------------------------------------------------------------------------------------
@@ -187,6 +186,31 @@ def test_mail_that_is_refused_says_so_without_the_password(mailbox: Mailbox) -> 
     assert "correct-horse" not in error.reason
     error = refused(channel(**{**told, "port": closed_port()}))
     assert "mail" in error.reason
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "facts"),
+    [
+        ({"host": "smtp.x.org"}, "NotifyEmail", {"secure_mode": "starttls", "port": 587}),
+        ({"host": "smtp.x.org", "security": "ssl"}, "NotifyEmail", {"secure_mode": "ssl", "port": 465}),
+        ({"provider": "sendgrid", "api_key": "SG.abc123"}, "NotifySendGrid", {"apikey": "SG.abc123"}),
+        ({"provider": "mailgun", "api_key": "key-123456"}, "NotifyMailgun", {"apikey": "key-123456"}),
+        ({"provider": "resend", "api_key": "re_12345"}, "NotifyResend", {"apikey": "re_12345"}),
+    ],
+)
+def test_mail_by_servers_and_by_providers(told: dict[str, Any], name: str, facts: dict[str, Any]) -> None:
+    import apprise
+
+    told = {"type": "email", "sender": "me@x.org", "to": ["a@b.org", "c@d.org"], "timeout_s": 2, **told}
+    channel(**told)
+    config = ChannelConfig.model_validate(told)
+    url, where = service_url(config, {key: secret.reveal() for key, secret in config.secrets().items()})
+    plugin: Any = apprise.Apprise.instantiate(url)
+    assert type(plugin).__name__ == name
+    assert {key: getattr(plugin, key) for key in facts} == facts
+    assert len(plugin.targets) == 2
+    assert plugin.socket_read_timeout == 2.0
+    assert where == "mail to a@b.org, c@d.org"
 
 
 @pytest.mark.parametrize(

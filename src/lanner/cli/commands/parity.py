@@ -18,6 +18,15 @@ def parity(
             name="--set", help="A setting of the backtest's side only, e.g. fees.taker=0.001. Repeatable."
         ),
     ] = None,
+    data: Annotated[
+        bool,
+        Parameter(
+            name="--data",
+            negative="",
+            help="Play what the catalog has of that time, in the place of what the session recorded.",
+        ),
+    ] = False,
+    catalog: Annotated[Path | None, Parameter(help="Folder of the catalog.")] = None,
     html: Annotated[Path | None, Parameter(help="Write the report to this HTML file.")] = None,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Print only the verdict.")] = False,
@@ -36,7 +45,13 @@ def parity(
 
     options = Options()
     options.add_settings(set or [])
-    report = compare_session(session_folder(session), options.values)
+    stored = None
+    if data or catalog is not None:
+        from lanner.storage.catalog import Catalog
+        from lanner.storage.environment import default_catalog
+
+        stored = Catalog(catalog or default_catalog())
+    report = compare_session(session_folder(session), options.values, catalog=stored)
     page = None
     if html is not None:
         page = write_parity_page(report, html.expanduser())

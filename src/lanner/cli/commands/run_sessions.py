@@ -38,7 +38,8 @@ def run_sessions(
     from lanner.live.build import products_of_session
     from lanner.net.wallclock import wall_ns
 
-    given = Given(url, testnet, ca_file, set or [])
+    silent = ["alerts.channels.console.enabled=false"] if quiet or json else []
+    given = Given(url, testnet, ca_file, [*(set or []), *silent])
     sessions = read_sessions(Path(file).expanduser(), given, wall_ns())
     real = [config for _, config in sessions if config.mode == "live"]
     if dry_run:

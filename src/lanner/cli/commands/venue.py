@@ -109,7 +109,7 @@ def _serve(config: ServeConfig, *, json: bool, quiet: bool) -> None:
     from functools import partial
 
     from lanner.cli.output import note, print_json
-    from lanner.net.loop import run
+    from lanner.net.loop import run, settle_memory
     from lanner.simulator.server import VenueServer
 
     async def main() -> None:
@@ -125,6 +125,7 @@ def _serve(config: ServeConfig, *, json: bool, quiet: bool) -> None:
             else:
                 _print_ready(ready, quiet=quiet)
             _flush()
+            settle_memory()
             await over.wait()
         finally:
             await venue.stop()

@@ -47,6 +47,9 @@ def watchdog(
         report = run(watch(folder, keys, tripped))
         if report is not None:
             alerts.ended(report)
+    except Exception as error:
+        alerts.failed(error)
+        raise
     finally:
         alerts.close()
     if report is None:
@@ -77,9 +80,22 @@ def end_dead_session(folder: Path, reason: str) -> KillReport:
     """End a session that does not answer: its process, its orders, what it holds."""
     from lanner.cli.venue_options import run
     from lanner.live.aftermath import end_session
+    from lanner.live.alerting import WatchdogAlerts
+    from lanner.live.build import plan_of
     from lanner.live.guards import read_pulse
+    from lanner.live.replaying import read_head
 
-    return run(end_session(folder, reason, session_keys(folder), read_pulse(folder)))
+    alerts = WatchdogAlerts(folder, plan_of(read_head(folder)).config.alerts, "kill switch")
+    alerts.tripped(reason)
+    try:
+        report = run(end_session(folder, reason, session_keys(folder), read_pulse(folder)))
+        alerts.ended(report)
+    except Exception as error:
+        alerts.failed(error)
+        raise
+    finally:
+        alerts.close()
+    return report
 
 
 def print_kill(report: KillReport, *, quiet: bool) -> None:

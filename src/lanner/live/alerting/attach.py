@@ -11,6 +11,7 @@ from lanner.core.errors import LannerError
 from lanner.live.alerting.facts import ENGINE_TOPICS, RULES, Fact, Rule, order_filled, short
 from lanner.live.alerting.lookout import LOOK_S, Lookout
 from lanner.model.orders import Order
+from lanner.model.signals import StrategyAlert
 from lanner.net.wallclock import mono_ns, wall_ns
 from lanner.telemetry import Alert, AlertCategory, AlertLevel, AlertManager, Redactor, SessionLog
 from lanner.telemetry.log import LOG_FILE
@@ -107,7 +108,7 @@ class SessionAlerts:
     def _take(self, rule: Rule, topic: str, event: Any) -> None:
         if self._timer is None:
             self._start_timer()
-        if self._is_past(topic):
+        if self._is_past(topic, event):
             return
         fact = rule(event)
         if fact is None:
@@ -115,12 +116,14 @@ class SessionAlerts:
         else:
             self._tell(fact, topic)
 
-    def _is_past(self, topic: str) -> bool:
+    def _is_past(self, topic: str, event: Any) -> bool:
         """Tell whether the engine is being rebuilt from its journal: what it says then was told on its day."""
+        if isinstance(event, StrategyAlert):
+            return event.ts < self._since
         return topic.startswith(ENGINE_TOPICS) and self._session.engine.clock.now < self._since
 
     def _note(self, topic: str, event: Any) -> None:
-        if self._log is None or self._is_past(topic):
+        if self._log is None or self._is_past(topic, event):
             return
         if isinstance(event, Order):
             order = event

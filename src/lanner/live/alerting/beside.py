@@ -58,13 +58,17 @@ def secrets_for_children(config: AlertsConfig) -> dict[str, str]:
 
 
 class WatchdogAlerts:
-    """What a watchdog tells. A channel that cannot be used here is left out and named in ``problems``."""
+    """What a watchdog tells, or ``who`` else ends a session from outside.
 
-    def __init__(self, folder: Path, kept: AlertsConfig) -> None:
+    A channel that cannot be used here is left out and named in ``problems``.
+    """
+
+    def __init__(self, folder: Path, kept: AlertsConfig, who: str = "watchdog") -> None:
         self.problems: list[str] = []
+        self._who = who
         self._session = folder.name
         config = self._usable(told_settings(kept.model_dump(mode="json", exclude_none=True)))
-        self._manager = AlertManager(config, source=f"watchdog of {folder.name}")
+        self._manager = AlertManager(config, source=f"{who} of {folder.name}")
         self._manager.add_channel(LogChannel("log", folder / WATCHDOG_FILE))
 
     def _usable(self, config: AlertsConfig) -> AlertsConfig:
@@ -88,7 +92,7 @@ class WatchdogAlerts:
 
     def tripped(self, reason: str) -> None:
         """Tell that the session is being ended, before anything else is done."""
-        title = f"Watchdog ends session {self._session}"
+        title = f"{self._who.capitalize()} ends session {self._session}"
         self._tell(
             Fact("watchdog", AlertLevel.EMERGENCY, AlertCategory.RISK_KILL_SWITCH, title, short(reason))
         )
@@ -98,6 +102,12 @@ class WatchdogAlerts:
         fact = kill_report(report)
         assert fact is not None
         self._tell(fact)
+
+    def failed(self, error: Exception) -> None:
+        """Tell that it could not be done."""
+        text = error.message() if isinstance(error, LannerError) else f"{type(error).__name__}: {error}"
+        title = f"The {self._who} of session {self._session} failed"
+        self._tell(Fact("failed", AlertLevel.EMERGENCY, AlertCategory.RISK_KILL_SWITCH, title, short(text)))
 
     def _tell(self, fact: Fact) -> None:
         key = f"{self._session}:watchdog:{fact.key}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lanner.core.errors import LannerError, StrategyError
 from lanner.engine.emergency import TAG
 from lanner.live.adjusting import REFUSED
+from lanner.model.signals import StrategyAlert
 from lanner.net.status import LinkState, LinkStatus
 from lanner.telemetry import AlertCategory, AlertDetails, AlertLevel
 
@@ -294,11 +295,14 @@ def resumed(control: Any) -> Told:
 
 
 def own_words(level: AlertLevel) -> Rule:
-    """Return the rule for what somebody publishes to be told: ``bus.publish("alert.warning", "…")``."""
+    """Return the rule for what a strategy or somebody else wants to tell: ``bus.publish("alert.warning", "…")``."""
 
     def rule(event: Any) -> Told:
-        text = str(event)
-        return Fact(f"alert:{level.word}:{text}", level, _C.STRATEGY_SIGNAL, text[:80], text[80:])
+        text = event.message if isinstance(event, StrategyAlert) else str(event)
+        head, _, rest = text.partition("\n")
+        who = f"{event.strategy_id}: " if isinstance(event, StrategyAlert) else ""
+        title = f"{who}{head}"
+        return Fact(f"alert:{level.word}:{title}", level, _C.STRATEGY_SIGNAL, title, rest)
 
     return rule
 

@@ -7,11 +7,11 @@ arithmetic; what the parts leave over is shown as the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lanner.engine.engine import Engine
 from lanner.live.build import Plan, make_plan, plan_of
@@ -19,15 +19,23 @@ from lanner.live.config import SessionConfig
 from lanner.live.parity.join import join_orders
 from lanner.live.parity.runs import Run, Story, as_backtest, as_it_was, read_story
 from lanner.live.parity.split import PARTS, ZERO, Pair, Splitter, mark_of
+from lanner.live.parity.stored import check_stored, stored_records
 from lanner.live.replaying import read_head
 from lanner.model.reports import PositionAdjusted
+from lanner.storage.journal import Record, read_journal
+
+if TYPE_CHECKING:
+    from lanner.storage.catalog import Catalog
 
 CENT = Decimal("0.005")
 
 
 @dataclass(slots=True)
 class ParityReport:
-    """A session beside its backtest. Money is in ``currency``; every difference is session less backtest."""
+    """A session beside its backtest. Money is in ``currency``; every difference is session less backtest.
+
+    ``data`` names the data sets of the catalog that were played; empty: the session's own data.
+    """
 
     session: str
     mode: str
@@ -48,6 +56,7 @@ class ParityReport:
     controls: list[tuple[int, str, str]]
     gaps: list[tuple[int, int, str]]
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    data: list[str] = field(default_factory=list)
 
     @property
     def gap(self) -> Decimal:
@@ -70,18 +79,29 @@ class ParityReport:
         return self.faithful and not self.unexplained and abs(self.parts["rest"]) < CENT
 
 
-def compare_session(folder: Path, changes: Mapping[str, Any] | None = None) -> ParityReport:
+def compare_session(
+    folder: Path, changes: Mapping[str, Any] | None = None, *, catalog: Catalog | None = None
+) -> ParityReport:
     """Play a session's data through the backtest and compare. ``changes`` are settings of the backtest's side only.
 
-    The settings are those of the session; other fees, delays or fill rules show what they would have made.
+    The settings are those of the session; other fees, delays or fill rules show what they would have made. ``catalog``
+    plays the data that it has of the session's time in the place of what the session recorded.
     """
     head = read_head(folder)
     plan = plan_of(head)
     assumed = _changed(plan, changes or {})
     story = read_story(folder)
     was, replayed = as_it_was(plan, head.session, folder, story)
-    same = as_backtest(assumed, head.session, folder, story, controls=True)
-    free = as_backtest(assumed, head.session, folder, story, controls=False) if story.controls else same
+    since, until = story.first_ts, story.last_data_ts
+    keys = [] if catalog is None else check_stored(plan, catalog, since, until)
+
+    def records() -> Iterable[Record]:
+        if catalog is None:
+            return read_journal(folder / "journal")
+        return stored_records(folder, catalog, keys, since, until)
+
+    same = as_backtest(assumed, head.session, records(), story, controls=True)
+    free = as_backtest(assumed, head.session, records(), story, controls=False) if story.controls else same
     with localcontext() as context:
         context.prec = 60
         pairs, parts = _split(was, same, free, story, live=plan.config.mode == "live")
@@ -102,6 +122,7 @@ def compare_session(folder: Path, changes: Mapping[str, Any] | None = None) -> P
             identical=was.engine.hash.hexdigest() == free.engine.hash.hexdigest(),
             messages=story.data,
             changed=dict(changes or {}),
+            data=[key.ref for key in keys],
             controls=[(ts, control.action, control.reason) for ts, control in story.controls],
             gaps=story.gaps,
             curves={"session": was.curve, "backtest": free.curve},

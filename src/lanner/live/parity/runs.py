@@ -51,6 +51,7 @@ class Story:
     gaps: list[tuple[int, int, str]] = field(default_factory=list)
     mids: dict[str, Mids] = field(default_factory=dict)
     data: int = 0
+    last_data_ts: int = 0
     first_ts: int = 0
     last_ts: int = 0
 
@@ -94,6 +95,7 @@ def read_story(folder: Path) -> Story:
             story.gaps.append((told["ts_from"], told["ts_to"], f"{told['instrument_id']} {told['feed']}"))
         elif record.kind in DATA_KINDS:
             story.data += 1
+            story.last_data_ts = record.ts
             if record.kind is Kind.QUOTE:
                 story.mids.setdefault(message.instrument_id, Mids()).add(message)
         story.last_ts = max(story.last_ts, record.ts)
@@ -114,10 +116,10 @@ def as_it_was(plan: Plan, session: str, folder: Path, story: Story) -> tuple[Run
     return Run(engine, curve.points), found
 
 
-def as_backtest(plan: Plan, session: str, folder: Path, story: Story, *, controls: bool) -> Run:
+def as_backtest(plan: Plan, session: str, records: Iterable[Record], story: Story, *, controls: bool) -> Run:
     """Run the backtest of a journal's market data; ``controls``: with what people and guards did meanwhile."""
     curve = _Curve(story.data)
-    engine = play(plan, session, read_journal(folder / "journal"), controls=controls, on_step=curve.see)
+    engine = play(plan, session, records, controls=controls, on_step=curve.see)
     return Run(engine, curve.points)
 
 

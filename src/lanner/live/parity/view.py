@@ -86,6 +86,7 @@ def report_json(report: ParityReport) -> dict[str, Any]:
             "backtest": sum(len(pair.backtest_fills) for pair in report.pairs),
         },
         "changed": report.changed,
+        "data": report.data,
         "controls": [
             {"ts": ts, "action": action, "reason": reason} for ts, action, reason in report.controls
         ],

@@ -101,7 +101,7 @@ def _mail_url(config: ChannelConfig, secrets: dict[str, str], waits: dict[str, s
     if config.provider not in (None, "smtp"):
         key = quote(secrets["api_key"], safe="")
         if config.provider == "mailgun":
-            return f"mailgun://{sender}/{key}/{targets}/?{more}", where
+            return f"mailgun://{sender}/{key}/{targets}/?{more}&name=Lanner", where
         return f"{config.provider}://{key}:{sender}/{targets}/?{more}", where
     security = config.security or "starttls"
     secure = security != "none"

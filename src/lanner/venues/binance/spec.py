@@ -125,7 +125,7 @@ BINANCE_USDM = ProductSpec(
             "orders_1m": Bucket(1200, 60.0, "x-mbx-order-count-1m"),
         }
     ),
-    capabilities=_capabilities(iceberg=_I, oco=_E, bracket=_E),
+    capabilities=_capabilities(amend_trigger=_I, iceberg=_I, oco=_E, bracket=_E),
     feeds=frozenset({Feed.QUOTES, Feed.TRADES, Feed.BOOK, Feed.BARS, Feed.MARK, Feed.FUNDING}),
     timeframes=TIMEFRAMES,
     key_kinds=("hmac", "ed25519", "rsa"),

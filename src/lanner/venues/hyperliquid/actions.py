@@ -64,20 +64,15 @@ class Terms:
         )
         return {"oid": own.oid or cloid_of(own.order_id), "order": order}
 
-    def always_places(self, own: Own, change: Change) -> bool:
-        """Tell whether a change must be placed whatever became of the order.
+    @staticmethod
+    def always_places(own: Own) -> bool:
+        """Tell whether a change must be placed whatever became of the order: only conditional orders cannot do without.
 
-        Without that the venue changes resting orders only, into such that rest: it never places anew what has just
-        been filled, so nothing more than that is asked for where it is enough. Conditional orders and prices that
-        take at once need it.
+        Without that the venue changes resting orders only, into such that rest. A change that would take at once is
+        refused then, and ends the order; with it the venue would place a second order where the first was filled while
+        the change was on its way.
         """
-        if own.type in TRIGGERED_TYPES:
-            return True
-        mid = self._mids.get(own.instrument_id)
-        if own.post_only or mid is None or change.px_ticks is None:
-            return False
-        px = self._symbols.instrument(own.instrument_id).px_float(change.px_ticks)
-        return (px - mid) * own.side >= 0.0
+        return own.type in TRIGGERED_TYPES
 
     def cancel(self, order_id: str, instrument_id: str) -> Action:
         """Write a cancel by our own id."""

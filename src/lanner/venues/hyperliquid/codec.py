@@ -349,7 +349,7 @@ class HyperliquidCodec:
         if not isinstance(part, AmendOrder):
             return type(part), False
         own = self._orders.workable(part)
-        return AmendOrder, self._terms.always_places(own, own.change(part))
+        return AmendOrder, self._terms.always_places(own)
 
     def _call(self, parts: Sequence[Part]) -> OrderCall:
         changes: dict[int, Change] = {}
@@ -367,7 +367,7 @@ class HyperliquidCodec:
                 own = self._orders.workable(part)
                 changes[index] = own.change(part)
                 written.append(self._terms.change(own, changes[index]))
-                always = self._terms.always_places(own, changes[index])
+                always = self._terms.always_places(own)
             action = actions.modify(written, always=always)
         asked(self._orders, parts, changes)
         self._requests += 1

@@ -74,8 +74,9 @@ class LocalVenue:
     async def _live(self) -> None:
         self._stopping = asyncio.Event()
         journal = BookJournal(self.exchange)
+        self.faults = FaultPlan()
         self.host = DialectHost(
-            self.dialect, self.exchange, FaultPlan(), time.time_ns, journal=journal, note=self.notes.append
+            self.dialect, self.exchange, self.faults, time.time_ns, journal=journal, note=self.notes.append
         )
         await self.host.start("127.0.0.1", 0, None)
         self._opened.set()

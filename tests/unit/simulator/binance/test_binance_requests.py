@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lanner.simulator.dialects.binance.auth import Verifier, check_time, socket_payloads
+from lanner.simulator.dialects.binance.auth import Verifier, check_time, socket_signed
 from lanner.simulator.dialects.binance.errors import ApiError
 from lanner.simulator.dialects.binance.limits import Limit, Limits
 from lanner.simulator.dialects.binance.params import Params, decimals_of, split_pairs, without_signature
@@ -36,12 +37,23 @@ def test_every_documented_hmac_signature_is_accepted_and_a_changed_one_is_not(sh
 
 def test_documented_socket_requests_are_sorted_and_signed_as_they_are(shared_data: Path) -> None:
     rows = [row for row in _vectors(shared_data) if row["id"].startswith("ws_hmac")]
+    assert rows
     for row in rows:
         pairs = dict(part.split("=") for part in row["payload"].split("&"))
-        plain, encoded = socket_payloads({**pairs, "signature": row["signature"]})
-        assert plain.decode() == row["payload"]
-        assert Verifier(secret=row["secret"]).fits(plain, row["signature"]), row["id"]
-        assert encoded.isascii()
+        verifier = Verifier(secret=row["secret"])
+        assert verifier.fits(row["payload"].encode(), row["signature"]), row["id"]
+        assert socket_signed(verifier, {**pairs, "signature": row["signature"]}, row["signature"]), row["id"]
+        assert not socket_signed(verifier, {**pairs, "more": "1"}, row["signature"])
+
+
+def test_a_socket_request_may_be_signed_plain_or_percent_encoded() -> None:
+    verifier = Verifier(secret="s")
+    params = {"symbol": "币安人生USDT", "quantity": 1, "apiKey": "k"}
+    plain = "apiKey=k&quantity=1&symbol=币安人生USDT"
+    encoded = "apiKey=k&quantity=1&symbol=%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9FUSDT"
+    for text in (plain, encoded):
+        assert socket_signed(verifier, params, hmac.digest(b"s", text.encode(), "sha256").hex())
+    assert not socket_signed(verifier, params, hmac.digest(b"s", b"apiKey=k", "sha256").hex())
 
 
 def test_a_signature_that_is_no_base64_is_refused_without_an_exception() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -109,3 +110,12 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     ledger.open()
     ledger.close()
     assert (tmp_path / "l.db").stat().st_mode & 0o077 == 0
+
+
+def test_the_page_of_tables_names_every_column_of_this_schema() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "reference" / "ledger.md").read_text()
+    assert f"schema {HEAD}" in page
+    for table in METADATA.tables.values():
+        section = page.split(f"## {table.name}\n")[1].split("\n## ")[0]
+        named = re.findall(r"^\| (?:\*\*)?`(\w+)`", section, re.M)
+        assert named == [column.name for column in table.columns], table.name

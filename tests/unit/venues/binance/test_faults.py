@@ -16,7 +16,7 @@ JUDGED = {
     (-1006, "Execution status unknown."): (K.UNANSWERED, ""),
     (-1007, "Timeout waiting for response from backend server."): (K.UNANSWERED, ""),
     (-1008, "Server is currently overloaded with other requests."): (K.RETRY, ""),
-    (-1021, "Timestamp for this request is outside of the recvWindow."): (K.AUTH, ""),
+    (-1021, "Timestamp for this request is outside of the recvWindow."): (K.RETRY, Reason.CLOCK),
     (-1022, "Signature for this request is not valid."): (K.AUTH, ""),
     (-2014, "API-key format invalid."): (K.AUTH, ""),
     (-2015, "Invalid API-key, IP, or permissions for action."): (K.AUTH, ""),
@@ -75,7 +75,7 @@ def test_every_verdict_has_a_kind_and_refusals_have_a_word() -> None:
     assert len(CODES) > 200
     for code, (kind, reason) in CODES.items():
         assert code < 0
-        assert (reason in words) == (kind is K.REJECTED), code
+        assert (reason in words) == (kind is K.REJECTED or reason == Reason.CLOCK), code
     assert all(reason in words for _, reason in TEXTS)
 
 

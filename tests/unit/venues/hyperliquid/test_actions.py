@@ -252,7 +252,7 @@ def test_only_changes_that_could_not_be_made_else_are_placed_whatever_became_of_
         )
     ]
     assert [list(action) for action in told] == [["type", "modifies"], ["type", "modifies", "a"]]
-    assert [len(action["modifies"]) for action in told] == [2, 2]
+    assert [len(action["modifies"]) for action in told] == [3, 1]
     assert told[1]["a"] is True
 
 

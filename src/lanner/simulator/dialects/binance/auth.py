@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +60,7 @@ class Verifier:
     def fits(self, payload: bytes, signature: str) -> bool:
         """Tell whether a signature belongs to a payload; hexadecimal is not case sensitive."""
         if self._ed25519 is None and self._rsa is None:
-            expected = hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
+            expected = hmac.digest(self._secret, payload, "sha256").hex()
             return hmac.compare_digest(expected.encode(), signature.lower().encode())
         try:
             raw = base64.b64decode(signature, validate=True)
@@ -74,11 +73,19 @@ class Verifier:
         return True
 
 
-def socket_payloads(params: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return what a WebSocket request may have signed: plain and percent-encoded."""
-    pairs = sorted((name, as_text(value)) for name, value in params.items() if name != "signature")
-    plain = "&".join(f"{name}={value}" for name, value in pairs)
-    return plain.encode(), urlencode(pairs).encode()
+def socket_signed(verifier: Verifier, params: Mapping[str, Any], signature: str) -> bool:
+    """Tell whether a WebSocket request is signed: plain, or percent-encoded, which is tried where it differs."""
+    pairs = [
+        (name, value if type(value) is str else as_text(value))
+        for name, value in params.items()
+        if name != "signature"
+    ]
+    pairs.sort()
+    plain = "&".join([f"{name}={value}" for name, value in pairs]).encode()
+    if verifier.fits(plain, signature):
+        return True
+    encoded = urlencode(pairs).encode()
+    return encoded != plain and verifier.fits(encoded, signature)
 
 
 def check_time(timestamp: str, window: str, now_ns: int) -> None:

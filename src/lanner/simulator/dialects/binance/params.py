@@ -92,7 +92,11 @@ class Params:
     @classmethod
     def from_json(cls, params: Mapping[str, Any] | None, *, client_id_rule: str = SPOT_CLIENT_ID) -> Params:
         """Build from the ``params`` of a WebSocket request; null is the same as not sent."""
-        found = {name: as_text(value) for name, value in (params or {}).items() if value is not None}
+        found = {
+            name: value if type(value) is str else as_text(value)
+            for name, value in (params or {}).items()
+            if value is not None
+        }
         return cls(found, client_id_rule=client_id_rule)
 
     def with_value(self, name: str, value: str) -> Params:

@@ -9,7 +9,7 @@ import msgspec
 from lanner.simulator.accounts import Account, ApiKey
 from lanner.simulator.dialect import Kind, Refuse, WsSession
 from lanner.simulator.dialects.binance import errors
-from lanner.simulator.dialects.binance.auth import check_time, socket_payloads
+from lanner.simulator.dialects.binance.auth import check_time, socket_signed
 from lanner.simulator.dialects.binance.calls import Call, Operation, Security, cost
 from lanner.simulator.dialects.binance.errors import ApiError
 from lanner.simulator.dialects.binance.params import Params, as_text
@@ -173,11 +173,7 @@ class WebSocketApi:
         if not isinstance(signature, str) or not signature:
             raise errors.missing("signature")
         check_time(_plain(raw, "timestamp"), _plain(raw, "recvWindow"), call.now_ns)
-        verifier = venue.verifier(key)
-        plain, encoded = socket_payloads(raw)
-        if not verifier.fits(plain, signature) and (
-            plain == encoded or not verifier.fits(encoded, signature)
-        ):
+        if not socket_signed(venue.verifier(key), raw, signature):
             raise errors.bad_signature()
 
     def _by_session(self, state: ApiSession, operation: Operation, raw: dict[str, Any], call: Call) -> None:

@@ -22,7 +22,7 @@ from lanner.simulator.dialects.binance.spot.words import (
     tag_of,
 )
 from lanner.simulator.dialects.binance.venue import Venue
-from lanner.simulator.orders import Ack, NewOrder, RejectReason, SimOrder, SimStatus
+from lanner.simulator.orders import Ack, EndReason, NewOrder, RejectReason, SimOrder, SimStatus
 
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 FULL_BY_DEFAULT = frozenset({"MARKET", "LIMIT"})
@@ -164,7 +164,9 @@ class Trade:
         self.finish_reading(call)
         return self.cancel_order(order, call, cancel_id)
 
-    def cancel_order(self, order: SimOrder, call: Call, cancel_id: str) -> Row:
+    def cancel_order(
+        self, order: SimOrder, call: Call, cancel_id: str, reason: EndReason = EndReason.USER
+    ) -> Row:
         """Cancel an order (with its list) and write the answer."""
         found = (
             self._venue.exchange.order_list(order.account, list_id=order.list_id) if order.list_id else None
@@ -174,7 +176,7 @@ class Trade:
             self._cancel_ids[one.order_id] = cancel_id
         try:
             ack = self._venue.exchange.cancel(
-                order.account, call.now_ns, market=order.market, order_id=order.order_id
+                order.account, call.now_ns, market=order.market, order_id=order.order_id, reason=reason
             )
         finally:
             for one in ended:
@@ -265,7 +267,7 @@ class Trade:
         try:
             order = self.find(call, "cancelOrderId", "cancelOrigClientOrderId")
             self._check_restrictions(call, order)
-            return self.cancel_order(order, call, cancel_id), None
+            return self.cancel_order(order, call, cancel_id, EndReason.REPLACED), None
         except ApiError as refused:
             if refused.code == -2013:
                 return None, errors.cancel_rejected()

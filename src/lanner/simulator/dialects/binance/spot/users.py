@@ -48,12 +48,11 @@ class SpotUsers:
         self._match_id = 0
 
     def _listeners(self, account: str) -> list[tuple[int, ApiSession]]:
-        return [
-            (number, state)
-            for state in self._api.sessions.values()
-            for number, heard in state.users.items()
-            if heard == account
-        ]
+        found = []
+        for state in self._api.sessions.values():
+            if state.users:
+                found += [(number, state) for number, heard in state.users.items() if heard == account]
+        return found
 
     def _send(self, listeners: list[tuple[int, ApiSession]], write: Any) -> None:
         written: dict[bool, bytes] = {}
