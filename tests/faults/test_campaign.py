@@ -58,6 +58,8 @@ FOUND = (
     (214, "a paused session went on trading on its timers"),
     (1139, "a clock compared once was trusted for ever"),
     (1225, "a change of a filled Hyperliquid order placed a second one"),
+    (3018, "answers that a slow connection delivered in another order"),
+    (3184, "a listen key that was refused once was not asked for again"),
 )
 
 

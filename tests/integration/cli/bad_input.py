@@ -1477,4 +1477,14 @@ run.yaml, line 4: cash.us dollars is wrong
   expected  a folder, or a name for a new one
 """,
     ),
+    Case(
+        "a fault that does not exist",
+        "drill --fault gremlins",
+        4,
+        """\
+no such fault
+  expected  latency, drop, duplicate, reorder, garble, sequence-gap, late-user-events, stall, close, half-open, rate-limit, ban, server-error, lose-request, lose-answer, answer-twice, error-after-accept, fill-before-ack, partial-fill, fill-after-cancel, refuse-connect, clock-skew, maintenance, listen-key-expiry, stale-snapshot, step-size, crash, kill, none
+  found     gremlins
+""",
+    ),
 ]
