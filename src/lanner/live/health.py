@@ -32,3 +32,5 @@ class Health:
     links: dict[str, LinkStatus] = field(default_factory=dict)
     offset_ms: dict[str, float] = field(default_factory=dict)
     last_error: str = ""
+    ledger: str = ""
+    """``up``, ``down: …``, or nothing where none is kept."""

@@ -110,6 +110,7 @@ class LedgerHandle:
         for topic, handler in self._listening:
             session.bus.subscribe(topic, handler)
         if config.enabled:
+            session.health.ledger = "up"
             self._writer.start()
 
     @property
@@ -315,9 +316,13 @@ class LedgerHandle:
         """Publish how the ledger is on the session's bus, from the session's own thread."""
         if self._loop is not None and not self._shut:
             try:
-                self._loop.call_soon_threadsafe(self._session.bus.publish, topic, state)
+                self._loop.call_soon_threadsafe(self._publish, topic, state)
             except RuntimeError:
                 return  # the loop is closed: nobody listens any more
+
+    def _publish(self, topic: str, state: LedgerState) -> None:
+        self._session.health.ledger = "up" if topic == "ledger.up" else f"down: {state.error}"
+        self._session.bus.publish(topic, state)
 
 
 def _words(event: Any) -> str:

@@ -65,6 +65,7 @@ def status_of_session(session: Session) -> dict[str, Any]:
         ],
         "counts": {name: getattr(session.counts, name) for name in session.counts.__slots__},
         "checkpoints": asdict(session.checkpoints.stats),
+        "ledger": health.ledger,
         "last_error": health.last_error,
     }
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from lanner.core.errors import StrategyError
 from lanner.live.config import LedgerConfig
 from lanner.live.ledger import LedgerHandle, attach_ledger
 from lanner.live.replaying import replay_session
 from lanner.live.session import Session
+from lanner.live.status import status_of_session
 from lanner.storage.ledger.reading import LedgerView
 from lanner.storage.ledger.rebuild import rebuild
 from lanner.storage.ledger.store import Ledger
@@ -152,10 +154,12 @@ def test_the_database_stops_in_the_middle_and_trading_does_not_notice(
                 before = len(fills)
                 await stage.until(lambda: len(fills) > before + 30)
                 await kept.until(lambda: "ledger.down" in kept.told, "the alarm")
+                assert status_of_session(session)["ledger"].startswith("down: ")
                 assert state.dropped > 0
             finally:
                 postgres.start()
             await kept.until(lambda: "ledger.up" in kept.told, "the all-clear")
+            assert status_of_session(session)["ledger"] == "up"
 
         await stage.trade(plan, "middle", 5.0, act, attach=kept.attach)
         state = kept.close()
@@ -221,6 +225,27 @@ def test_a_session_that_is_continued_keeps_its_rows_and_makes_up_for_what_a_cras
     assert found["fills"] == wanted["fills"]
     assert found["topics"].count("control.start") == 1
     assert replay_session(tmp_path / "again")[2].faithful
+
+
+def test_a_session_that_a_fault_ends_has_failed_and_says_why(tmp_path: Path, flip: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    flip.write_text(STRATEGY.replace("self.n += 1", "self.n += 1\n        assert self.n < 60, 'enough'"))
+    kept = Kept(url=url)
+
+    async def play(stage: Stage) -> None:
+        plan = await stage.plan(flip, [BTC], "paper")
+        with pytest.raises(StrategyError) as caught:
+            await stage.trade(plan, "broken", 60.0, attach=kept.attach)
+        assert kept.close().complete
+        assert "enough" in caught.value.message()
+
+    on_stage(tmp_path, "binance-spot", play)
+    found = rows(url, "broken")
+    assert found["session"]["state"] == "failed"
+    assert "enough" in found["session"]["reason"]
+    assert "system.fault" in found["topics"]
+    assert len(found["fills"]) > 5
+    assert_the_same(found, from_journal(tmp_path / "broken", tmp_path))
 
 
 def test_the_password_of_the_ledger_is_in_no_file_of_the_session(tmp_path: Path, flip: Path) -> None:

@@ -96,6 +96,8 @@ def _doubts(told: dict[str, Any]) -> list[Text]:
         lines.append(Text(told["reason"], style="red"))
     if told["last_error"]:
         lines.append(Text(f"last error: {told['last_error']}", style="red"))
+    if told.get("ledger", "").startswith("down"):
+        lines.append(Text(f"ledger {told['ledger']}", style="yellow"))
     lines += [Text(text, style="yellow") for text in told["differences"]]
     return lines
 

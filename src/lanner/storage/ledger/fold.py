@@ -6,6 +6,7 @@ them, stand in notes beside (``who`` notes, see ``live.ledger``); a journal with
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -39,6 +40,7 @@ Owner = tuple[str, str, str, str]
 _STORY = frozenset({Kind.SESSION, Kind.NOTE})
 _MOVES = frozenset(Kind) - {Kind.WARM, Kind.CHECKPOINT, Kind.BOOK, Kind.MARK, Kind.FUNDING, Kind.CLOCK}
 _BATCH = 500
+_LONGEST = 500
 _EMPTY = 12
 """Bytes of a segment without records."""
 
@@ -259,7 +261,10 @@ def control_event(control: Control, seq: int, ts: int) -> Event:
     """Return what a person or a guard did as an event, named by its record of the journal."""
     level = "warning" if control.action in ("halt", "flatten", "state") else "info"
     state = control.details.get("state")
+    more = {key: value for key, value in control.details.items() if key not in ("state", "by")}
     text = f"{state}: {control.reason}" if state else control.reason
+    if more:
+        text = f"{text} {json.dumps(more, default=str)}".strip()[:_LONGEST]
     return Event(f"journal-{seq}", ts, level, f"control.{control.action}", text)
 
 
