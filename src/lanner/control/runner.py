@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lanner.control.bridge import Bridge, silent
 from lanner.control.confirmation import check_live
 from lanner.control.errors import (
     AlreadyRunningError,
@@ -85,8 +85,7 @@ class LiveRunner:
         self._state = LiveStatus.STOPPED
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[Any] | None = None
+        self._bridge = Bridge(self.id)
         self._session: Session | None = None
         self._error: BaseException | None = None
         self._stats = LiveStats()
@@ -115,7 +114,7 @@ class LiveRunner:
             if self._state is LiveStatus.ERROR:
                 raise self._as_error()
         if not done:
-            self._end()
+            self._bridge.end()
             raise NotAnsweringError(
                 f"session {self.id} was not ready within {timeout_s:g} s and is being stopped"
             )
@@ -130,12 +129,12 @@ class LiveRunner:
                 raise NotRunningError(f"session {self.id} does not run")
             if self._state is not LiveStatus.STOPPING:
                 self._move(LiveStatus.STOPPING)
-        self._end()
+        self._bridge.end()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
             if thread.is_alive():
-                raise self._silent(timeout_s)
+                raise silent(self.id, timeout_s)
 
     def pause(self, reason: str = "paused") -> None:
         """Let no handler of the strategies run; connections, prices and indicators go on."""
@@ -187,7 +186,7 @@ class LiveRunner:
         except BaseException as caught:  # noqa: BLE001 - the thread's outermost wall: whatever ends it is told
             error = caught
         with self._changed:
-            self._loop = self._task = None
+            self._bridge.leave()
             if error is not None and self._session is not None and self._state is LiveStatus.STOPPING:
                 self.last_error = self._text(error)
             if error is not None:
@@ -199,8 +198,7 @@ class LiveRunner:
             self._move(LiveStatus.STOPPED)
 
     async def _main(self) -> None:
-        self._task = asyncio.current_task()
-        self._loop = asyncio.get_running_loop()
+        self._bridge.enter()
         self._watching = Watching(self.config)
         try:
             await run_session(
@@ -219,8 +217,9 @@ class LiveRunner:
     def _made(self, session: Session) -> None:
         self._session = session
         self._host = Host(session)
-        if self._state is LiveStatus.STOPPING and self._task is not None:
-            self._task.cancel()
+        self._bridge.lead_to(session)
+        if self._state is LiveStatus.STOPPING:
+            self._bridge.end()
 
     def _ready(self, session: Session) -> None:
         with self._changed:
@@ -249,22 +248,6 @@ class LiveRunner:
             if self._state in ACTIVE or self._state is LiveStatus.STARTING:
                 self._move(state)
 
-    def _end(self) -> None:
-        """Tell the session to end: in order when it trades, by cancelling what it waits for when it does not yet."""
-        loop, session, task = self._loop, self._session, self._task
-
-        def end() -> None:
-            if session is not None and session.health.started_ns:
-                session.stop()
-            elif task is not None:
-                task.cancel()
-
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(end)
-            except RuntimeError:
-                return  # it has ended meanwhile
-
     # -- asking --------------------------------------------------------------------------------------------
 
     def ask(self, work: Callable[[Session], T], *, timeout_s: float = ANSWER_S) -> T:
@@ -280,34 +263,7 @@ class LiveRunner:
 
     def await_(self, work: Callable[[Session], Awaitable[T]], *, timeout_s: float = ANSWER_S) -> T:
         """Like ``ask``, for what takes its time."""
-        loop, session = self._loop, self._session
-        if loop is None or session is None:
-            if self.get_status() in ALIVE:
-                raise EngineMissingError(
-                    f"session {self.id} has no engine yet", found=self.get_status().value
-                )
-            raise NotRunningError(f"session {self.id} does not run")
-        if threading.current_thread() is self._thread:
-            raise NotAnsweringError(f"session {self.id} cannot wait for itself")
-
-        async def answer() -> T:
-            return await work(session)
-
-        coroutine = answer()
-        try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except RuntimeError:
-            coroutine.close()
-            raise NotRunningError(f"session {self.id} does not run") from None
-        try:
-            return future.result(timeout_s)
-        except CancelledError:
-            raise NotRunningError(f"session {self.id} ended meanwhile") from None
-        except TimeoutError:
-            if future.done():
-                raise
-            future.cancel()
-            raise self._silent(timeout_s) from None
+        return self._bridge.ask(work, timeout_s)
 
     def get_stats(self) -> LiveStats:
         """Return what the session has done; the last figures known where it does not answer or does not run."""
@@ -483,13 +439,6 @@ class LiveRunner:
         if isinstance(self._error, LannerError):
             return self._error
         return LannerError(f"session {self.id} could not be started", found=self.last_error)
-
-    def _silent(self, timeout_s: float) -> NotAnsweringError:
-        return NotAnsweringError(
-            f"session {self.id} does not answer",
-            expected=f"an answer within {timeout_s:g} s",
-            fix="Something in its strategies blocks; the kill switch ends it at the venue.",
-        )
 
     @staticmethod
     def _text(error: BaseException) -> str:

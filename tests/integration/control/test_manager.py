@@ -22,6 +22,7 @@ from lanner.control.errors import (
     PausedError,
 )
 from lanner.control.manager import EngineManager
+from lanner.control.opening import session_folder
 from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
@@ -97,6 +98,10 @@ def test_what_raises_or_blocks_in_one_session_leaves_the_others_alone(
 def test_a_session_that_cannot_be_started_says_why_and_is_forgotten(manager: EngineManager, ask: Ask) -> None:
     with pytest.raises(NotFoundError, match="does not trade"):
         manager.start_live(ask("nothing", symbol="NOSUCH"))
+    session_folder("in-the-way").parent.mkdir(parents=True, exist_ok=True)
+    session_folder("in-the-way").write_text("a file where a folder should be")
+    with pytest.raises(LannerError, match="in-the-way"):
+        manager.start_live(ask("in-the-way"))
     assert manager.list_live() == []
     with pytest.raises(ConfigError):
         manager.start_live({"session_id": "x", "symbol": "BTC"})
