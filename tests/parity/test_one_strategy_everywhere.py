@@ -112,6 +112,30 @@ class Several(ln.Strategy):
             self.buy(0.02, instrument=held.id)
 '''
 
+TRAILING = '''
+import lanner as ln
+
+
+class Trailing(ln.Strategy):
+    """Buy, and ask for what the venue has not: a trailing stop of its own, and a change of a stop that waits."""
+
+    def on_start(self):
+        self.quotes()
+        self.turns = 0
+        self.set_timer("turn", every="1s")
+
+    def on_timer(self, timer):
+        self.turns += 1
+        if self.turns == 2:
+            self.buy(0.02)
+        elif self.turns == 4:
+            self.sell(0.02, trail="1%", reduce_only=True)
+            self.stop = self.sell(0.02, stop_px=round(self.price() * 0.95), reduce_only=True)
+        elif self.turns == 6:
+            self.amend(self.stop, stop_px=round(self.price() * 0.96))
+'''
+
+
 STRATEGIES = {"timers": TIMERS, "stops": STOPS, "brackets": BRACKETS, "several": SEVERAL}
 NAMES = {
     "binance-spot": ["BTC-USDT.BINANCE", "ETH-USDT.BINANCE"],
@@ -120,10 +144,18 @@ NAMES = {
 }
 
 
-def run(folder: Path, product: str, name: str, mode: str, seconds: float = 25.0, **settings: Any) -> Session:
+def run(
+    folder: Path,
+    product: str,
+    name: str,
+    mode: str,
+    seconds: float = 25.0,
+    source: str = "",
+    **settings: Any,
+) -> Session:
     """Run a strategy against the simulator of a product, and return its session."""
     path = folder / f"{name}.py"
-    path.write_text(STRATEGIES[name])
+    path.write_text(source or STRATEGIES[name])
     sessions: list[Session] = []
 
     async def whole(stage: Stage) -> None:
@@ -182,3 +214,16 @@ def test_live_against_the_simulator_gives_the_orders_of_its_backtest(
     assert len(report.pairs) == len(session.engine.execution.orders)
     assert wanted(report, "session") == wanted(report, "backtest")
     assert report.explained
+
+
+@pytest.mark.parametrize(("product", "denied"), [("hyperliquid", 1), ("binance-usdm", 0)])
+def test_the_backtests_side_may_do_no_more_than_the_venue(product: str, denied: int, tmp_path: Path) -> None:
+    for mode in ("paper", "live"):
+        session = run(tmp_path, product, "trailing", mode, 10.0, TRAILING)
+        report = compare_session(session.folder)
+        for side in ("session", "backtest"):
+            found = [getattr(pair, side) for pair in report.pairs]
+            assert [o.status.name for o in found].count("DENIED") == denied
+        changes = [r.kind.name for r in read_journal(session.folder / "journal") if "AMEND" in r.kind.name]
+        assert changes == ([] if product == "binance-usdm" else ["AMEND", "AMENDED"])
+        assert report.explained
