@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from lanner.core.errors import ConfigError
 from lanner.live.config import SessionConfig
+from lanner.telemetry.secrets import SecretText
 
 TOP = "SESSION"
 KEPT_OUT = frozenset({"mode", "url"})
@@ -117,6 +118,34 @@ def redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, str) and "://" in value:
         return _without_password(value)
     return value
+
+
+def redacted_text(text: str) -> str:
+    """Return a settings file's own text with its secrets masked, what only says where one is left as it is.
+
+    A text that is no YAML comes back as one mark.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return REDACTED
+    for secret in sorted(set(_secrets_in(values, ())), key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def _secrets_in(value: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Go through what is to be masked in settings: by the key's name, passwords in URLs, all that channels hide."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _secrets_in(entry, (*path, str(key)))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _secrets_in(entry, path)
+    elif isinstance(value, str) and value and not SecretText(value).is_reference:
+        in_channel = path[:2] == ("alerts", "channels") and ("headers" in path or path[-1] == "url")
+        if in_channel or redacted(value, path[-1] if path else "") != value:
+            yield value
 
 
 def _without_password(url: str) -> str:

@@ -17,6 +17,7 @@ from lanner.core.errors import ConfigError, LannerError
 from lanner.live.adjusting import REFUSED, refusal
 from lanner.live.baked import baked_params
 from lanner.live.changes import Change, Row, Wanted, check_change, read_file, read_options, seed_form
+from lanner.live.overrides import redacted_text
 from lanner.net.wallclock import wall_ns
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class HotReloadManager:
         number = int(kept[-1].name.partition("-")[0]) + 1 if kept else 1
         if good_text:
             assert self.path is not None
-            path, text = folder / f"{number:06d}-{self.path.name}", good_text
+            path, text = folder / f"{number:06d}-{self.path.name}", redacted_text(good_text)
         else:
             owner = next((row.strategy for row in change.rows if row.strategy), "")
             owner = owner or next(iter(self._session.engine.desks))

@@ -11,7 +11,7 @@ import pytest
 from lanner.core.errors import ConfigError
 from lanner.live.alerting import secrets_for_children, told_settings
 from lanner.live.config import SessionConfig
-from lanner.live.overrides import redacted
+from lanner.live.overrides import redacted, redacted_text
 from lanner.telemetry import AlertCategory, AlertManager, AlertsConfig, Redactor, SecretText, SessionLog
 from lanner.telemetry.alerts import AlertLevel
 from lanner.telemetry.log import read_log
@@ -162,3 +162,23 @@ def test_nothing_that_leaves_shows_a_channels_secret(hook: Hook, tmp_path: Path)
     assert REDACTED in written
     assert sorted(line["event"] for line in read_log(tmp_path / "session.log")) == ["lost", "x"]
     assert [body["title"] for body in hook.bodies] == ["another"]
+
+
+def test_a_settings_file_is_kept_as_it_is_but_for_its_secrets() -> None:
+    text = (
+        "strategy: trend.py  # a comment stays\n"
+        "ledger: {url: 'postgresql://me:correct-horse@db/lanner'}\n"
+        "alerts:\n  channels:\n"
+        f"    telegram: {{bot_token: '{TOKEN}', chat_id: 5}}\n"
+        f"    ops: {{type: webhook, url: 'https://h/{TOKEN}', headers: {{X-Who: 'Bearer horsebattery'}}}}\n"
+        "    other: {type: webhook, url: 'env:OTHER'}\n"
+    )
+    kept = redacted_text(text)
+    assert "AAHdq" not in kept
+    assert "horse" not in kept
+    assert "# a comment stays" in kept
+    assert "env:OTHER" in kept
+    assert (
+        redacted_text("strategy: trend.py\nparams: {fast: 3}\n") == "strategy: trend.py\nparams: {fast: 3}\n"
+    )
+    assert redacted_text("a: [") == REDACTED
