@@ -44,9 +44,10 @@ R = TypeVar("R", bound=LiveRunner)
 
 
 class EngineManager:
-    """Hold the runners; see the module. ``keys`` finds keys by product (default: the stored ones, by name).
+    """Hold the runners; see the module. In a ``with`` block its end stops everything.
 
-    ``backtests_at_once`` bounds how many backtests run beside each other; more wait.
+    ``keys`` finds keys by product (default: the stored ones, by name). ``backtests_at_once`` bounds how many backtests
+    run beside each other; more wait.
     """
 
     def __init__(
@@ -72,6 +73,13 @@ class EngineManager:
         }
         self._past_pnl = 0.0
         self._past_trades = 0
+
+    def __enter__(self) -> EngineManager:
+        """Return the manager; the end of the block stops everything."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_all()
 
     # -- sessions ------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from lanner.cli.main import main
 from lanner.control.opening import session_folder
 from lanner.live.guards import read_pulse
+from lanner.live.killswitch import REPORT
 from tests.integration.control.conftest import Market, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -83,6 +85,53 @@ def test_sessions_of_one_file_run_beside_each_other_and_are_reloaded(
     assert again["faithful"]
     assert again["strategies"]["Flip"]["size"] == "0.2"
     assert again["state_hash"] == sessions["one"]["state_hash"]
+
+
+@pytest.mark.nightly
+def test_the_watchdog_of_a_stuck_session_leaves_its_neighbours_alive(
+    tmp_path: Path, work: Callable[[str], str], market: Market, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag, path = tmp_path / "go", tmp_path / "many.yaml"
+    work("flip"), work("blocks")
+    path.write_text(
+        "instruments: [BTC-USDT@binance]\n"
+        "recovery: {watchdog_s: 2}\n"
+        "sessions:\n"
+        "  - {id: good, strategy: flip.py}\n"
+        f"  - {{id: stuck, strategy: blocks.py, mode: live, params: {{flag: {flag}}}}}\n"
+    )
+    account = market.ready["accounts"][0]
+    keys = {
+        "LANNER_KEYS__BINANCE_SPOT__API_KEY": account["api_key"],
+        "LANNER_KEYS__BINANCE_SPOT__SECRET": account["api_secret"],
+    }
+    words = ("run-sessions", str(path), "--url", market.url, "--live", "--confirm", "trade binance-spot")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lanner", *words, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **keys},
+    )
+    try:
+        _wait_for(capsys, "good")
+        report_file = session_folder("stuck") / REPORT
+        until(report_file.exists, 90)
+        report = json.loads(report_file.read_text())
+        assert report["flat"], report
+        assert (report["orders_cancelled"], report["positions_closed"]) == (1, 1), report
+        assert "was cut off inside process" in report["notes"][0]
+        assert process.poll() is None
+        assert told(capsys, "status", "good")["trading"] == "ACTIVE"
+        flag.touch()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1, err
+    sessions = {one["session"]: one for one in json.loads(out.strip().splitlines()[-1])["sessions"]}
+    assert sessions["good"]["status"] == "stopped"
+    assert "cut off" in sessions["stuck"]["last_error"]
 
 
 def _wait_for(capsys: pytest.CaptureFixture[str], *names: str) -> None:
