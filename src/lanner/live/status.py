@@ -6,6 +6,8 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lanner.core.bus import EndpointNotFoundError
+from lanner.live.alerting import ALERT_STATS
 from lanner.live.build import state_of
 from lanner.live.reality import RealVenues
 from lanner.live.rows import order_row, position_row
@@ -67,7 +69,17 @@ def status_of_session(session: Session) -> dict[str, Any]:
         "checkpoints": asdict(session.checkpoints.stats),
         "ledger": health.ledger,
         "last_error": health.last_error,
+        "alerts": alerts_of_session(session),
     }
+
+
+def alerts_of_session(session: Session) -> dict[str, Any]:
+    """Return what the session's alerts count, nothing where it has none."""
+    try:
+        told: dict[str, Any] = session.bus.request(ALERT_STATS, None)
+    except EndpointNotFoundError:
+        return {}
+    return told
 
 
 def orders_of_session(session: Session, *, only_open: bool) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import signal
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
 from lanner.cli.main import main
+from lanner.cli.render.status import status_view
 from lanner.core.errors import RiskRefusedError
 from lanner.live.alerting import SessionAlerts, WatchdogAlerts, attach_alerts, open_log
 from lanner.live.alerting.lookout import Lookout
@@ -19,6 +22,7 @@ from lanner.live.config import RecoveryConfig, SessionConfig
 from lanner.live.killswitch import KillReport
 from lanner.live.reality import RealVenues
 from lanner.live.session import Session
+from lanner.live.status import status_of_session
 from lanner.model.accounts import VenueOrder
 from lanner.model.enums import OrderStatus, OrderType, Side
 from lanner.risk.gate import TradingState
@@ -110,6 +114,12 @@ class Ear:
         assert self.handle.close()
         kept = sorted(self.shelf.kept, key=lambda alert: alert.timestamp)
         return [(alert.level.word, alert.category.value, alert.title) for alert in kept]
+
+    @property
+    def titles(self) -> list[str]:
+        """Return what was told so far."""
+        assert self.handle is not None
+        return [alert.title for alert in self.handle.manager.get_recent_alerts(1000)]
 
     def message(self, title: str) -> str:
         """Return what one alert said."""
@@ -236,9 +246,9 @@ def test_an_order_without_an_answer_is_told_and_its_end_too(tmp_path: Path) -> N
 
     async def act(stage: Stage, session: Session) -> None:
         stage.venue.faults.add("lose-request", {"kind": "order"}, stage.venue.now_ns())
-        await stage.until(lambda: any("UNKNOWN" in one for one in ear.shelf.titles), 90.0)
+        await stage.until(lambda: any("UNKNOWN" in one for one in ear.titles), 90.0)
         stage.venue.faults.remove()
-        await stage.until(lambda: any("known again" in one for one in ear.shelf.titles), 120.0)
+        await stage.until(lambda: any("known again" in one for one in ear.titles), 120.0)
 
     play_session(tmp_path, STRATEGY, ear, 1.0, act, "live", recovery=recovery)
     [unknown] = [one for one in ear.told() if "is UNKNOWN" in one[2]][:1]
@@ -369,6 +379,27 @@ def test_alerts_that_are_switched_off_leave_only_the_log(tmp_path: Path) -> None
     events = [line["event"] for line in read_log(tmp_path / "s1" / "session.log")]
     assert "lookout.started" in events
     assert events[-1] == "system.shutdown"
+
+
+def test_the_status_of_a_session_shows_channels_that_fail(tmp_path: Path) -> None:
+    ear = Ear()
+    ear.shelf = Shelf(faults=1_000, lasting=True)
+    seen: list[dict[str, Any]] = []
+
+    async def act(_stage: Stage, session: Session) -> None:
+        await asyncio.sleep(2.0)
+        assert ear.handle is not None
+        assert ear.handle.manager.flush(20)
+        seen.append(status_of_session(session))
+
+    play_session(tmp_path, STRATEGY, ear, 1.0, act)
+    ear.told()
+    [status] = seen
+    assert status["alerts"]["channels"]["shelf"]["failed"] >= 1
+    page = Console(file=io.StringIO(), width=200)
+    page.print(status_view(json.loads(json.dumps(status, default=str))))
+    assert "alerts by shelf" in page.file.getvalue()  # type: ignore[attr-defined]
+    assert "no room" in page.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_channel_that_hangs_changes_nothing_of_what_the_session_does(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_full_queue_drops_the_least_grave_and_the_gravest_leaves_first() -> No
 def test_what_is_over_the_rate_is_told_not_sent_and_summed_up_later() -> None:
     shelf, lost = Shelf(), []
     courier = Courier(
-        shelf, per_minute=2, summary_s=0.05, on_loss=lambda _, one, why: lost.append((one.title, why))
+        shelf, per_minute=2, summary_s=0.5, on_loss=lambda _, one, why: lost.append((one.title, why))
     )
     for number in range(4):
         courier.put(alert(f"{number}"))

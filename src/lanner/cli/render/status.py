@@ -94,6 +94,10 @@ def _doubts(told: dict[str, Any]) -> list[Text]:
         lines.append(Text(f"in quarantine: {', '.join(told['quarantined'])}", style="red"))
     if told["reason"] and told["trading"] != "ACTIVE":
         lines.append(Text(told["reason"], style="red"))
+    for name, channel in told.get("alerts", {}).get("channels", {}).items():
+        if channel["failed"] or channel["dropped"]:
+            lost = f"{channel['failed']} failed, {channel['dropped']} dropped"
+            lines.append(Text(f"alerts by {name}: {lost}; {channel['last_error']}", style="yellow"))
     if told["last_error"]:
         lines.append(Text(f"last error: {told['last_error']}", style="red"))
     if told.get("ledger", "").startswith("down"):

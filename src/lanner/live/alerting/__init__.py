@@ -1,6 +1,6 @@
 """What happens in a session, told to people: its alerts and its log."""
 
-from lanner.live.alerting.attach import SessionAlerts, attach_alerts, open_log
+from lanner.live.alerting.attach import ALERT_STATS, SessionAlerts, attach_alerts, open_log
 from lanner.live.alerting.beside import (
     WATCHDOG_FILE,
     WatchdogAlerts,
@@ -9,6 +9,7 @@ from lanner.live.alerting.beside import (
 )
 
 __all__ = [
+    "ALERT_STATS",
     "WATCHDOG_FILE",
     "SessionAlerts",
     "WatchdogAlerts",

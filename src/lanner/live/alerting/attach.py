@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lanner.live.config import SessionConfig
     from lanner.live.session import Session
 
+ALERT_STATS = "alerts.stats"
+"""The endpoint of a session's bus that tells ``AlertManager.get_stats``."""
 NO_CONSOLE = frozenset({"console"})
 _FIRST_LOOK_S = 0.1
 _QUIET = AlertLevel.DEBUG
@@ -85,6 +87,7 @@ class SessionAlerts:
         self._planned_ns = 0
         self._closed = False
         self._subscribe()
+        session.bus.register(ALERT_STATS, lambda _: self.manager.get_stats())
         self._start_timer()
 
     # -- what the bus says -----------------------------------------------------------------------------------
@@ -219,6 +222,8 @@ class SessionAlerts:
             self._timer.cancel()
         for topic, handler in self._handlers:
             self._session.bus.unsubscribe(topic, handler)
+        if self._handlers:
+            self._session.bus.unregister(ALERT_STATS)
         self._handlers.clear()
 
     def _finish(self, timeout_s: float) -> bool:
