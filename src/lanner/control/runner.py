@@ -207,7 +207,7 @@ class LiveRunner:
                 keys=self._keys,
                 on_session=self._made,
                 on_ready=self._ready,
-                on_change=self._settle,
+                on_change=self._noticed,
             )
         finally:
             if self._host is not None:
@@ -234,6 +234,12 @@ class LiveRunner:
             self.samples.take(session)
             self._settle()
             await asyncio.sleep(SAMPLE_S)
+
+    def _noticed(self) -> None:
+        """Something changed, most often an order: look closer only when it can have been the state."""
+        session = self._session
+        if session is None or session.engine.paused is not (self._state is LiveStatus.PAUSED):
+            self._settle()
 
     def _settle(self) -> None:
         """Take the state over that the session is in; called in its own thread."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lanner.cli.main import main
 from lanner.control.errors import (
     AlreadyRunningError,
     KillSwitchActiveError,
@@ -23,6 +24,7 @@ from lanner.control.errors import (
 )
 from lanner.control.manager import EngineManager
 from lanner.control.opening import session_folder
+from lanner.control.requests import LiveRequest
 from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
@@ -241,6 +243,25 @@ def test_many_threads_may_ask_at_once(manager: EngineManager, ask: Ask) -> None:
     assert manager.get_health().running_live == 3
     assert manager.stop_all() == []
     assert manager.get_stats().live_stopped == 3
+
+
+def test_a_lost_connection_is_told_and_comes_back(manager: EngineManager, ask: Ask, market: Market) -> None:
+    seen: list[LiveStatus] = []
+    runner = LiveRunner(LiveRequest.of(ask("line")), on_status=lambda _runner, status: seen.append(status))
+    runner.start()
+    control = str(market.ready["control"])
+    assert main(["venue", "faults", control, "refuse-connect:for=3", "close:code=1006"]) == 0
+    try:
+        until(lambda: runner.get_status() is LiveStatus.RECONNECTING)
+    finally:
+        assert main(["venue", "faults", control, "--clear"]) == 0
+    until(lambda: runner.get_status() is LiveStatus.RUNNING)
+    stats = runner.get_stats()
+    assert stats.reconnects > 0
+    assert stats.connection_uptime_pct < 100
+    runner.stop()
+    assert seen[:4] == ["starting", "running", "reconnecting", "running"]
+    assert seen[-2:] == ["stopping", "stopped"]
 
 
 def test_market_data_of_other_instruments_come_onto_the_bus_only(manager: EngineManager, ask: Ask) -> None:
