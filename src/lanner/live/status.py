@@ -68,6 +68,7 @@ def status_of_session(session: Session) -> dict[str, Any]:
         "counts": {name: getattr(session.counts, name) for name in session.counts.__slots__},
         "checkpoints": asdict(session.checkpoints.stats),
         "ledger": health.ledger,
+        "reload": session.reload.as_dict(),
         "last_error": health.last_error,
         "alerts": alerts_of_session(session),
     }

@@ -122,7 +122,8 @@ def test_the_watchdog_of_a_stuck_session_leaves_its_neighbours_alive(
         assert (report["orders_cancelled"], report["positions_closed"]) == (1, 1), report
         assert "was cut off inside process" in report["notes"][0]
         assert process.poll() is None
-        assert told(capsys, "status", "good")["trading"] == "ACTIVE"
+        status = told(capsys, "status", "good")
+        assert (status["trading"], status["reload"]["watching"]) == ("ACTIVE", False)
         flag.touch()
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
