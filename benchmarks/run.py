@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.groups.cli import run as run_cli
 from benchmarks.groups.data import run as run_data
 from benchmarks.groups.event import run as run_event
+from benchmarks.groups.live import run as run_live
 from benchmarks.groups.memory import run as run_memory
 from benchmarks.groups.research import run as run_research
 from benchmarks.groups.venue import run as run_venue
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "data": run_data,
     "research": run_research,
     "venue": run_venue,
+    "live": run_live,
 }
 
 

@@ -73,6 +73,7 @@ async def run_session(
     orders are the caller's business. ``console`` False keeps alerts off the terminal, whatever the settings say.
     """
     from lanner.live.alerting import open_log
+    from lanner.live.collecting import keep_collected
     from lanner.live.connect import Where
     from lanner.live.session import Session
     from lanner.venues.keys import load_keys
@@ -101,6 +102,7 @@ async def run_session(
 
         def ready() -> None:
             start_watchdog()
+            session.spawn(keep_collected())
             if begun is not config:
                 session.spawn(_catch_up(session, config))
             if on_ready is not None:
