@@ -12,6 +12,7 @@ from benchmarks.groups.cli import run as run_cli
 from benchmarks.groups.data import run as run_data
 from benchmarks.groups.event import run as run_event
 from benchmarks.groups.ledger import run as run_ledger
+from benchmarks.groups.live import run as run_live
 from benchmarks.groups.memory import run as run_memory
 from benchmarks.groups.research import run as run_research
 from benchmarks.groups.venue import run as run_venue
@@ -25,6 +26,7 @@ GROUPS: dict[str, Callable[[int], Iterator[Row]]] = {
     "research": run_research,
     "venue": run_venue,
     "ledger": run_ledger,
+    "live": run_live,
 }
 
 

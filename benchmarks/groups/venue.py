@@ -141,7 +141,7 @@ def _read(task: str, kind: str, rate: int, count: int, name: str, pythons: dict[
     """Run one reader against a firehose of its own."""
     words = ["-m", "benchmarks.firehose", "--kind", kind, "--rate", str(rate), "--count", str(count)]
     hose = subprocess.Popen(
-        [*_urgent(), sys.executable, *words], cwd=ROOT, env=environment(), stdout=subprocess.PIPE
+        [*urgent(), sys.executable, *words], cwd=ROOT, env=environment(), stdout=subprocess.PIPE
     )
     try:
         assert hose.stdout is not None
@@ -149,14 +149,14 @@ def _read(task: str, kind: str, rate: int, count: int, name: str, pythons: dict[
         module = next(
             (peer.module for peer in VENUE_PEERS if peer.name == name), "benchmarks.ours.venue_stream"
         )
-        command = [*_urgent(), pythons[name], "-m", module, "--task", task, "--kind", kind]
+        command = [*urgent(), pythons[name], "-m", module, "--task", task, "--kind", kind]
         return _call([*command, "--port", str(port), "--count", str(count)])
     finally:
         hose.terminate()
         hose.wait()
 
 
-def _urgent() -> list[str]:
+def urgent() -> list[str]:
     """Run before others where that is allowed: a busy machine measures itself otherwise."""
     return ["nice", "-n", "-10"] if os.geteuid() == 0 else []
 
@@ -169,7 +169,7 @@ def _order(venue: Venue, product: str, key: str, pythons: dict[str, str], name: 
     asked = {"product": product, "key": key, "http": where["http"], "ws": where["ws"]}
     module = next((peer.module for peer in VENUE_PEERS if peer.name == name), "benchmarks.ours.venue")
     command = [
-        *_urgent(),
+        *urgent(),
         pythons[name],
         "-m",
         f"{module.removesuffix('_venue')}_orders" if name != OURS else f"{module}_orders",

@@ -37,6 +37,7 @@ _OPTIONAL = {
     "optuna": ("optuna", "research", "parameter search"),
     "talib": ("TA-Lib", "talib", "TA-Lib's indicators beside the house's own"),
     "ray": ("ray", "ray", "search on many machines"),
+    "psycopg": ("psycopg", "postgres", "the ledger of sessions in PostgreSQL"),
 }
 """Module → package that brings it, the extra of Lanner that asks for it, and what it is good for."""
 _BUILT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -280,6 +281,26 @@ def _stored_runs() -> Iterator[Check]:
         yield Check("stored runs", GOOD, f"{len(runs)} runs")
 
 
+def _ledger() -> Iterator[Check]:
+    from lanner.cli.ledger_desk import open_ledger
+    from lanner.storage.ledger.reading import LedgerView
+
+    try:
+        ledger = open_ledger()
+        if not ledger.exists:
+            yield Check("ledger", GOOD, f"none yet: {ledger.name}")
+            return
+        held = LedgerView(ledger).summary()
+        ledger.close()
+    except LannerError as error:
+        found = f"{error.what}: {error.found}" if error.found else error.what
+        yield Check("ledger", BAD, found, error.fix or "")
+        return
+    rows = held["rows"]
+    text = f"{held['ledger']}: {rows['sessions']:,} sessions, {rows['fills']:,} fills"
+    yield Check("ledger", GOOD, text)
+
+
 def _optional_parts() -> Iterator[Check]:
     for module, (package, extra, use) in _OPTIONAL.items():
         if find_spec(module) is None:
@@ -302,5 +323,6 @@ _CHECKS: tuple[Callable[[], Iterator[Check]], ...] = (
     _folders,
     _stored_data,
     _stored_runs,
+    _ledger,
     _optional_parts,
 )

@@ -108,6 +108,22 @@ def restore(state: bytes, engine: Engine, heart: Heart) -> PaperVenues | None:
     return venues if isinstance(venues, PaperVenues) else None
 
 
+def head_now(heart: Heart, session: str) -> CheckpointHead:
+    """Return what a checkpoint says of itself that is made now, right after its record in the journal."""
+    engine = heart.engine
+    return CheckpointHead(
+        session=session,
+        seq=heart.journal.seq,
+        ts=engine.clock.now,
+        saved_ns=wall_ns(),
+        inputs=heart.inputs,
+        commands=heart.commands,
+        state_hash=engine.hash.hexdigest(),
+        software=software_of([type(desk.strategy) for desk in engine.desks.values()]),
+        facts=msgspec.msgpack.encode(facts_of(engine)),
+    )
+
+
 class Checkpointer:
     """Keep one session's checkpoints."""
 
@@ -116,7 +132,6 @@ class Checkpointer:
         self._session = session
         self._config = session.plan.config
         self._store = store_of(session.folder, self._config)
-        self._software = ""
         self._fills = 0
         self._last = 0.0
         self._writing = False
@@ -144,31 +159,13 @@ class Checkpointer:
         session.heart.checkpoint()
         if not self.wanted or (last and self._writing):
             return
-        head = self._head()
+        head = head_now(session.heart, session.id)
         if last or not _may_fork() or len(session.engine.execution.orders) < SMALL:
             began = perf_counter()
             self._done(self._write(head), perf_counter() - began)
         else:
             self._writing = True
             session.spawn(self._beside(head))
-
-    def _head(self) -> CheckpointHead:
-        session, heart = self._session, self._session.heart
-        engine = session.engine
-        self._software = self._software or software_of(
-            [type(desk.strategy) for desk in engine.desks.values()]
-        )
-        return CheckpointHead(
-            session=session.id,
-            seq=heart.journal.seq,
-            ts=engine.clock.now,
-            saved_ns=wall_ns(),
-            inputs=heart.inputs,
-            commands=heart.commands,
-            state_hash=engine.hash.hexdigest(),
-            software=self._software,
-            facts=msgspec.msgpack.encode(facts_of(engine)),
-        )
 
     def _write(self, head: CheckpointHead) -> str:
         """Write the state as it is now; return what went wrong."""

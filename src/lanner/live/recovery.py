@@ -6,7 +6,8 @@ what the engine decides now, from where it was taken up to the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +21,7 @@ from lanner.live.checkpointing import facts_of, restore, store_of
 from lanner.live.checkpoints import Kept, software_of
 from lanner.live.heart import Heart, Replayed, replay
 from lanner.live.paper import PaperVenues
-from lanner.storage.journal import Checkpoint, read_journal
+from lanner.storage.journal import Checkpoint, Record, read_journal
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
@@ -63,8 +64,14 @@ class Recovery:
     def run(self) -> Recovered:
         """Bring the engine, and simulated venues, to where the journal ends; raise when that is not possible."""
         began = perf_counter()
-        if not self._from_checkpoint():
-            self._from_journal()
+        collects = gc.isenabled()
+        gc.disable()  # nearly all that is made here stays
+        try:
+            if not self._from_checkpoint():
+                self._from_journal()
+        finally:
+            if collects:
+                gc.enable()
         self.told.seconds = perf_counter() - began
         return self.told
 
@@ -97,21 +104,21 @@ class Recovery:
             ):
                 raise DataError("the state that was read back is another one")
             heart.inputs, heart.commands = head.inputs, head.commands
-            self._play_after(head.seq)
+            self._play_after(head.seq, records)
         except LannerError as error:
             self._start_anew()
             return error.message()
         self.told.how, self.told.after = "checkpoint", head.seq
         return ""
 
-    def _play_after(self, seq: int) -> None:
+    def _play_after(self, seq: int, records: Iterator[Record]) -> None:
         heart, folder = self._heart, self._folder / "journal"
         if self.venues is not None:
             before = heart.inputs, heart.commands
             self.told.records, self.told.last_ts = self.venues.rebuild(heart, folder, after=seq)
             self.told.inputs, self.told.commands = heart.inputs - before[0], heart.commands - before[1]
             return
-        played = self._counted(replay(heart.engine, read_journal(folder, after=seq)))
+        played = self._counted(replay(heart.engine, records))
         if not played.faithful:
             raise DataError("what comes after it is decided otherwise now", found=played.differences[0])
         self._write_unsent(played)

@@ -55,7 +55,7 @@ class Stage:
         """Settle a session."""
         config = SessionConfig(
             mode=mode,
-            strategy=str(strategy),
+            strategy=None if "strategies" in more else str(strategy),
             instruments=instruments,
             url=dict(self.where.urls),
             **{

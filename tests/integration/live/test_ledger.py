@@ -227,6 +227,37 @@ def test_a_session_that_is_continued_keeps_its_rows_and_makes_up_for_what_a_cras
     assert replay_session(tmp_path / "again")[2].faithful
 
 
+def test_each_of_several_strategies_has_its_orders_fills_and_equity(tmp_path: Path, flip: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    kept = Kept(url=url)
+    two = [
+        {"strategy": str(flip), "id": "fast", "allocation": 0.5},
+        {"strategy": str(flip), "id": "slow", "allocation": 0.25, "params": {"every": 20}},
+    ]
+
+    async def play(stage: Stage) -> None:
+        plan = await stage.plan(flip, [BTC], "paper", strategies=two)
+        session = await stage.trade(plan, "both", 40.0, attach=kept.attach)
+        assert kept.close().complete
+        ledger = Ledger(url)
+        view = LedgerView(ledger)
+        row = view.session("both")
+        assert row["capital"] == 7_500
+        for name in ("fast", "slow"):
+            own = [order for order in session.engine.execution.orders.values() if order.strategy_id == name]
+            assert {order["order_id"] for order in view.orders("both", strategy=name)} == {
+                order.order_id for order in own
+            }
+            assert view.equity("both", strategy=name)[-1]["equity"] == session.engine.portfolio.equity(name)
+        assert view.equity("both")[0]["equity"] == 7_500.0
+        ledger.close()
+
+    on_stage(tmp_path, "binance-spot", play)
+    found, wanted = rows(url, "both"), from_journal(tmp_path / "both", tmp_path)
+    assert {order["strategy"] for order in found["orders"]} == {"fast", "slow"}
+    assert_the_same(found, wanted)
+
+
 def test_a_session_that_a_fault_ends_has_failed_and_says_why(tmp_path: Path, flip: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
     flip.write_text(STRATEGY.replace("self.n += 1", "self.n += 1\n        assert self.n < 60, 'enough'"))

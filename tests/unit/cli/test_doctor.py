@@ -66,6 +66,17 @@ def test_a_damaged_passport_is_red(own_home: Path) -> None:
     assert found("stored data").status == BAD
 
 
+def test_a_ledger_that_cannot_be_used_is_red(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("ledger") == Check("ledger", GOOD, f"none yet: sqlite:///{own_home}/ledger.db")
+    (own_home / "ledger.db").write_bytes(b"this is no database " * 100)
+    check = found("ledger")
+    assert check.status == BAD
+    assert "not a database" in check.text
+    monkeypatch.setenv("LANNER_LEDGER__URL", "mysql://me:hush@host/db")
+    check = found("ledger")
+    assert (check.status, "hush" in check.text) == (BAD, False)
+
+
 def test_a_check_that_breaks_is_amber_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     def _broken_thing() -> None:
         raise OSError("no such device")

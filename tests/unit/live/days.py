@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from lanner.live.build import Plan, build_engine, head_of, make_plan
-from lanner.live.checkpointing import facts_of, outside_of, state_to_keep, store_of
-from lanner.live.checkpoints import CheckpointHead, software_of
+from lanner.live.checkpointing import facts_of, head_now, outside_of, state_to_keep, store_of
 from lanner.live.config import SessionConfig
 from lanner.live.heart import Heart
 from lanner.live.paper import PaperVenues
@@ -60,17 +57,7 @@ class Day:
         """Keep the engine's state as it is now."""
         heart, engine = self.heart, self.heart.engine
         heart.checkpoint()
-        head = CheckpointHead(
-            session=self.folder.name,
-            seq=heart.journal.seq,
-            ts=engine.clock.now,
-            saved_ns=0,
-            inputs=heart.inputs,
-            commands=heart.commands,
-            state_hash=engine.hash.hexdigest(),
-            software=software_of([type(desk.strategy) for desk in engine.desks.values()]),
-            facts=msgspec.msgpack.encode(facts_of(engine)),
-        )
+        head = head_now(heart, self.folder.name)
         state = freeze(state_to_keep(engine, self.venues), outside_of(engine, heart))
         return store_of(self.folder, self.plan.config).save(head, state)
 
