@@ -73,8 +73,8 @@ def settle(wishes: Wishes, environment: Mapping[str, str] | None = None) -> Sett
     config: SessionConfig = validate(
         SessionConfig, merged, source=source, lines=kept, names={**between.names, **options.names}
     )
-    if source:
-        config = _with_file(config, Path(wishes.source).expanduser())
+    if source or config.reload.file:
+        config = _with_file(config, Path(wishes.source if source else "session").expanduser())
     used = {path: name for path, (name, _value) in told.items() if path not in options.names}
     return Settled(config, used)
 

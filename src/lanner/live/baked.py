@@ -40,20 +40,18 @@ class _Noting(Param[Any]):
 def baked_params(plan: Plan, session: str, start_ns: int) -> dict[str, frozenset[str]]:
     """Return the names of the parameters that each strategy reads while it is made and started."""
     engine = build_engine(plan, session)
-    read: dict[str, set[str]] = {}
-    for name, desk in engine.desks.items():
-        strategy = desk.strategy
-        read[name] = set()
-        noting = _noting_class(type(strategy), read[name])
-        values = strategy.values()
-        if type(strategy).__init__ is not Strategy.__init__:
-            noting(**values)
-        strategy.__class__ = noting
+    kinds = {name: type(desk.strategy) for name, desk in engine.desks.items()}
+    read: dict[str, set[str]] = {name: set() for name in kinds}
     try:
+        for name, desk in engine.desks.items():
+            noting = _noting_class(kinds[name], read[name])
+            if kinds[name].__init__ is not Strategy.__init__:
+                noting(**desk.strategy.values())
+            desk.strategy.__class__ = noting
         engine.start(start_ns)
     except USER_FAULTS:
         # what cannot start twice keeps its secret: treat all of it as used
-        return {name: frozenset(declared(type(desk.strategy))) for name, desk in engine.desks.items()}
+        return {name: frozenset(declared(kind)) for name, kind in kinds.items()}
     return {name: frozenset(names) for name, names in read.items()}
 
 
