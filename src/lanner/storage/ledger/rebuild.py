@@ -85,7 +85,7 @@ def is_complete(ledger: Ledger, folder: Path) -> bool:
         standing = ledger.standing(folder.name)
     except FAULTS as error:
         raise ledger.unreachable(error) from error
-    return standing is not None and standing[1]
+    return standing is not None and standing.complete
 
 
 def _standing(fold: Fold, folder: Path, running: bool) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, Table, case, create_engine, delete, event, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +24,14 @@ FAULTS = (SQLAlchemyError, OSError, LannerError)
 """What a database, its disk or its network can do to us."""
 _KEPT = {ORDERS.name: ("strategy", "intent", "tag", "parent_id"), FILLS.name: ("strategy", "tag")}
 """What a row that knows less does not erase."""
+
+
+class Standing(NamedTuple):
+    """How far a session's rows cover its journal, when that began, and whether nothing is missing."""
+
+    started_ns: int
+    seq: int
+    complete: bool
 
 
 class Ledger:
@@ -133,14 +141,18 @@ class Ledger:
         """Put rows in the place of everything that a session has, in one transaction; return how many."""
         count = 0
         with self.transaction() as connection:
-            for table in OF_A_SESSION:
-                connection.execute(delete(table).where(table.c.session == session))
+            _forget(connection, session)
             for batch in rows:
                 for name, entries in batch.items():
                     if entries:
                         connection.execute(self._upsert(METADATA.tables[name]), list(entries))
                         count += len(entries)
         return count
+
+    def forget(self, session: str) -> None:
+        """Remove everything that belongs to a session, its own row aside."""
+        with self.transaction() as connection:
+            _forget(connection, session)
 
     def owners(self, session: str) -> dict[str, tuple[str, str, str, str]]:
         """Return strategy, intent, tag and parent of each order that the ledger knows of a session."""
@@ -151,12 +163,15 @@ class Ledger:
         with self.transaction() as connection:
             return {row[0]: (row[1], row[2], row[3], row[4]) for row in connection.execute(asked)}
 
-    def standing(self, session: str) -> tuple[int, bool] | None:
-        """Return how far a session's rows cover its journal and whether nothing is missing; None when unknown."""
-        asked = select(SESSIONS.c.journal_seq, SESSIONS.c.complete).where(SESSIONS.c.session == session)
+    def standing(self, session: str) -> Standing | None:
+        """Return what the ledger has of a session, None when nothing."""
+        columns = SESSIONS.c
+        asked = select(columns.started_ns, columns.journal_seq, columns.complete).where(
+            columns.session == session
+        )
         with self.transaction() as connection:
             row = connection.execute(asked).one_or_none()
-        return None if row is None else (int(row[0]), bool(row[1]))
+        return None if row is None else Standing(int(row[0]), int(row[1]), bool(row[2]))
 
     def _upsert(self, table: Table) -> Insert:
         found = self._upserts.get(table.name)
@@ -198,6 +213,11 @@ class Ledger:
             found=self.words(error),
             fix="Look whether the server runs and the address is right (ledger.url, LANNER_LEDGER__URL).",
         )
+
+
+def _forget(connection: Connection, session: str) -> None:
+    for table in OF_A_SESSION:
+        connection.execute(delete(table).where(table.c.session == session))
 
 
 def _need_psycopg() -> None:

@@ -184,11 +184,14 @@ class LedgerWriter:
             if head is None:
                 return False
             standing = self._ledger.standing(head.session)
+            if standing is not None and standing.started_ns != head.started_ns:
+                self._ledger.forget(head.session)  # another session that had the same name
+                standing = None
             self._instruments = instruments_of(head)
             self._row = session_row(head)
             if standing is not None:
-                self._row["journal_seq"] = standing[0]
-                self._covered = standing[0] if standing[1] else 0
+                self._row["journal_seq"] = standing.seq
+                self._covered = standing.seq if standing.complete else 0
             self._queue.appendleft(EquityPoint("", head.started_ns, float(capital_of(head))))
         return True
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from lanner.storage.ledger.fold import fold_journal
 from lanner.storage.ledger.reading import LedgerView
@@ -205,8 +206,6 @@ def test_a_full_disk_is_told_and_made_up_for_when_there_is_room_again(tmp_path: 
 
 
 def test_a_newer_ledger_is_told_as_such_and_not_touched(url: str, tmp_path: Path) -> None:
-    from sqlalchemy import text
-
     ledger = Ledger(url)
     with ledger.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -258,6 +257,20 @@ def test_a_session_that_goes_on_is_covered_from_its_journal_unless_the_ledger_ha
     writer.cover(trading.book.journal.seq)
     state = writer.finish(SessionEnd("ended", "", trading.book.ts, trading.book.journal.seq), 30)
     assert (state.caught_up, state.complete) == (0, True)
+
+
+def test_a_name_that_is_used_again_starts_afresh(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    ledger = Ledger(url)
+    whole_session(tmp_path / "before" / "s1", pairs=9)
+    rebuild(ledger, tmp_path / "before" / "s1")
+    with ledger.transaction() as connection:
+        connection.execute(text("UPDATE sessions SET started_ns = started_ns - 1"))
+    ledger.close()
+    assert len(rows(url)["fills"]) == 27
+    trading = Trading(tmp_path, url, pairs=2)
+    assert trading.end().complete
+    assert_nothing_is_missing(trading, tmp_path)
 
 
 def test_events_that_were_cut_off_in_their_file_are_left_out(tmp_path: Path) -> None:
