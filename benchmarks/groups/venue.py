@@ -79,6 +79,7 @@ def run(rounds: int) -> Iterator[Row]:
             names = [peer.name for peer in peers if peer.name in pythons]
             runs = _turns(rounds, [OURS, *names], partial(_order, venue, product, key, pythons))
             yield from order_rows(f"order/{product}/{key}", runs)
+            yield _warm(rounds, venue, product, key, pythons)
     yield _start(rounds)
     yield _pipeline(rounds)
 
@@ -164,9 +165,11 @@ def urgent() -> list[str]:
 # -- orders ------------------------------------------------------------------------------------------------
 
 
-def _order(venue: Venue, product: str, key: str, pythons: dict[str, str], name: str) -> Sample:
+def _order(
+    venue: Venue, product: str, key: str, pythons: dict[str, str], name: str, *, warm: bool = False
+) -> Sample:
     where = venue.ready["dialects"][product]
-    asked = {"product": product, "key": key, "http": where["http"], "ws": where["ws"]}
+    asked = {"product": product, "key": key, "http": where["http"], "ws": where["ws"], "warm": warm}
     module = next((peer.module for peer in VENUE_PEERS if peer.name == name), "benchmarks.ours.venue")
     command = [
         *urgent(),
@@ -176,6 +179,13 @@ def _order(venue: Venue, product: str, key: str, pythons: dict[str, str], name: 
     ]
     text = json.dumps({**asked, "account": venue.account(product)})
     return _call([*command, "--count", str(ORDER_COUNT)], text)
+
+
+def _warm(rounds: int, venue: Venue, product: str, key: str, pythons: dict[str, str]) -> Row:
+    """Measure single orders of ours once more while orders are rehearsed between them."""
+    runs = [_order(venue, product, key, pythons, OURS, warm=True) for _ in range(rounds)]
+    name = f"order/{product}/{key}/warm"
+    return alone(name, middle(runs, "cpu_p50_us"), "µs, p50 (CPU)", goal=GOALS["order_p50_us"])
 
 
 def order_rows(name: str, runs: Runs) -> Iterator[Row]:

@@ -21,6 +21,8 @@ from lanner.venues.link import Link
 from lanner.venues.registry import endpoints_of, make_codec, product_spec
 from lanner.venues.trade_gateway import TradeGateway
 
+WARM_S = 0.001
+"""How often an order is rehearsed in the rows `…/warm` (`warm_ms: 1` of a session's settings)."""
 MARKET = {"binance-spot": "BTC-USDT.BINANCE", "hyperliquid": "BTC-PERP.HYPERLIQUID"}
 
 
@@ -90,6 +92,8 @@ async def main() -> None:
     await desk.gateway.start()
     await desk.gateway.wait_connected(10.0)
     await asyncio.sleep(0.5)
+    if asked.get("warm"):
+        desk.gateway.rehearse(instrument, WARM_S)
     wire = _watched(desk.gateway)
     for number in range(count + ordering.WARM_UP):
         order_id = f"bench-{time.time_ns():x}-{number}"

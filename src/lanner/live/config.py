@@ -117,7 +117,8 @@ class LedgerConfig(Model):
 class SessionConfig(Model):
     """Everything a session can be told. Money, fees, delays and fill rules are those of paper trading.
 
-    ``tick_ms`` adds ``system.tick`` at a fixed pace; None leaves the session driven by events alone.
+    ``tick_ms`` adds ``system.tick`` at a fixed pace; None leaves the session driven by events alone. ``warm_ms`` keeps
+    the way of an order in the processor's caches (see ``venues.rehearsal``), for live sessions that are in a hurry.
     """
 
     name: str = ""
@@ -142,6 +143,7 @@ class SessionConfig(Model):
     ca_file: str = ""
     key: str = "default"
     tick_ms: Annotated[int, Field(ge=1)] | None = None
+    warm_ms: Annotated[int, Field(ge=1)] | None = None
     heartbeat_ms: Annotated[int, Field(ge=100)] = 30_000
     journal: JournalConfig = JournalConfig()
     recovery: RecoveryConfig = RecoveryConfig()

@@ -92,6 +92,11 @@ class RealVenues:
             )
             self._gateways[product] = gateway
             await gateway.start()
+            own = next(
+                (one for name, one in self.plan.instruments.items() if product_of(name) == product), None
+            )
+            if self.plan.config.warm_ms is not None and own is not None:
+                gateway.rehearse(own, self.plan.config.warm_ms / 1_000)
         await asyncio.gather(*(gateway.wait_connected(30.0) for gateway in self._gateways.values()))
         if recovering:
             self._doubt_the_past()

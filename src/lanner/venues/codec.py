@@ -301,6 +301,10 @@ class Codec(Protocol):
         """Learn instruments: symbols both ways, ticks and lots."""
         ...
 
+    def twin(self) -> Codec:
+        """Return a codec with the same key and instruments that knows of no orders: it writes what is never sent."""
+        ...
+
     def instrument(self, instrument_id: str) -> Instrument:
         """Return a known instrument, or raise ``NotFoundError``."""
         ...

@@ -11,6 +11,7 @@ import base64
 import hmac
 import threading
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
@@ -24,14 +25,31 @@ _N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _GX = 0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798
 _GY = 0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8
 _Point = tuple[int, int] | None
+_BLOCK = 64
+"""Bytes that SHA-256 takes in at once."""
 
 # -- text ----------------------------------------------------------------------------------------------
 
 
 def hmac_signer(secret: str) -> TextSigner:
-    """Return a function that signs text with HMAC-SHA256, as lower-case hex."""
+    """Return a function that signs text with HMAC-SHA256, as lower-case hex.
+
+    What depends on the key alone (RFC 2104: the two padded keys) is hashed once: half the time of a call that does it
+    all, and less than that where the processor's caches hold something else.
+    """
     key = secret.encode()
-    return lambda payload: hmac.digest(key, payload, "sha256").hex()
+    if len(key) > _BLOCK:
+        key = sha256(key).digest()
+    key = key.ljust(_BLOCK, b"\x00")
+    inner, outer = sha256(bytes(byte ^ 0x36 for byte in key)), sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def signed(payload: bytes) -> str:
+        first, second = inner.copy(), outer.copy()
+        first.update(payload)
+        second.update(first.digest())
+        return second.hexdigest()
+
+    return signed
 
 
 def ed25519_signer(secret: str) -> TextSigner:

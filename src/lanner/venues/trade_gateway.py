@@ -16,6 +16,7 @@ from typing import Any
 
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
+from lanner.model.instruments import Instrument
 from lanner.model.reports import Report
 from lanner.net.backoff import Backoff
 from lanner.net.errors import RateLimited
@@ -27,6 +28,7 @@ from lanner.net.websocket import WebSocket
 from lanner.venues.codec import Answer, Call, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.link import Link, socket_settings
+from lanner.venues.rehearsal import Rehearsal
 
 KEPT_LATE = 4_096
 """How many unanswered requests are remembered, so that a late answer can still be read."""
@@ -95,6 +97,7 @@ class TradeGateway:
         self._late: dict[str, OrderCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._rehearsal: Rehearsal | None = None
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -116,9 +119,16 @@ class TradeGateway:
         """Wait until all connections are there; raise ``ConnectFailed`` when it takes too long."""
         await asyncio.gather(*(line.wait(timeout_s) for line in self._lines))
 
+    def rehearse(self, instrument: Instrument, every_s: float) -> None:
+        """Keep the way of an order warm from now on; see ``venues.rehearsal``."""
+        self._rehearsal = Rehearsal(self._codec, instrument, every_s)
+        self._rehearsal.start()
+
     async def stop(self) -> None:
         """Close all connections; what was not answered yet is reported as such."""
         self._stopped = True
+        if self._rehearsal is not None:
+            self._rehearsal.stop()
         await asyncio.gather(*(line.stop() for line in self._lines))
         if self._sweep is not None:
             self._sweep.cancel()

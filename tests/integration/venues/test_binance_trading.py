@@ -116,3 +116,22 @@ async def test_the_venues_count_of_orders_is_ours_and_a_refusal_for_too_many_sto
         await here.until(lambda: here.of(OrderRejected, "told"))
         assert here.of(OrderRejected, "told")[0].code == "RATE_LIMITED"
         assert before == 0.0 < here.link.limiter.status().blocked_s <= 2.0
+
+
+@pytest.mark.parametrize("product", NAMES)
+async def test_a_rehearsed_order_is_never_sent_and_spends_nothing(product: str) -> None:
+    async with desk(product) as here:
+        before = here.link.limiter.status()
+        here.gateway.rehearse(here.instrument, 0.001)
+        rehearsal = here.gateway._rehearsal
+        assert rehearsal is not None
+        await here.until(lambda: rehearsal.turns >= 5)
+        assert here.gateway.counts.sent == 0
+        assert [one.used for one in here.link.limiter.status().buckets] == [
+            one.used for one in before.buckets
+        ]
+        assert await here.link.ask(here.link.codec.open_orders()) == []
+        await here.buy("real")
+        await here.until(lambda: here.of(OrderAccepted, "real"))
+        (order,) = await here.link.ask(here.link.codec.open_orders())
+        assert order.order_id == "real"

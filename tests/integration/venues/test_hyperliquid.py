@@ -312,3 +312,18 @@ async def test_spot_is_bought_and_its_fee_told_in_money(venue: LocalVenue) -> No
         assert fill.fee == pytest.approx(
             Decimal(2) * Decimal("40.01") * Decimal("0.0007"), rel=Decimal("0.001")
         )
+
+
+async def test_a_rehearsed_order_is_never_sent(venue: LocalVenue) -> None:
+    async with desk(venue) as here:
+        here.gateway.rehearse(here.codec.instrument(BTC), 0.001)
+        rehearsal = here.gateway._rehearsal
+        assert rehearsal is not None
+        async with asyncio.timeout(10):
+            while rehearsal.turns < 5:
+                await asyncio.sleep(0.005)
+        here.buy("A", 59_000, 0.1)
+        await here.told(OrderAccepted, "A")
+        (order,) = await here.link.ask(here.codec.open_orders(BTC))
+        assert order.order_id == "A"
+        assert here.gateway.counts.sent == 1

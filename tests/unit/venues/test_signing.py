@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import random
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lanner.core.errors import ConfigError
 from lanner.venues.signing import (
@@ -119,3 +122,10 @@ def test_a_damaged_private_key_is_refused_without_showing_it() -> None:
     assert "secretsecret" not in str(caught.value)
     with pytest.raises(ConfigError):
         text_kind(pem)
+
+
+@given(secret=st.text(max_size=200), payload=st.binary(max_size=300))
+def test_hmac_signatures_are_those_of_the_standard_library(secret: str, payload: bytes) -> None:
+    sign = hmac_signer(secret)
+    for text in (payload, b"", payload):
+        assert sign(text) == hmac.digest(secret.encode(), text, "sha256").hex()

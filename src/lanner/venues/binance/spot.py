@@ -76,6 +76,13 @@ class BinanceSpotCodec(BinanceCodec):
         self.user = SpotUserReader(self.symbols, self.memory, self.fee_prices)
         self._events = self.user.events
 
+    def twin(self) -> BinanceSpotCodec:
+        """Return a codec with the same key and instruments that knows of no orders."""
+        made = BinanceSpotCodec(self.endpoints, self.signer.keys)
+        made.bounds = self.bounds
+        made.use(self.symbols.by_id.values())
+        return made
+
     # -- reference data and market data --------------------------------------------------------------------
 
     def instruments_call(self) -> Call[list[Instrument]]:

@@ -110,6 +110,13 @@ class BinanceUsdmCodec(BinanceCodec):
         self.purse = UsdmPurseReader(self.symbols)
         self._events = {**self.user.events, **self.purse.events}
 
+    def twin(self) -> BinanceUsdmCodec:
+        """Return a codec with the same key and instruments that knows of no orders."""
+        made = BinanceUsdmCodec(self.endpoints, self.signer.keys)
+        made.bounds = self.bounds
+        made.use(self.symbols.by_id.values())
+        return made
+
     # -- reference data and market data --------------------------------------------------------------------
 
     def instruments_call(self) -> Call[list[Instrument]]:

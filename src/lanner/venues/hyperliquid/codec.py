@@ -93,6 +93,13 @@ class HyperliquidCodec:
             b"error": self._refused,
         }
 
+    def twin(self) -> HyperliquidCodec:
+        """Return a codec with the same key and instruments that knows of no orders."""
+        made = HyperliquidCodec(self.endpoints, self._signer.keys)
+        made._symbols = self._symbols
+        made._terms = actions.Terms(self._symbols, self._market.mids)
+        return made
+
     # -- reference data ----------------------------------------------------------------------------------
 
     def instruments_call(self) -> Call[list[Instrument]]:
