@@ -220,6 +220,17 @@ class OwnOrders:
         self._by_oid[oid] = own
         self._strangers.pop(oid, None)
 
+    def outlived(self, own: Own, oid: int) -> bool:
+        """Tell whether an ``oid`` is an earlier one of an order, and remember it: the venue counts them upwards."""
+        if oid >= own.oid:
+            return False
+        if oid not in own.old_oids:
+            own.old_oids = (*own.old_oids, oid)
+            self._by_oid[oid] = own
+            self._strangers.pop(oid, None)
+            self._fresh.append(own)
+        return True
+
     def stranger(self, oid: int) -> None:
         """Note that an ``oid`` is not ours."""
         self._strangers[oid] = None
@@ -236,6 +247,8 @@ class OwnOrders:
         """Report once that the venue has an order; ``oid`` is 0 for one that waits for its parent."""
         if oid and own.oid in (0, oid):
             self.bind(own, oid)
+        elif oid:
+            self.outlived(own, oid)
         if own.accepted or own.ended:
             return []
         own.accepted = True

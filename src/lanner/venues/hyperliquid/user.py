@@ -157,8 +157,8 @@ class UserDecoder:
             return (stranger,)
         out: list[Inbound] = []
         if order.oid != own.oid:
-            if order.oid in own.old_oids or own.ended:
-                return ()  # the end of an order that was replaced by a changed one
+            if self._orders.outlived(own, order.oid) or own.ended:
+                return self.released(own, ts_recv)  # the end of an order that was replaced by a changed one
             if account.status_of(row.status)[0] is OrderStatus.REJECTED:
                 return ()  # a change was refused, which its answer tells; the order itself goes on
             out += self._replaced(own, row, ts_recv)
