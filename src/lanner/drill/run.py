@@ -42,7 +42,7 @@ TICK_S = 0.04
 CALM_TICK_S = 0.25
 LOOK_S = 1.0
 CALM_NS = 2_000_000_000
-"""What was on its way when the faults ended has arrived by then."""
+"""What was on its way when the trading ended has arrived by then."""
 _MEMORY = Path("/dev/shm")
 SETTLE_S = 240.0
 """So long engine and venue have to agree after the last fault."""
@@ -172,9 +172,9 @@ class _Run:
         venue.tick_s = CALM_TICK_S
         engine.spare()
         ended = self.loop.time()
-        calm_ns = self.loop.wall_ns() + CALM_NS
         unquiet = "no engine runs"
         paused: Session | None = None
+        calm_ns = 0
         while self.loop.time() < ended + SETTLE_S:
             await asyncio.sleep(LOOK_S)
             self._look()
@@ -186,6 +186,7 @@ class _Run:
             if session is not paused:
                 paused = session
                 session.pause("the drill ends")
+                calm_ns = self.loop.wall_ns() + CALM_NS
             unquiet = self._unquiet(session, calm_ns)
             if not unquiet:
                 self._add(*self.books.compare(session))
