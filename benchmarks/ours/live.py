@@ -72,6 +72,7 @@ class Load:
 
     def __init__(self, session: Session, count: int) -> None:
         self.delays: list[int] = []
+        self.work: list[int] = []
         self.acks: list[int] = []
         self.seen = 0
         self.cpu = self.wall = 0.0
@@ -87,11 +88,12 @@ class Load:
     def frame(self, payload: bytes, ts_recv: int) -> None:
         """Take one frame as the session's own connection would."""
         heart, data = self._session.heart, self._session.intake.data
-        before = heart.commands
+        before, began = heart.commands, time.thread_time_ns()
         for message in self._decode(payload, ts_recv):
             data(message)  # type: ignore[arg-type]
         if heart.commands != before and self.seen > SETTLE:
             self.delays.append(wall_ns() - ts_recv)
+            self.work.append(time.thread_time_ns() - began)
         self.seen += 1
         if self.seen == SETTLE:
             self.cpu, self.wall = time.process_time(), time.perf_counter()
@@ -180,6 +182,8 @@ async def measure(session: Session, options: argparse.Namespace) -> dict[str, An
         "cpu_seconds": load.cpu,
         "wall_seconds": load.wall,
         "orders": len(load.delays),
+        "cpu_p50_us": share(load.work, 0.5),
+        "cpu_p99_us": share(load.work, 0.99),
         "p50_us": share(load.delays, 0.5),
         "p99_us": share(load.delays, 0.99),
         "max_us": share(load.delays, 1.0),

@@ -57,7 +57,7 @@ def recovery(orders: int, folder: Path) -> dict[str, Any]:
         px *= 1 + rng.gauss(0, 0.0005)
         ts = OPENED + number * SECOND // 10
         venues.data(Quote(NAME, ts, ts, px - 0.5, 5.0, px + 0.5, 5.0))
-    venues.pass_time(ts + SECOND)
+    venues.pass_time(OPENED + (number + 10) * SECOND // 10 + SECOND)
     heart.checkpoint()
     began = time.perf_counter()
     state = freeze(state_to_keep(heart.engine, None), outside_of(heart.engine, heart))

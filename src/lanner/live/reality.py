@@ -71,6 +71,7 @@ class RealVenues:
         self._spawn = spawn
         self._fail = fail
         self._gateways: dict[str, TradeGateway] = {}
+        self._products = {name: product_of(name) for name in plan.instruments}
         self._whole: dict[str, bool] = {}
         self._lock = asyncio.Lock()
         self._fills_from: dict[str, int] = {}
@@ -126,7 +127,7 @@ class RealVenues:
         """Send commands, each on its product's connection."""
         for command in commands:
             name = command.commands[0].instrument_id if isinstance(command, Batch) else command.instrument_id
-            self._gateways[product_of(name)].send(command)
+            self._gateways[self._products[name]].send(command)
 
     # -- what the venue says besides reports ---------------------------------------------------------------
 
