@@ -136,6 +136,8 @@ class LedgerWriter:
         if self._thread.is_alive():
             self._giving_up = True
             self._thread.join(0.5)
+        if self._thread.is_alive():
+            self.state.up, self.state.error = False, f"no answer within {timeout_s:g} s"
         self.state.waiting = len(self._queue)
         return self.state
 
@@ -159,7 +161,7 @@ class LedgerWriter:
             if self._missing or self._cover > self._covered:
                 self._catch_up()
             self._write_all()
-            if self._end is not None:
+            if self._end is not None and not self._giving_up:  # else somebody may have made the rows by now
                 self._write_end(self._end)
         except Exception as error:  # noqa: BLE001 - the thread's outermost wall: whatever it is, trading goes on
             self._went_down(error)

@@ -161,6 +161,29 @@ def test_a_server_that_stops_and_comes_back_misses_nothing(postgres_ready: Postg
     assert_nothing_is_missing(trading, tmp_path)
 
 
+def test_a_server_that_does_not_answer_holds_up_neither_trading_nor_the_end(
+    postgres_ready: Postgres, tmp_path: Path
+) -> None:
+    import psycopg
+
+    url = postgres_ready.create("silent", "ready")
+    trading = Trading(tmp_path, url, pairs=40)
+    trading.go_on(20)
+    trading.until_written()
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE fills IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        trading.go_on(200)
+        state = trading.end(timeout_s=1.0)
+        assert time.monotonic() - started < 10
+        assert (state.up, state.complete) == (False, False)
+        assert "no answer" in state.error
+    ledger = Ledger(url)
+    assert rebuild(ledger, trading.folder).fills == 120
+    ledger.close()
+    assert_nothing_is_missing(trading, tmp_path)
+
+
 def test_a_ledger_that_never_comes_lets_the_session_end_and_is_rebuilt_later(tmp_path: Path) -> None:
     place = tmp_path / "occupied"
     place.write_text("a file where the ledger's folder should be")
