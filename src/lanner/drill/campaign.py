@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from lanner.core.errors import ConfigError
+from lanner.core.errors import ConfigError, NotFoundError
 from lanner.drill.run import Outcome, play
 from lanner.drill.scenario import Wishes, draw
 from lanner.net.wallclock import mono_ns
+from lanner.simulator.listing import markets_of
 from lanner.strategy.registry import load_strategy
 from lanner.venues.registry import instrument_at, product_of
 
@@ -64,6 +65,12 @@ def make_wishes(
         raise ConfigError(
             "a run has one product", expected="instruments of one product", found=", ".join(products)
         )
+    for name in names:
+        listed = [market.instrument.id for market in markets_of(product_of(name))]
+        if name not in listed:
+            raise NotFoundError(
+                "the simulated venue does not list it", expected=f"one of {', '.join(listed)}", found=name
+            )
     wishes = Wishes(
         products=products,
         strategy=strategy,

@@ -118,6 +118,7 @@ class _Run:
         scenario = self.scenario
         return ServeConfig(
             dialects=[scenario.product],
+            markets=list(scenario.instruments),
             seed=scenario.seed,
             key_seed=KEY_SEED,
             rate=scenario.rate,

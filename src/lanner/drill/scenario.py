@@ -108,7 +108,7 @@ def draw(seed: int, wishes: Wishes) -> Scenario:
         instruments=tuple(instruments),
         trade_s=trade_s,
         latency_s=0.0002 * 100 ** times.random(),
-        rate=8.0 + 24.0 * times.random(),
+        rate=(3.0 + 9.0 * times.random()) * len(instruments),
         vol=0.3 + 1.5 * times.random(),
         faults=tuple(faults),
         crashes=_crashes(rng.split("crash"), names.count("crash"), given.get("crash")),

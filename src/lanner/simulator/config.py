@@ -18,6 +18,8 @@ class ServeConfig(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     dialects: list[str] = []
     """Empty: all of them."""
+    markets: list[str] = []
+    """Ids of the instruments to list; empty: all that a dialect has."""
     address: str = "127.0.0.1"
     port: int = 0
     """Of the first dialect, the next ones follow; 0: free ports."""

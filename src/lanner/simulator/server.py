@@ -85,7 +85,10 @@ class VenueServer:
     def _part(self, name: str) -> _Market:
         config, now = self.config, self.now_ns()
         past = int(config.history_s * 1e9) if config.feeds.get(name, config.feed) == "synthetic" else 0
-        exchange = Exchange(name, markets_of(name), first_order_id=1_000_001, now_ns=now - past)
+        listed = [
+            one for one in markets_of(name) if not config.markets or one.instrument.id in config.markets
+        ]
+        exchange = Exchange(name, listed, first_order_id=1_000_001, now_ns=now - past)
         for market in exchange.markets.values():
             if not market.is_spot:
                 every = market.rules.funding_interval_ns
