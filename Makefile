@@ -58,7 +58,7 @@ test: $(VENV)/.stamp-dev
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-all: $(VENV)/.stamp-dev
-	LANNER_TEST_EXAMPLES=10 $(BIN)/python -m pytest -n $(JOBS) -m "nightly or not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "nightly or not nightly" $(ARGS)
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff format --check .
