@@ -21,7 +21,11 @@ from tests.unit.telemetry.servers import Hook
 TOKEN = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 CHANNELS: dict[str, Any] = {
     "telegram": {"bot_token": TOKEN, "chat_id": 1},
-    "ops": {"type": "webhook", "url": f"https://hooks.example.org/in/{TOKEN}?k={TOKEN}"},
+    "ops": {
+        "type": "webhook",
+        "url": f"https://hooks.example.org/in/{TOKEN}?k={TOKEN}",
+        "headers": {"X-Auth": f"Bearer {TOKEN}", "X-Other": "env:OTHER_AUTH"},
+    },
     "mail": {
         "type": "email",
         "host": "mail.example.org",
@@ -78,6 +82,7 @@ def test_a_watchdog_gets_the_secrets_of_the_settings_by_its_environment() -> Non
     assert set(variables) == {
         "LANNER_ALERTS__CHANNELS__TELEGRAM__BOT_TOKEN",
         "LANNER_ALERTS__CHANNELS__OPS__URL",
+        "LANNER_ALERTS__CHANNELS__OPS__HEADERS",
         "LANNER_ALERTS__CHANNELS__MAIL__PASSWORD",
     }
     kept = config.model_dump(mode="json", exclude_none=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,13 +48,19 @@ def secrets_for_children(config: AlertsConfig) -> dict[str, str]:
 
     A watchdog that gets them in its environment can use the same channels as its session.
     """
-    from json import dumps
-
     found = {}
     for name, channel in config.channels.items():
+        stem = f"LANNER_ALERTS__CHANNELS__{name.upper()}__"
         for key, secret in channel.secrets().items():
             if not secret.is_reference and "." not in key:
-                found[f"LANNER_ALERTS__CHANNELS__{name.upper()}__{key.upper()}"] = dumps(secret.reveal())
+                found[f"{stem}{key.upper()}"] = json.dumps(secret.reveal())
+        headers = channel.headers or {}
+        if any(not secret.is_reference for secret in headers.values()):
+            told = {
+                key: secret.shown() if secret.is_reference else secret.reveal()
+                for key, secret in headers.items()
+            }
+            found[f"{stem}HEADERS"] = json.dumps(told)
     return found
 
 
