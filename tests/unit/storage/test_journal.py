@@ -125,3 +125,18 @@ os.kill(os.getpid(), 9)
     assert done.returncode == -9
     for sync in Sync:
         assert [record.kind for record in read_journal(tmp_path / sync)] == [Kind.CONTROL]
+
+
+def test_reading_behind_a_record_leaves_older_segments_alone(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, segment_bytes=600)
+    for number in range(60):
+        writer.append(Control("pause", f"number {number}"), number)
+    writer.close()
+    segments = sorted(tmp_path.glob("*.journal"))
+    assert len(segments) > 3
+    whole = list(read_journal(tmp_path))
+    segments[0].write_bytes(b"not a journal any more")
+    assert list(read_journal(tmp_path, after=30)) == whole[30:]
+    again = JournalWriter(tmp_path)
+    assert again.seq == 60
+    again.close()
