@@ -72,27 +72,31 @@ async def connect(product: str, where: Where, *, keys: Keys | None = None) -> As
         await link.close()
 
 
-def shared_files(codec: Codec) -> tuple[Path, Path]:
-    """Return the files in which all processes of this machine keep one server's budget and the nonces used there."""
+def shared_files(codec: Codec, account: str = "") -> tuple[Path, Path, Path]:
+    """Return the files in which all processes of this machine keep one server's budget, an account's own budget and
+    the nonces used there."""
     spec = codec.spec
     buckets = [(name, bucket.limit, bucket.interval_s) for name, bucket in spec.buckets.items()]
     digest = hashlib.sha256(f"{codec.endpoints.rest} {buckets}".encode()).hexdigest()[:12]
     host = urlsplit(codec.endpoints.rest).netloc.rpartition("@")[2].replace(":", "_")
     stem = default_home() / "shared" / f"{spec.product}-{host}-{digest}"
-    return stem.with_name(stem.name + ".budget"), stem.with_name(stem.name + ".nonces")
+    own = f"{stem.name}-{hashlib.sha256(account.encode()).hexdigest()[:12]}.orders"
+    return stem.with_name(stem.name + ".budget"), stem.with_name(own), stem.with_name(stem.name + ".nonces")
 
 
 def _shared_link(codec: Codec, ca_file: str, keys: Keys | None) -> Link:
     """Open a link that shares budget and nonces; one of its own where the home folder cannot hold them."""
     if can_share():
-        budget, nonces = shared_files(codec)
+        account = keys.api_key if keys is not None else ""
+        budget, own_budget, nonces = shared_files(codec, account)
         try:
             for local in _LOCAL:
                 remove_unused(budget.parent, f"*-{local}_*", KEPT_LOCAL_S, wall_ns() / 1e9)
             return Link(
                 codec,
-                key_id=keys.api_key if keys is not None else "",
+                key_id=account,
                 budget=budget,
+                own_budget=own_budget if account else None,
                 nonces=nonces if keys is not None and keys.kind == "wallet" else None,
                 ca_file=ca_file,
             )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import heapq
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
@@ -70,12 +71,32 @@ class _Turn:
         return self.key < other.key
 
 
+class _Both:
+    """The locks of two shared files, always taken in the same order."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: SharedCells, second: SharedCells) -> None:
+        self._first, self._second = first, second
+
+    def __enter__(self) -> object:
+        self._first.__enter__()
+        return self._second.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._second.__exit__(kind, error, trace)
+        self._first.__exit__(kind, error, trace)
+
+
 class RateLimiter:
     """Give out turns so that no bucket is overdrawn.
 
     ``buckets`` maps names to (limit, seconds). ``reserve`` is the fraction of each bucket that only CANCEL and STOP
     may touch. ``shared`` is a file that all processes behind one address name: they then draw on one budget, and a
-    ban that one of them meets stops them all. Use one limiter in one event loop.
+    ban that one of them meets stops them all. ``apart`` are buckets that the venue counts for each account: they are
+    shared in ``shared_apart``, a file of the account's. Use one limiter in one event loop.
     """
 
     def __init__(
@@ -83,6 +104,8 @@ class RateLimiter:
         buckets: Mapping[str, tuple[int, float]],
         *,
         shared: str | Path | None = None,
+        apart: Collection[str] = (),
+        shared_apart: str | Path | None = None,
         reserve: float = 0.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
@@ -94,19 +117,29 @@ class RateLimiter:
         self._numbers = 0
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
-        count = _HEADER + CELLS * len(buckets)
-        self._shared = SharedCells(Path(shared), count, layout=_layout(buckets), kept=1) if shared else None
-        self._cells = (
-            self._shared.cells if self._shared is not None else memoryview(bytearray(8 * count)).cast("q")
-        )
-        self._lock = self._shared if self._shared is not None else nullcontext()
+        self._shared: list[SharedCells] = []
         self._windows: dict[str, Window] = {}
         self._parts: list[memoryview] = []
+        self._cells = self._open({name: one for name, one in buckets.items() if name not in apart}, shared)
+        self._open({name: one for name, one in buckets.items() if name in apart}, shared_apart)
+        self._lock: AbstractContextManager[object] = nullcontext()
+        if self._shared:
+            self._lock = self._shared[0] if len(self._shared) == 1 else _Both(*self._shared)
+
+    def _open(self, buckets: Mapping[str, tuple[int, float]], shared: str | Path | None) -> memoryview:
+        """Make the windows of some buckets in memory that is shared where there is a file for it."""
+        count = _HEADER + CELLS * len(buckets)
+        if shared and (buckets or not self._shared):
+            self._shared.append(SharedCells(Path(shared), count, layout=_layout(buckets), kept=1))
+            cells = self._shared[-1].cells
+        else:
+            cells = memoryview(bytearray(8 * count)).cast("q")
         for index, (name, (limit, interval_s)) in enumerate(buckets.items()):
             first = _HEADER + CELLS * index
-            part = self._cells[first : first + CELLS]
+            part = cells[first : first + CELLS]
             self._parts.append(part)
             self._windows[name] = Window(limit, interval_s, part)
+        return cells
 
     # -- turns -----------------------------------------------------------------------------------------
 
@@ -188,11 +221,12 @@ class RateLimiter:
             turn.future.cancel()
         self._turns.clear()
         self._windows.clear()
-        if self._shared is not None:
+        if self._shared:
             for part in self._parts:
                 part.release()
-            self._shared.close()
-            self._shared = None
+            for one in self._shared:
+                one.close()
+            self._shared.clear()
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -257,7 +291,7 @@ class RateLimiter:
             if not turn.future.done():
                 wait_s = self._take(turn.costs, turn.priority)
                 if wait_s > 0.0:
-                    if self._shared is not None:
+                    if self._shared:
                         wait_s = min(wait_s, _LOOK_AGAIN_S)
                     self._timer = asyncio.get_running_loop().call_later(wait_s, self._drain)
                     return

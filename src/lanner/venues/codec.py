@@ -238,11 +238,15 @@ class UserRoute:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One rate limit: so much weight per interval. ``header`` is the answer's header that tells the weight used."""
+    """One rate limit: so much weight per interval. ``header`` is the answer's header that tells the weight used.
+
+    Most limits count what comes from a network address, those ``per_account`` what an account does.
+    """
 
     limit: int
     interval_s: float
     header: str = ""
+    per_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)

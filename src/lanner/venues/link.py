@@ -35,9 +35,11 @@ READS_WAIT_S = 75.0
 
 
 class Link:
-    """Ask one product. ``budget`` is a file through which processes of one address share its limits, ``nonces`` one
-    that keeps nonces from ever going back; both may be None. Questions wait up to ``reads_wait_s`` for their turn and
-    their answer.
+    """Ask one product.
+
+    ``budget`` is a file through which processes of one address share its limits, ``own_budget`` one for the limits of
+    an account, ``nonces`` one that keeps nonces from ever going back; all may be None. Questions wait up to
+    ``reads_wait_s`` for their turn and their answer.
 
     ``open`` compares clocks; requests are then signed with the venue's time. ``on_alarm`` hears of a clock that is off
     by more than half a second.
@@ -49,6 +51,7 @@ class Link:
         *,
         key_id: str = "",
         budget: Path | None = None,
+        own_budget: Path | None = None,
         nonces: Path | None = None,
         ca_file: str = "",
         timeouts: Timeouts | None = None,
@@ -59,7 +62,13 @@ class Link:
         self.codec = codec
         self.tls = TlsSettings(ca_file=ca_file or None)
         buckets = {name: (bucket.limit, bucket.interval_s) for name, bucket in codec.spec.buckets.items()}
-        self.limiter = RateLimiter(buckets, shared=budget, reserve=RESERVE)
+        self.limiter = RateLimiter(
+            buckets,
+            shared=budget,
+            apart=[name for name, bucket in codec.spec.buckets.items() if bucket.per_account],
+            shared_apart=own_budget,
+            reserve=RESERVE,
+        )
         self.http = HttpClient(
             codec.endpoints.rest,
             tls=self.tls,

@@ -222,3 +222,24 @@ async def test_a_waiter_notices_room_that_another_process_leaves(tmp_path: Path)
     assert first.try_acquire({"weight": 1}) > 0
     first.close()
     second.close()
+
+
+def test_accounts_of_one_address_share_its_weight_and_not_each_others_orders(tmp_path: Path) -> None:
+    def of(account: str) -> RateLimiter:
+        return RateLimiter(
+            {"weight": (10, 60.0), "orders": (3, 10.0)},
+            shared=tmp_path / "address",
+            apart=["orders"],
+            shared_apart=tmp_path / account,
+        )
+
+    first, again, other = of("a"), of("a"), of("b")
+    assert first.try_acquire({"weight": 1, "orders": 2}) == 0
+    assert again.try_acquire({"weight": 1, "orders": 2}) > 0
+    assert other.try_acquire({"weight": 1, "orders": 3}) == 0
+    used = {bucket.name: bucket.used for bucket in again.status().buckets}
+    assert used == {"weight": 2, "orders": 2}
+    other.block(wall_ns() + 100 * SECOND, "status 418")
+    assert first.try_acquire({}, Priority.CANCEL) > 99
+    for limiter in (first, again, other):
+        limiter.close()

@@ -85,8 +85,8 @@ BINANCE_SPOT = ProductSpec(
     buckets=MappingProxyType(
         {
             "weight": Bucket(6000, 60.0, "x-mbx-used-weight-1m"),
-            "orders_10s": Bucket(100, 10.0, "x-mbx-order-count-10s"),
-            "orders_1d": Bucket(200_000, 86_400.0, "x-mbx-order-count-1d"),
+            "orders_10s": Bucket(100, 10.0, "x-mbx-order-count-10s", per_account=True),
+            "orders_1d": Bucket(200_000, 86_400.0, "x-mbx-order-count-1d", per_account=True),
         }
     ),
     # reduce-only is not known on spot: a sell cannot go short, a buy is refused. OCO lists take a stop and a target
@@ -121,8 +121,8 @@ BINANCE_USDM = ProductSpec(
     buckets=MappingProxyType(
         {
             "weight": Bucket(2400, 60.0, "x-mbx-used-weight-1m"),
-            "orders_10s": Bucket(300, 10.0, "x-mbx-order-count-10s"),
-            "orders_1m": Bucket(1200, 60.0, "x-mbx-order-count-1m"),
+            "orders_10s": Bucket(300, 10.0, "x-mbx-order-count-10s", per_account=True),
+            "orders_1m": Bucket(1200, 60.0, "x-mbx-order-count-1m", per_account=True),
         }
     ),
     capabilities=_capabilities(amend_trigger=_I, iceberg=_I, oco=_E, bracket=_E),
