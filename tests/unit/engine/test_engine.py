@@ -395,3 +395,31 @@ def test_the_same_seed_gives_the_same_fingerprint_and_another_seed_another() -> 
     assert fingerprint(1) == fingerprint(1)
     assert fingerprint(1) != fingerprint(2)
     assert fingerprint(1) != fingerprint(1, fill=lambda self, _: self.sell(1, 200))
+
+
+PAUSED = Instrument.perp("BTCUSDT-PERP.TEST", tick="0.1", lot="0.001")
+
+
+class Ticking(Strategy):
+    """Buys on a timer."""
+
+    def on_start(self) -> None:
+        self.quotes()
+        self.set_timer("tick", every="1s")
+
+    def on_timer(self, timer: object) -> None:
+        self.buy(1)
+
+
+def test_the_timers_of_a_paused_engine_call_no_handler_and_go_on_when_it_does() -> None:
+    engine = Engine({PAUSED.id: PAUSED}, "USDT")
+    engine.subscriptions.add_source("quotes", PAUSED.id)
+    engine.add_strategy(Ticking(), Decimal(100_000))
+    engine.start(0)
+    second = 1_000_000_000
+    engine.step(Quote(PAUSED.id, 1, 1, 10.0, 1.0, 10.1, 1.0))
+    assert len(engine.advance(second)) == 1
+    engine.paused = True
+    assert engine.advance(4 * second) == []
+    engine.paused = False
+    assert len(engine.advance(5 * second)) == 1

@@ -363,6 +363,25 @@ def test_a_change_may_be_told_by_the_stream_before_its_answer(
     assert call.answer(200, ok({"resting": {"oid": 78}}), 4) == []
 
 
+def test_the_first_number_of_a_changed_order_may_come_after_its_second_one(
+    codec: HyperliquidCodec, submit: Submit
+) -> None:
+    (placing,) = codec.order(submit())
+    assert kinds(codec.decode(update(codec, 78, "open", "0.5"), 2)) == ["OrderAccepted"]
+    assert kinds(placing.answer(200, ok({"resting": {"oid": 77}}), 3)) == []
+    assert list(codec.decode(update(codec, 77, "open", "0.5"), 4)) == []
+    assert list(codec.decode(update(codec, 77, "canceled", "0.5"), 5)) == []
+    assert kinds(codec.decode(update(codec, 78, "canceled", "0.5"), 6)) == ["OrderCanceled"]
+
+
+def test_the_refused_successor_of_an_order_is_not_its_end(codec: HyperliquidCodec, submit: Submit) -> None:
+    placed(codec, submit)
+    (call,) = codec.order(AmendOrder("O-1", ETH, 0, px_ticks=200_020, request=2))
+    assert kinds(call.answer(200, ok({"error": "Order has invalid size."}), 3)) == ["AmendRejected"]
+    assert list(codec.decode(update(codec, 78, "rejected", "0.5"), 4)) == []
+    assert kinds(codec.decode(fills(fill(77, "0.5", 5)), 5)) == ["OrderFilled"]
+
+
 def test_a_refused_change_tells_the_end_that_it_held_back(codec: HyperliquidCodec, submit: Submit) -> None:
     placed(codec, submit)
     (call,) = codec.order(AmendOrder("O-1", ETH, 0, px_ticks=200_020, request=2))
