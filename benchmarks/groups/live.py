@@ -19,6 +19,7 @@ from benchmarks.venue_process import Venue
 RATE, SECONDS = 5_000, 8
 FLOOD = 60_000
 ORDERS = 10_000
+TICKS = 1_000
 TIMEOUT_S = 240
 GOALS = {
     "p50_us": 60,
@@ -28,6 +29,7 @@ GOALS = {
     "idle": 0.02,
     "recovery_s": 1.0,
     "gc_ms": 5.0,
+    "late_us": 10_000,
 }
 Sample = dict[str, Any]
 
@@ -76,7 +78,18 @@ def run(rounds: int) -> Iterator[Row]:
     yield alone("idle", of("idle_cpu"), "of a core", goal=GOALS["idle"])
     yield alone("memory", of("rss_mb"), "MB", after_load_mb=significant(of("rss_after_mb")))
     pause = max(one["gc_longest_ms"] for one in (*steady, *flood))
-    yield alone("longest pause of the collector", pause, "ms", goal=GOALS["gc_ms"], seconds=SECONDS)
+    yield alone("longest pause of the collector", pause, "ms (CPU)", goal=GOALS["gc_ms"], seconds=SECONDS)
+    late = _call("--task", "clock", "--count", str(TICKS))
+    yield alone(
+        "clock/lateness",
+        late["p99_us"],
+        "µs, p99",
+        goal=GOALS["late_us"],
+        p50_us=significant(late["p50_us"]),
+        max_us=significant(late["max_us"]),
+        ticks=TICKS,
+        every_ms=10,
+    )
     yield from _recovery(turns)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.venue_process import rss_bytes
+from lanner.control.clock import Clock
 from lanner.control.opening import beside, plan_for
 from lanner.live.collecting import keep_collected
 from lanner.live.config import JournalConfig, SessionConfig
@@ -107,9 +108,9 @@ class Load:
 
     def _collected(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":
-            self._paused_at = time.perf_counter()
+            self._paused_at = time.thread_time()
         else:
-            self.pauses.append(time.perf_counter() - self._paused_at)
+            self.pauses.append(time.thread_time() - self._paused_at)
 
 
 def share(values: list[int], part: float) -> float:
@@ -199,10 +200,33 @@ async def measure(session: Session, options: argparse.Namespace) -> dict[str, An
     }
 
 
+def clock(ticks: int) -> dict[str, Any]:
+    """Let a clock tick every 10 ms; return how late the ticks began."""
+    beat = Clock(10)
+
+    class Last:
+        """End the clock after the last tick."""
+
+        def on_tick(self, number: int, ts: int) -> None:
+            """Count."""
+            if number >= ticks:
+                beat.stop()
+
+    beat.add_strategy(Last())
+    beat.start()
+    stats = beat.stats()
+    return {
+        "p50_us": stats.jitter_p50_ns / 1e3,
+        "p99_us": stats.jitter_p99_ns / 1e3,
+        "max_us": stats.jitter_max_ns / 1e3,
+        "overruns": stats.overruns,
+    }
+
+
 def main() -> None:
     """Run one task and print one line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--task", choices=("trade", "recovery"), required=True)
+    parser.add_argument("--task", choices=("trade", "recovery", "clock"), required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--every", type=int, default=50)
@@ -212,6 +236,8 @@ def main() -> None:
         os.environ["LANNER_HOME"] = folder
         if options.task == "trade":
             told = run(trade(options, json.loads(sys.stdin.read()), Path(folder)))
+        elif options.task == "clock":
+            told = clock(options.count)
         else:
             from benchmarks.ours.live_recovery import recovery
 

@@ -164,8 +164,7 @@ class Checkpointer:
             began = perf_counter()
             self._done(self._write(head), perf_counter() - began)
         else:
-            self._writing = True
-            session.spawn(self._beside(head))
+            self._beside(head)
 
     def _write(self, head: CheckpointHead) -> str:
         """Write the state as it is now; return what went wrong."""
@@ -195,14 +194,18 @@ class Checkpointer:
 
     # -- beside --------------------------------------------------------------------------------------------
 
-    async def _beside(self, head: CheckpointHead) -> None:
-        """Let a copy of this process write the state as it is now."""
+    def _beside(self, head: CheckpointHead) -> None:
+        """Let a copy of this process write the state as it is now; nothing may come between the head and the copy."""
         began = perf_counter()
         reading, writing = os.pipe()
         pid = _fork()
         if pid == 0:
             self._in_copy(head, writing)
         os.close(writing)
+        self._writing = True
+        self._session.spawn(self._wait_for(pid, reading, began))
+
+    async def _wait_for(self, pid: int, reading: int, began: float) -> None:
         try:
             problem = await _outcome(pid, reading)
         finally:

@@ -140,7 +140,11 @@ def test_a_large_state_is_written_by_a_copy_of_the_process(
             session.stop()
             await life
             assert session.checkpoints.stats.problem == ""
-            assert (session.recovered is not None and session.recovered.how == "checkpoint") == taken_up
+            if taken_up:
+                assert session.recovered is not None
+                assert (session.recovered.how, session.recovered.problems) == ("checkpoint", [])
+            files = sorted((tmp_path / "s1" / "checkpoints").iterdir())
+            files[-1].unlink()  # the last one was written by the session itself at its end
         await venue.stop()
 
     asyncio.run(play())
