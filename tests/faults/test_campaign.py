@@ -84,6 +84,10 @@ FOUND = {
         "ban:at=5.5,count=1,retry=2.3",
         "listen-key-expiry:at=6",
     ),
+    "a change on its way when its order was refused left an order that nobody counted": (
+        "hyperliquid",
+        "step-size:at=3,factor=10",
+    ),
     "an order's earlier number took the place of its present one": (
         "hyperliquid",
         "fill-before-ack:p=0.5,ms=911",

@@ -41,6 +41,8 @@ KEY_SEED = 7
 TICK_S = 0.04
 CALM_TICK_S = 0.25
 LOOK_S = 1.0
+MEND_S = 15.0
+"""So long after the next comparison an order may work that has ended for us."""
 CALM_NS = 2_000_000_000
 """What was on its way when the trading ended has arrived by then."""
 _MEMORY = Path("/dev/shm")
@@ -91,6 +93,8 @@ class _Run:
         self.outcome = outcome
         self.halted = False
         self._seen: set[tuple[str, str]] = set()
+        self._missed: dict[str, float] = {}
+        self._pulled = False
 
     async def play(self) -> None:
         scenario = self.scenario
@@ -158,12 +162,19 @@ class _Run:
             self._look()
             if self.loop.time() >= kill_at and self.engine.alive is not None:
                 kill_at = float("inf")
+                self._pulled = True
                 self.engine.kill()
 
     def _look(self) -> None:
         self._add(*self.books.doubled())
-        if self.engine.alive is not None:
-            self._add(*self.books.missing(self.engine.alive))
+        session = self.engine.alive
+        if session is None:
+            return
+        now, before, self._missed = self.loop.time(), self._missed, {}
+        for one in self.books.missing(session):
+            since = self._missed[one.detail] = before.get(one.detail, now)
+            if now - since > self.scenario.reconcile_s + MEND_S:
+                self._add(one)
 
     async def _settle(self) -> None:
         """End the faults, let nobody trade, and wait until both sides are quiet and agree."""
@@ -228,7 +239,7 @@ class _Run:
         engine, outcome = self.engine, self.outcome
         for text in engine.faults:
             self._add(Violation("only the venue ends a session", text))
-        if engine.refused and not self.halted:
+        if engine.refused and not self._pulled:
             self._add(Violation("a session can be continued", engine.refused))
         session = engine.last
         if session is not None:

@@ -19,7 +19,7 @@ from lanner.net.status import LinkStatus
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
 from lanner.venues.codec import Inbound
-from lanner.venues.errors import ErrorKind, VenueError
+from lanner.venues.errors import ErrorKind, Reason, VenueError
 from lanner.venues.registry import product_of
 from lanner.venues.trade_gateway import TradeGateway
 
@@ -209,15 +209,16 @@ class RealVenues:
         codec = link.codec
         started = wall_ns()
         doubtful = [(order, _mark(order)) for order in self._doubtful(product)]
+        ended = {name for name, order in self._engine.execution.orders.items() if order.is_final}
         working = {order.venue_order_id: order for order in await link.ask(codec.open_orders())}
         told = {order.order_id: order for order in working.values() if order.order_id}
         for order, _ in doubtful:
             if order.order_id not in told:
-                ended = await link.ask(
+                one = await link.ask(
                     codec.find_order(order.instrument_id, order.order_id, order.venue_order_id)
                 )
-                if ended is not None:
-                    told[order.order_id] = ended
+                if one is not None:
+                    told[order.order_id] = one
         fills = await self._fills(
             product, link
         )  # after the orders: no order may count a fill that is not among these
@@ -226,6 +227,8 @@ class RealVenues:
         for venue_order in working.values():
             if not venue_order.order_id or venue_order.order_id not in self._engine.execution.orders:
                 await self._foreign(link, venue_order, found)
+            elif venue_order.order_id in ended:
+                await self._take_back(link, venue_order, found)
         found += await self._compare_positions(product, link, started)
         return found
 
@@ -322,6 +325,18 @@ class RealVenues:
             found.append(f"{order.venue_order_id}: a foreign order was cancelled")
         elif not known:
             found.append(f"{order.venue_order_id}: an order that is not ours works on {order.instrument_id}")
+
+    async def _take_back(self, link: Link, order: VenueOrder, found: list[str]) -> None:
+        """Cancel an order of ours that works although it had ended: nobody counts it, nobody would cancel it.
+
+        A change that was on its way when its order ended can do that at a venue that places an order anew for a change.
+        """
+        found.append(f"{order.order_id}: it works although it had ended, and was taken back")
+        try:
+            await link.ask(link.codec.cancel_order(order.instrument_id, order.venue_order_id))
+        except VenueError as error:
+            if error.reason != Reason.UNKNOWN_ORDER:
+                raise
 
     # -- watching ------------------------------------------------------------------------------------------
 
