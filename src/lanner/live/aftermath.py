@@ -31,7 +31,7 @@ from lanner.model.commands import AmendOrder, Batch, SubmitOrder
 from lanner.model.enums import OrderType, Side
 from lanner.model.instruments import Instrument
 from lanner.model.orders import Order
-from lanner.model.reports import OrderFilled, PositionAdjusted
+from lanner.model.reports import OrderCanceled, OrderExpired, OrderFilled, OrderRejected, PositionAdjusted
 from lanner.net.wallclock import wall_ns
 from lanner.storage.journal import Record, read_journal
 from lanner.venues.registry import product_of
@@ -46,9 +46,13 @@ STRATEGY = "kill-switch"
 
 @dataclass(slots=True)
 class Holdings:
-    """What a journal says of a session: its orders, the fills that it has seen, and lots held by instrument."""
+    """What a journal says of a session: its orders, the fills that it has seen, and lots held by instrument.
+
+    ``unsettled`` are the orders that may have traded since without the session hearing of it, with the lots left.
+    """
 
     orders: dict[str, str] = field(default_factory=dict)
+    unsettled: dict[str, int] = field(default_factory=dict)
     trades: set[tuple[str, str]] = field(default_factory=set)
     lots: dict[str, int] = field(default_factory=dict)
     first_ns: int = 0
@@ -59,6 +63,10 @@ class Holdings:
         key = (fill.instrument_id, fill.trade_id)
         if key not in self.trades:
             self.trades.add(key)
+            if fill.order_id in self.unsettled:
+                self.unsettled[fill.order_id] -= fill.lots
+                if self.unsettled[fill.order_id] <= 0:
+                    del self.unsettled[fill.order_id]
             self._add(fill.instrument_id, fill.lots * int(fill.side))
 
     def read(self, record: Record) -> None:
@@ -69,10 +77,14 @@ class Holdings:
             self.take(message)
         elif isinstance(message, PositionAdjusted):
             self._add(message.instrument_id, message.lots)
+        elif isinstance(message, OrderCanceled | OrderExpired | OrderRejected):
+            self.unsettled.pop(message.order_id, None)
         for command in message.commands if isinstance(message, Batch) else (message,):
             if isinstance(command, SubmitOrder | AmendOrder):
                 self.first_ns = self.first_ns or command.ts
                 self.orders[command.order_id] = command.instrument_id
+                left = self.unsettled.get(command.order_id, 0)
+                self.unsettled[command.order_id] = max(left, command.lots or 1)
 
     def _add(self, instrument_id: str, lots: int) -> None:
         self.lots[instrument_id] = self.lots.get(instrument_id, 0) + lots
@@ -192,6 +204,7 @@ class _Ending:
         found = {}
         account = await ask_account(link)
         balances = {} if account is None else {one.currency: one.available for one in account.balances}
+        await self._name_orders(link, [instrument.id for instrument in instruments])
         for instrument in instruments:
             since = max(0, (self._held.first_ns or wall_ns()) - OVERLAP_NS)
             for fill in await ask_fills(link, instrument.id, since):
@@ -204,6 +217,16 @@ class _Ending:
             elif lots > 0:
                 found[instrument.id] = lots
         return found
+
+    async def _name_orders(self, link: Link, names: list[str]) -> None:
+        """Ask for the orders that the session heard no end of: only so are their fills known for ours.
+
+        Some venues name fills by their own number of the order, which a journal without its answer does not have.
+        """
+        for order_id in list(self._held.unsettled):
+            name = self._held.orders[order_id]
+            if name in names and await link.ask(link.codec.find_order(name, order_id)) is not None:
+                del self._held.unsettled[order_id]
 
     async def _price(self, link: Link, name: str) -> float | None:
         """Return the best bid where it can be had: without it only the quantity says what is too little."""

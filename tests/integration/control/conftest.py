@@ -89,7 +89,26 @@ class Holds(ln.Strategy):
             self.buy("0.002")
             self.buy("0.001", "20000")
 '''
-WORKS = {"flip": FLIP, "raises": RAISES, "blocks": BLOCKS, "holds": HOLDS}
+STARTLED = '''
+import lanner as ln
+
+
+class Startled(ln.Strategy):
+    """Buy at market, and break at the first answer: the fill that comes with it is never heard of."""
+
+    def on_start(self):
+        self.done = False
+
+    def on_quote(self, quote):
+        if not self.done:
+            self.done = True
+            self.buy("0.002")
+
+    def on_order(self, order):
+        if order.status == ln.OrderStatus.ACCEPTED:
+            raise ValueError("startled")
+'''
+WORKS = {"flip": FLIP, "raises": RAISES, "blocks": BLOCKS, "holds": HOLDS, "startled": STARTLED}
 
 
 class Market:

@@ -203,6 +203,14 @@ def test_the_kill_switch_ends_what_a_broken_session_left_at_the_venue(
     assert locked(runner.folder) == "a test"
 
 
+def test_a_fill_that_a_broken_session_never_heard_of_is_closed_too(manager: EngineManager, ask: Ask) -> None:
+    runner = manager.start_live(ask("deaf", "startled", mode="live"), live=True, confirm="trade binance-spot")
+    until(lambda: runner.get_status() is LiveStatus.ERROR)
+    assert runner.get_stats().orders_filled == 0
+    [outcome] = manager.activate_kill_switch("a test").sessions
+    assert (outcome.positions_closed, outcome.flat) == (1, True), outcome
+
+
 def test_a_watchdog_ends_a_stuck_session_without_its_neighbours(
     manager: EngineManager, ask: Ask, tmp_path: Path
 ) -> None:
