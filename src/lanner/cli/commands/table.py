@@ -77,7 +77,7 @@ COMMANDS = (
     Command(
         "drill",
         "lanner.cli.commands.drill:drill",
-        "Try the live engine against a venue that misbehaves, by the thousand, in virtual time.",
+        "Try the live engine, in virtual time, against a venue that misbehaves.",
         "Venues",
     ),
     Command(
