@@ -59,7 +59,7 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
             _S.UNKNOWN: "no answer",
             **_ENDS,
         },
-        _S.ACCEPTED: {**_WORKING, **_ENDS},
+        _S.ACCEPTED: {**_WORKING, **_ENDS, _S.REJECTED: "rejected when it was triggered"},
         _S.TRIGGERED: {
             **{k: v for k, v in _WORKING.items() if k is not _S.TRIGGERED},
             **_ENDS,
@@ -70,6 +70,7 @@ LIFECYCLE: TransitionTable[OrderStatus] = TransitionTable(
             _S.PENDING_AMEND: "amend sent",
             _S.UNKNOWN: "no answer",
             **{k: v for k, v in _ENDS.items() if k is not _S.PARTIALLY_FILLED},
+            _S.REJECTED: "rejected",
         },
         _S.PENDING_AMEND: {
             _S.ACCEPTED: "amend answered",

@@ -15,7 +15,6 @@ from lanner.core.clock import TimerEvent
 from lanner.execution.lifecycle import can_amend
 from lanner.execution.stops import KINDS, Stop, StopEvent, StopKind, StopStats, Terms, TimeAction
 from lanner.model.enums import OrderStatus, OrderType
-from lanner.model.features import Feature
 from lanner.model.orders import Order
 from lanner.model.reports import AmendRejected, OrderReport
 from lanner.risk.gate import TradingState
@@ -328,14 +327,13 @@ class PositionStops:
         if not self.resident or stop.held_back or stop.kind is StopKind.TIME:
             return False
         abilities = self.engine.abilities
-        if stop.kind is StopKind.TRAIL and not abilities.can(stop.instrument.id, Feature.AMEND):
-            return False
         return abilities.can(stop.instrument.id, stop.feature)
 
     def _rest(self, stop: Stop, lots: int, *, may_send: bool, alone: bool) -> None:
         """Have a stop rest at the venue with these lots: send its order, or change the one that is there.
 
-        What cannot be changed is replaced, by an order that is sent before the other one is asked back.
+        It is changed by another order, sent before the first is asked back; only where two must not work at a time is
+        the first one amended, or asked back before.
         """
         wanted = lots, stop.resting_terms()
         order = stop.order
@@ -343,7 +341,8 @@ class PositionStops:
             if may_send:
                 self._send_anew(stop, *wanted)
         elif stop.asked != wanted and not self._too_soon(stop, lots):
-            amends = stop.keeps_amending and self.engine.abilities.can_amend(order)
+            # a venue that changes an order by placing another one may do so while the first is going off
+            amends = alone and stop.keeps_amending and self.engine.abilities.can_amend(order)
             if order.type is not wanted[1][0] or not amends:
                 self.asked_back(order)
                 if may_send and not alone:
@@ -355,8 +354,10 @@ class PositionStops:
     def _too_soon(self, stop: Stop, lots: int) -> bool:
         """Tell whether an order is being changed, or is a trailing stop's that only moves and moved a moment ago."""
         order = stop.order
-        if order is not None and order.requests is not None and order.requests.amends:
-            return True  # some venues take one change after the other only
+        if order is not None and (
+            order.status is OrderStatus.SUBMITTED or (order.requests is not None and order.requests.amends)
+        ):
+            return True  # a change must not be there before its order, nor before the change that it follows
         if stop.kind is not StopKind.TRAIL or stop.asked is None or stop.asked[0] != lots:
             return False
         return self.engine.clock.now < stop.asked_at + TRAIL_EVERY_NS

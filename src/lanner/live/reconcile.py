@@ -69,7 +69,7 @@ def settle_order(
         if not reports and order.is_open and now - order.ts_last >= absence_ns:
             reports.append(_gone(order, now))
         return reports
-    ts = max(told.ts_last, order.ts_last)
+    ts = max(told.ts_last, order.ts_last, 0 if order.requests is None else order.requests.amended[0])
     if (
         order.status in (OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
         and told.status is not OrderStatus.REJECTED

@@ -30,7 +30,7 @@ from lanner.execution.lifecycle import (
     resting_status,
 )
 from lanner.execution.reference import MEANINGS, lifecycle_reference
-from lanner.model.enums import OrderStatus
+from lanner.model.enums import OrderStatus, OrderType
 from lanner.model.orders import FINAL_STATUSES, OPEN_STATUSES, Order
 from lanner.model.reports import (
     AmendRejected,
@@ -284,10 +284,11 @@ def test_a_trigger_while_a_cancel_is_pending_is_remembered_for_its_refusal() -> 
     assert one.status is S.TRIGGERED
 
 
-def test_a_venue_that_rejects_what_it_accepted_is_caught() -> None:
-    one = order(10, S.ACCEPTED)
-    with pytest.raises(TransitionError, match="from ACCEPTED to REJECTED"):
-        apply_report(one, report(OrderRejected, reason="x"))
+@pytest.mark.parametrize("status", [S.ACCEPTED, S.TRIGGERED, S.PARTIALLY_FILLED])
+def test_a_venue_may_reject_what_it_accepted(status: OrderStatus) -> None:
+    one = order(10, status, type=OrderType.STOP_MARKET, stop_ticks=900)
+    assert apply_report(one, report(OrderRejected, reason="no liquidity when it was triggered"))
+    assert one.status is S.REJECTED
 
 
 # -- any order of reports --------------------------------------------------------------------------

@@ -107,10 +107,10 @@ class Room:
     def accept(self, commands: list[Command]) -> list[SubmitOrder]:
         """Let the venue take every order and every change, and return the orders."""
         made = []
-        for command in commands:
+        for command in list(commands):
             if isinstance(command, SubmitOrder):
                 made.append(command)
-                self.out += self.say(OrderAccepted, command.order_id, f"v-{command.order_id}")
+                self.later(self.say(OrderAccepted, command.order_id, f"v-{command.order_id}"))
             elif isinstance(command, AmendOrder):
                 order = self.engine.execution.orders[command.order_id]
                 after = (
@@ -118,10 +118,20 @@ class Room:
                     command.px_ticks or order.px_ticks,
                     command.stop_ticks or order.stop_ticks,
                 )
-                self.out += self.say(OrderAmended, command.order_id, *after, command.request)
+                self.later(self.say(OrderAmended, command.order_id, *after, command.request))
             elif isinstance(command, CancelOrder):
-                self.out += self.say(OrderCanceled, command.order_id)
+                self.later(self.say(OrderCanceled, command.order_id))
         return made
+
+    def later(self, commands: list[Command]) -> None:
+        """Keep what the venue's answers led to."""
+        self.out = [*self.out, *commands]
+
+    def settle(self) -> None:
+        """Let the venue take what is left, until nothing is."""
+        while self.out:
+            waiting, self.out = self.out, []
+            self.accept(waiting)
 
     @property
     def resting(self) -> list[tuple[str, int]]:
@@ -388,7 +398,7 @@ def test_stops_rest_at_the_venue_reduce_only_and_sized_to_what_is_filled() -> No
         (OrderType.TAKE_PROFIT_MARKET, 2, True),
     ]
     commands = room.fill(order.order_id, 6)
-    assert all(isinstance(command, AmendOrder) for command in commands)
+    assert [type(command) for command in commands] == [SubmitOrder, CancelOrder] * 3, "never without one"
     room.accept(commands)
     assert room.resting == [("stop_loss", 10), ("take_profit", 5), ("take_profit", 10)]
     assert room.price(50) == [], "the venue watches"
@@ -401,9 +411,10 @@ def test_setting_a_stop_again_moves_the_order_that_rests() -> None:
     room.one.stops.set_stop_loss(95)
     (first,) = room.accept(room.flush())
     room.one.stops.set_stop_loss(97)
-    (change,) = room.flush()
-    assert isinstance(change, AmendOrder)
-    assert (change.order_id, change.stop_ticks) == (first.order_id, 970)
+    new, old = room.flush()
+    assert isinstance(new, SubmitOrder)
+    assert isinstance(old, CancelOrder)
+    assert (new.stop_ticks, old.order_id) == (970, first.order_id)
 
 
 def test_a_partial_take_profit_leaves_the_rest_protected() -> None:
@@ -451,15 +462,18 @@ def test_a_trailing_stop_rests_and_is_moved_at_most_once_a_second() -> None:
     room.one.stops.set_trailing_stop(distance=5)
     (sent,) = room.accept(room.flush())
     assert (sent.type, sent.stop_ticks) == (OrderType.STOP_MARKET, 950)
-    (change,) = room.price(102, 2)
-    assert isinstance(change, AmendOrder)
-    assert change.stop_ticks == 970
-    assert room.price(103, 0.2) == [], "an amend is under way"
-    room.accept([change])
-    assert room.price(104, 0.2) == [], "it has just moved"
-    (change,) = room.price(104, 1)
-    assert isinstance(change, AmendOrder)
-    assert change.stop_ticks == 990
+    moved = room.price(102, 2)
+    assert isinstance(moved[0], SubmitOrder)
+    assert moved[0].stop_ticks == 970
+    assert room.price(103, 2) == [], "it is still under way"
+    room.accept(moved)
+    room.settle()
+    assert room.resting == [("trailing_stop", 10)]
+    moved = room.price(104, 1)
+    assert isinstance(moved[0], SubmitOrder)
+    assert moved[0].stop_ticks == 990
+    room.accept(moved)
+    assert room.price(105, 0.2) == [], "it has just moved"
 
 
 def test_a_resting_stop_that_is_gone_is_sent_again_and_an_alarm_is_raised() -> None:
@@ -494,7 +508,7 @@ def test_a_stop_that_the_venue_ends_with_its_position_raises_no_alarm() -> None:
 
 
 def test_a_second_change_waits_for_the_answer_to_the_first() -> None:
-    room = Room()
+    room = Room(instrument=SPOT)
     room.hold(10)
     room.one.stops.set_stop_loss(95)
     room.accept(room.flush())
@@ -507,13 +521,12 @@ def test_a_second_change_waits_for_the_answer_to_the_first() -> None:
 
 
 def test_where_a_waiting_order_cannot_be_changed_it_is_replaced() -> None:
-    room = Room(forbid=Feature.AMEND_TRIGGER)
+    room = Room(instrument=SPOT, forbid=Feature.AMEND_TRIGGER)
     room.hold(10)
     room.one.stops.set_stop_loss(95)
     room.accept(room.flush())
-    commands = room.hold(5)
-    assert [type(command) for command in commands] == [SubmitOrder, CancelOrder]
-    room.accept(commands)
+    room.accept(room.hold(5))
+    room.settle()
     assert room.resting == [("stop_loss", 15)]
 
 
@@ -531,9 +544,8 @@ def test_a_stop_that_the_venue_refuses_is_watched_by_the_engine() -> None:
     assert len(room.price(94.9)) == 1
 
 
-@pytest.mark.parametrize("missing", [Feature.STOP_MARKET, Feature.AMEND])
-def test_what_a_venue_cannot_keep_is_watched_by_the_engine(missing: str) -> None:
-    room = Room(forbid=missing)
+def test_what_a_venue_cannot_keep_is_watched_by_the_engine() -> None:
+    room = Room(forbid=Feature.STOP_MARKET)
     room.hold(10)
     room.one.stops.set_trailing_stop(distance=5)
     assert room.flush() == []
@@ -552,16 +564,18 @@ def test_an_unanswered_stop_counts_as_there() -> None:
 
 
 def test_an_amend_that_is_refused_leads_to_another_order() -> None:
-    room = Room()
+    room = Room(instrument=SPOT)
     room.hold(10)
     room.one.stops.set_stop_loss(95)
     (sent,) = room.accept(room.flush())
     (change,) = room.hold(5)
     assert isinstance(change, AmendOrder)
-    commands = room.say(AmendRejected, sent.order_id, "cannot be amended", change.request)
-    assert [type(command) for command in commands] == [SubmitOrder, CancelOrder], "never without one"
-    room.accept(commands)
-    assert room.resting == [("stop_loss", 15)]
+    (back,) = room.say(AmendRejected, sent.order_id, "cannot be amended", change.request)
+    assert isinstance(back, CancelOrder)
+    assert room.price(94) == [], "the coins are locked"
+    (exit_order,) = room.say(OrderCanceled, sent.order_id)
+    assert isinstance(exit_order, SubmitOrder)
+    assert (exit_order.type, exit_order.lots) == (OrderType.MARKET, 15), "it went off meanwhile"
 
 
 def test_a_stop_that_found_no_liquidity_is_sent_after_at_market() -> None:
