@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lanner.control.data_engine import tell_status
+from lanner.core.errors import LannerError
 from lanner.live.telling import tell
 from lanner.model.market import BookUpdate, MarketData
 from lanner.net.errors import ConnectFailed
@@ -68,16 +69,23 @@ class EndpointLine:
         )
 
     async def start(self, wait_s: float) -> str:
-        """Connect; return why it is not connected after a while. It goes on trying, as often as the settings say."""
+        """Connect; return what is wrong after a while. It goes on trying, as often as the settings say.
+
+        Without a venue's instruments its frames cannot be read: they are told as they are then.
+        """
+        problem = ""
+        product = product_at(self.endpoint.url)
         try:
-            product = product_at(self.endpoint.url)
             if product:
                 await self._learn(product)
-            await self._socket.start()
+        except LannerError as error:
+            problem = error.message()
+        await self._socket.start()
+        try:
             await self._socket.wait_connected(wait_s)
         except ConnectFailed as error:
-            return error.message()
-        return ""
+            problem = error.message()
+        return problem
 
     async def stop(self) -> None:
         """Close the connection."""
