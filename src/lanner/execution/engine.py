@@ -81,7 +81,7 @@ class ExecutionEngine:
         self.abilities = Abilities()
         self.risk: RiskEngine | None = None
         self.guards = BracketGuards(self)
-        self.stops = PositionStops(self, resident=limits.resident_stops)
+        self.stops = PositionStops(self)
         self.held = HeldOrders(self)
         self.publish = publish
         self._batching = False

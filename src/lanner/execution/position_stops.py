@@ -35,13 +35,12 @@ NEVER_ARRIVED = "NEVER_ARRIVED"
 class PositionStops:
     """Keep the stops of all positions, by (strategy, instrument); see the module.
 
-    ``resident`` False watches all of them here. ``watched`` names the instruments whose prices must be told to
-    ``on_prices``; ``on_watch`` hears when one comes or goes.
+    ``watched`` names the instruments whose prices must be told to ``on_prices``; ``on_watch`` hears when one comes or
+    goes.
     """
 
-    def __init__(self, engine: ExecutionEngine, *, resident: bool = True) -> None:
+    def __init__(self, engine: ExecutionEngine) -> None:
         self.engine = engine
-        self.resident = resident
         self.watched: set[str] = set()
         self.on_watch: Callable[[str, bool], None] = _ignore
         self.stats: dict[str, StopStats] = {}
@@ -178,6 +177,11 @@ class PositionStops:
                 self.remove(stop, "it has told")
             else:
                 self._go_off(stop, "the time is up")
+
+    def bring_all(self) -> None:
+        """Bring every stop to where the settings want it, after they were changed."""
+        for key in list(self._of):
+            self._bring(key)
 
     # -- prices --------------------------------------------------------------------------------------------
 
@@ -324,7 +328,7 @@ class PositionStops:
                 free -= lots
 
     def _can_rest(self, stop: Stop) -> bool:
-        if not self.resident or stop.held_back or stop.kind is StopKind.TIME:
+        if not self.engine.limits.resident_stops or stop.held_back or stop.kind is StopKind.TIME:
             return False
         abilities = self.engine.abilities
         return abilities.can(stop.instrument.id, stop.feature)

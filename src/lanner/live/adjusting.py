@@ -114,6 +114,7 @@ def _risk(engine: Engine, told: Mapping[str, Any]) -> None:
     """Put new limits in the place of the old ones; what rules remember (the day's losses, orders sent) stays."""
     limits = check_risk(engine, told["risk"])
     engine.execution.limits = limits
+    engine.execution.stops.bring_all()
     if engine.risk is not None:
         engine.risk.set_rules(limits.rules)
     elif limits.rules:

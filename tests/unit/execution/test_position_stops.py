@@ -673,6 +673,25 @@ def test_the_stops_of_a_kind_or_of_one_name_can_be_given_up() -> None:
     assert (room.resting, stops.get_stats()["active_stops"]) == ([], 0)
 
 
+def test_stops_move_between_venue_and_engine_when_the_settings_change() -> None:
+    room = Room()
+    room.hold(10)
+    room.one.stops.set_stop_loss(95)
+    room.accept(room.flush())
+    execution = room.engine.execution
+    execution.limits = RiskLimits(resident_stops=False)
+    execution.stops.bring_all()
+    (back,) = room.flush()
+    assert isinstance(back, CancelOrder)
+    room.accept([back])
+    assert room.price(96) == []
+    execution.limits = RiskLimits()
+    execution.stops.bring_all()
+    room.accept(room.flush())
+    assert room.resting == [("stop_loss", 10)]
+    assert "missing" not in room.told
+
+
 # -- spot: an order locks what it sells ----------------------------------------------------------------------
 
 
