@@ -129,7 +129,9 @@ async def end_session(
             links = {}
             for product in plan.products:
                 try:
-                    link = await stack.enter_async_context(connect(product, where, keys=keys(product)))
+                    link = await stack.enter_async_context(
+                        connect(product, where, keys=keys(product), urgent=True)
+                    )
                     await load_instruments(link)
                 except LannerError as error:
                     report.errors.append(f"{product}: {error.message()}")

@@ -60,11 +60,17 @@ def parse_urls(texts: tuple[str, ...] | list[str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def connect(product: str, where: Where, *, keys: Keys | None = None) -> AsyncIterator[Link]:
-    """Open a link to a product; its clock is compared now and every minute until it is closed at the end."""
+async def connect(
+    product: str, where: Where, *, keys: Keys | None = None, urgent: bool = False
+) -> AsyncIterator[Link]:
+    """Open a link to a product; its clock is compared now and every minute until it is closed at the end.
+
+    ``urgent`` as in ``Link``.
+    """
     spec = product_spec(product)
     endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
     link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys)
+    link.urgent = urgent
     try:
         await link.open(follow=True)
         yield link

@@ -168,6 +168,8 @@ async def kill_session(session: Session, reason: str, *, close: bool = True) -> 
     session.bus.publish("risk.kill_switch", reason)
     working = working_of(session)
     session.control("halt", reason)
+    for link in session.links.values():
+        link.urgent = True
     sweep = VenueSweep(session.links, session.plan.instruments) if session.is_live else None
     if sweep is not None:
         await sweep.cancel_all(report)

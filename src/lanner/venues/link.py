@@ -39,7 +39,8 @@ class Link:
 
     ``budget`` is a file through which processes of one address share its limits, ``own_budget`` one for the limits of
     an account, ``nonces`` one that keeps nonces from ever going back; all may be None. Questions wait up to
-    ``reads_wait_s`` for their turn and their answer.
+    ``reads_wait_s`` for their turn and their answer. While ``urgent`` is set they may touch what is kept for cancels
+    and stops: a kill switch must not wait behind a download.
 
     ``open`` compares clocks; requests are then signed with the venue's time. ``on_alarm`` hears of a clock that is off
     by more than half a second.
@@ -56,6 +57,7 @@ class Link:
         ca_file: str = "",
         timeouts: Timeouts | None = None,
         reads_wait_s: float = READS_WAIT_S,
+        urgent: bool = False,
         on_alarm: Callable[[int], None] | None = None,
         rng: Random | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class Link:
             rng=rng,
         )
         self.clock = ClockOffset(self._probe, every_s=CLOCK_EVERY_S, on_alarm=on_alarm)
+        self.urgent = urgent
         self._reads_wait_s = reads_wait_s
         self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
@@ -147,7 +150,7 @@ class Link:
             answer = await self.http.send(
                 lambda: self._built(call),
                 costs=call.costs,
-                priority=call.priority,
+                priority=self._rank(call.priority),
                 idempotent=call.idempotent,
                 deadline_s=self._patience_s(call),
             )
@@ -196,6 +199,9 @@ class Link:
             return call.unanswered(error.message(), wall_ns())
         return call.answer(answer.status, answer.body, answer.ts_recv)
 
+    def _rank(self, priority: Priority) -> Priority:
+        return min(priority, Priority.STOP) if self.urgent else priority
+
     def _patience_s(self, call: Call[T]) -> float | None:
         """Let questions wait for the budget; what changes something is told soon that it cannot be sent."""
         return self._reads_wait_s if call.idempotent and call.priority is Priority.READ else None
@@ -206,7 +212,11 @@ class Link:
     async def _probe(self) -> Probe:
         call = self.codec.server_time()
         answer = await self.http.send(
-            lambda: self._built(call), costs=call.costs, idempotent=True, deadline_s=self._reads_wait_s
+            lambda: self._built(call),
+            costs=call.costs,
+            priority=self._rank(Priority.READ),
+            idempotent=True,
+            deadline_s=self._reads_wait_s,
         )
         fault = self.codec.fault(answer.status, answer.headers, answer.body)
         if fault is not None:

@@ -66,6 +66,19 @@ async def test_a_program_that_met_a_429_tells_the_others_to_wait(
         assert time.monotonic() - began > 0.8
 
 
+async def test_an_urgent_link_does_not_wait_behind_a_download_that_took_the_budget(
+    home: Path, strict_venue: LocalVenue
+) -> None:
+    download = RateLimiter(BUCKETS, shared=budget_of(strict_venue), reserve=0.1)
+    while download.try_acquire({"weight": 20}) == 0:
+        pass
+    began = time.monotonic()
+    async with connect("hyperliquid", Where({"": strict_venue.url}), urgent=True) as link:
+        assert await load_instruments(link)
+    assert time.monotonic() - began < 20
+    download.close()
+
+
 async def test_a_limit_that_strangers_used_up_is_told_in_words(strict_venue: LocalVenue) -> None:
     codec = HyperliquidCodec(HYPERLIQUID.local(strict_venue.url))
     fault = codec.fault(429, {}, b"null")
