@@ -15,6 +15,8 @@ from lanner.backtest.result import BacktestResult
 from lanner.backtest.run import run_backtest
 from lanner.backtest.spec import BacktestSpec, StrategyEntry
 from lanner.core.bus import MessageBus
+from lanner.drill.run import play as play_drill
+from lanner.drill.scenario import Wishes, draw
 from lanner.live.parity import compare_session
 from lanner.live.replaying import replay_session
 from lanner.live.session import Session
@@ -292,3 +294,45 @@ def test_a_stop_that_the_engine_watches_closes_the_position(mode: str, tmp_path:
         assert report.identical or mode == "live"
 
     on_stage(tmp_path, "binance-usdm", play)
+
+
+DRILLED = '''
+import lanner as ln
+
+
+class Drilled(ln.Strategy):
+    """Trade all the time, protected by stops of all kinds that go off often."""
+
+    def on_start(self):
+        self.quotes()
+        self.n = 0
+        self.set_timer("turn", every="1s")
+
+    def on_timer(self, timer):
+        self.n += 1
+        if self.price() != self.price():
+            return
+        if self.position.is_flat:
+            self.buy(0.02)
+        elif self.n % 5 == 0:
+            self.buy(0.01)
+        elif self.n % 17 == 0:
+            self.close()
+
+    def on_fill(self, fill):
+        if self.position.is_long and fill.side is ln.Side.BUY and not self.stops.active():
+            self.stops.set_stop_loss("0.05%")
+            self.stops.set_take_profit("0.05%", partial_close_pct=0.5)
+            self.stops.set_take_profit("0.1%", order_type="limit", name="far")
+            self.stops.set_trailing_stop("0.08%")
+            self.stops.set_time_stop(after="6s", action="reduce")
+'''
+
+
+def test_stops_lose_nothing_whatever_the_venue_does(tmp_path: Path) -> None:
+    """A dozen runs of the fault campaign; `lanner drill FILE --seeds N` plays as many as one likes."""
+    path = tmp_path / "drilled.py"
+    path.write_text(DRILLED)
+    for seed in range(300, 312):
+        outcome = play_drill(draw(seed, Wishes(strategy=str(path))))
+        assert outcome.violations == [], f"seed {seed}: {outcome.told}"
