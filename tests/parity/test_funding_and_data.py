@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,7 @@ class Hold(ln.Strategy):
 
 
 def hold(folder: Path, product: str, name: str, mode: str, start_ns: int, seconds: float) -> Session:
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "hold.py"
     path.write_text(HOLD)
     found: list[Session] = []
@@ -137,3 +141,20 @@ def test_data_that_end_before_the_session_are_refused(tmp_path: Path) -> None:
     store(catalog, session, until=START_NS + 8 * SECOND)
     with pytest.raises(ConfigError, match="does not cover"):
         compare_session(session.folder, catalog=catalog)
+
+
+def test_the_command_compares_with_the_catalogs_data(own_home: Path, tmp_path: Path) -> None:
+    session = hold(own_home / "sessions", "binance-spot", "BTC-USDT.BINANCE", "paper", START_NS, 12.0)
+
+    def parity(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "lanner", "parity", session.id, "--data", "--json", *words]
+        return subprocess.run(line, capture_output=True, text=True, timeout=60)
+
+    missing = parity()
+    assert missing.returncode == 2
+    assert "BTC-USDT.BINANCE@quotes" in json.loads(missing.stdout)["message"]
+    store(Catalog(tmp_path / "catalog"), session)
+    found = parity("--catalog", str(tmp_path / "catalog"))
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert (told["data"], told["gap"]) == (["BTC-USDT.BINANCE@quotes"], 0)
