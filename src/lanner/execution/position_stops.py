@@ -212,6 +212,13 @@ class PositionStops:
             self._bring(key)
         return first
 
+    def follow(self, key: Key, px: float) -> None:
+        """Let trailing stops follow a price, and let nothing go off."""
+        for stop in self._of.get(key, ()):
+            if not stop.went_off and stop.follow(px, px):
+                self.stats_of(stop.strategy_id).trailing_updates += 1
+        self._bring(key)
+
     # -- going off -----------------------------------------------------------------------------------------
 
     def _go_off(self, stop: Stop, reason: str) -> None:

@@ -200,6 +200,12 @@ class StopLossManager:
 
     # -- seeing --------------------------------------------------------------------------------------------
 
+    def update_trailing_stop(self, price: Number, *, instrument: str | None = None) -> float | None:
+        """Let trailing stops follow a price that the engine does not see; return where the unnamed one lies then."""
+        traded = self._find(instrument)
+        self._stops.follow((self._strategy_id, traded.id), float(price))
+        return self.get_trailing_stop_price(instrument=instrument)
+
     def get_trailing_stop_price(self, name: str = "", *, instrument: str | None = None) -> float | None:
         """Return where a trailing stop goes off now, None where there is none."""
         wanted = self._find(instrument).id

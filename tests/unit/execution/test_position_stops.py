@@ -316,6 +316,18 @@ def test_check_and_execute_looks_at_a_price_that_the_engine_does_not_see() -> No
     assert stops.check_and_execute(94) is None, "it is under way"
 
 
+def test_a_trailing_stop_may_be_told_another_price() -> None:
+    room = Room(resident=False)
+    room.hold(10)
+    stops = room.one.stops
+    assert stops.update_trailing_stop(120) is None
+    stops.set_trailing_stop("10%")
+    assert stops.update_trailing_stop(120) == pytest.approx(108)
+    assert stops.update_trailing_stop(90) == pytest.approx(108)
+    assert room.flush() == [], "only a check lets it go off"
+    assert stops.check_and_execute(107) is not None
+
+
 def test_bars_count_with_their_range_but_not_with_what_was_before_the_stop() -> None:
     room = Room(resident=False)
     room.hold(10)
