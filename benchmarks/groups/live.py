@@ -18,6 +18,7 @@ from benchmarks.venue_process import Venue
 
 RATE, SECONDS = 5_000, 8
 FLOOD = 60_000
+WARM_MS = 5
 ORDERS = 10_000
 TICKS = 1_000
 TIMEOUT_S = 240
@@ -39,6 +40,7 @@ def run(rounds: int) -> Iterator[Row]:
     with Venue("--dialect", "binance-spot", "--rate", "2", "--quiet", *UNLIMITED) as venue:
         turns = max(1, min(rounds, 3))
         steady = [_trade(venue, RATE, RATE * SECONDS, every=10) for _ in range(turns)]
+        warm = [_trade(venue, RATE, RATE * SECONDS, every=10, warm=WARM_MS) for _ in range(turns)]
         durable = _trade(venue, RATE, RATE * SECONDS // 2, every=10, sync="intents")
         flood = [_trade(venue, 0, FLOOD, every=100) for _ in range(turns)]
     of = partial(middle, steady)
@@ -47,6 +49,16 @@ def run(rounds: int) -> Iterator[Row]:
         wall = significant(of(f"{part}_us"))
         figure, goal = of(f"cpu_{part}_us"), GOALS[f"{part}_us"]
         yield alone(f"tick-to-order/{part}", figure, "µs (CPU)", goal=goal, wall_us=wall, **more)
+    yield alone(
+        "tick-to-order/kept warm",
+        middle(warm, "cpu_p50_us"),
+        "µs, p50 (CPU)",
+        goal=GOALS["p50_us"],
+        p99_us=significant(middle(warm, "cpu_p99_us")),
+        wall_us=significant(middle(warm, "p50_us")),
+        warm_ms=WARM_MS,
+        idle_cpu=significant(middle(warm, "idle_cpu")),
+    )
     yield alone(
         "tick-to-order/each order on the disk first",
         durable["p50_us"],
@@ -113,7 +125,9 @@ def _recovery(turns: int) -> Iterator[Row]:
     )
 
 
-def _trade(venue: Venue, rate: int, count: int, *, every: int, sync: str = "interval") -> Sample:
+def _trade(
+    venue: Venue, rate: int, count: int, *, every: int, sync: str = "interval", warm: int = 0
+) -> Sample:
     words = ["--kind", "ticker", "--rate", str(rate), "--count", str(count)]
     hose = subprocess.Popen(
         [*urgent(), sys.executable, "-m", "benchmarks.firehose", *words],
@@ -129,7 +143,18 @@ def _trade(venue: Venue, rate: int, count: int, *, every: int, sync: str = "inte
             bid = float(json.load(answer)["bidPrice"])
         account = venue.account("binance-spot")
         asked = {"http": url, "account": account, "px": round(bid * 0.95)}
-        words = ["--port", str(port), "--count", str(count), "--every", str(every), "--sync", sync]
+        words = [
+            "--port",
+            str(port),
+            "--count",
+            str(count),
+            "--every",
+            str(every),
+            "--sync",
+            sync,
+            "--warm",
+            str(warm),
+        ]
         told = _call("--task", "trade", *words, text=json.dumps(asked))
         if told.get("fault") or not told.get("orders"):
             raise RuntimeError(f"the session did not trade: {told}")

@@ -144,6 +144,7 @@ async def trade(options: argparse.Namespace, asked: dict[str, Any], folder: Path
         url={"": asked["http"]},
         cash=100_000,
         journal=JournalConfig(sync=options.sync),
+        warm_ms=options.warm or None,
     )
     where = Where(config.url)
     account = asked["account"]
@@ -231,6 +232,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--every", type=int, default=50)
     parser.add_argument("--sync", default="interval")
+    parser.add_argument("--warm", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LANNER_HOME"] = folder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lanner.core.errors import LannerError
 from lanner.live.accounts import ask_account, ask_fills, check_rights
 from lanner.live.reconcile import compare_positions, settle_order
+from lanner.live.warming import Warming
 from lanner.model.accounts import AccountState, BalancesReport, PositionsReport, VenueFill, VenueOrder
 from lanner.model.commands import Batch, Command
 from lanner.model.enums import OrderStatus
@@ -104,6 +105,8 @@ class RealVenues:
         await self.reconcile("start")
         if recovering:
             self._heart.control("recovered", max(wall_ns(), self._engine.clock.now))
+        if self.plan.config.warm_ms is not None:
+            self._spawn(Warming(self.plan, self.plan.config.warm_ms / 1_000).keep())
         self._spawn(self._watch())
         self._spawn(self._inquire())
 

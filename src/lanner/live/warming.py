@@ -1,0 +1,80 @@
+"""Keep the way from a quote to an order warm in a session that orders rarely: the engine's part.
+
+What an order needs has left the processor's caches a few milliseconds after the last one, and the next takes several
+times as long. Here an engine of its own, which nothing leaves, decides one order again and again; ``venues.rehearsal``
+does the same for the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from lanner.live.build import Plan, build_engine
+from lanner.model.commands import CancelOrder, SubmitOrder
+from lanner.model.enums import Side, TimeInForce
+from lanner.model.market import Quote
+from lanner.model.reports import OrderAccepted, OrderCanceled
+
+IDLE = "lanner.live.idle:Idle"
+PX = 1_000.0
+
+
+class Warming:
+    """Decide an order of the session's first instrument every ``every_s``, on an engine of its own."""
+
+    def __init__(self, plan: Plan, every_s: float) -> None:
+        config = plan.config.model_copy(
+            update={"mode": "paper", "strategy": IDLE, "strategies": None, "params": {}, "timeframe": None}
+        )
+        self.turns = 0
+        self._every_s = every_s
+        self._engine = build_engine(Plan(config, plan.instruments, plan.currency, plan.products), "warming")
+        self._engine.start(1)
+        [self._desk] = self._engine.desks.values()
+        self._instrument = next(iter(plan.instruments.values()))
+        self._qty = max(self._instrument.min_qty, self._instrument.lot)
+
+    async def keep(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            self.turn()
+
+    def turn(self) -> None:
+        """Decide an order, hear that the venue has it, take it back."""
+        engine, name = self._engine, self._instrument.id
+        self.turns += 1
+        ts = engine.clock.now + 1
+        engine.step(Quote(name, ts, ts, PX, 1.0, PX + 1, 1.0))
+        self._order()
+        for command in engine.flush():
+            if isinstance(command, SubmitOrder):
+                engine.step(OrderAccepted(command.order_id, name, ts, ts, "1"))
+        self._desk.cancel_all(None)
+        for command in engine.flush():
+            if isinstance(command, CancelOrder):
+                engine.step(OrderCanceled(command.order_id, name, ts, ts, ""))
+        engine.execution.orders.clear()
+        engine.reports.clear()
+        engine.funding_after.clear()
+
+    def _order(self) -> None:
+        self._desk.order(
+            Side.BUY,
+            self._qty,
+            PX,
+            type=None,
+            stop_px=None,
+            trail=None,
+            tif=TimeInForce.GTC,
+            expire=None,
+            post_only=False,
+            reduce_only=False,
+            display_qty=None,
+            stop=None,
+            take=None,
+            after=None,
+            scaled=False,
+            instrument=None,
+            tag="",
+        )
