@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lanner.core.clock import TimerEvent
 from lanner.execution.lifecycle import can_amend
-from lanner.execution.stops import KINDS, Stop, StopEvent, StopKind, StopStats, Terms, TimeAction
+from lanner.execution.stops import KINDS, Stop, StopKind, StopStats, Terms, TimeAction
 from lanner.model.enums import OrderStatus, OrderType
 from lanner.model.orders import Order
 from lanner.model.reports import AmendRejected, OrderReport
@@ -208,7 +208,7 @@ class PositionStops:
                 first = stop
         if first is not None:
             self._go_off(first, "")
-        elif moved or any(map(_is_behind, self._of[key])):
+        elif moved or any(stop.is_behind for stop in self._of[key]):
             self._bring(key)
         return first
 
@@ -245,29 +245,10 @@ class PositionStops:
             del self._of[key]
         bare = not any(one.cuts_losses and not one.went_off for one in stops)
         if stop.part < 1 and stop.cuts_losses and bare and self._held(key):
-            follower = self._follower(stop, order)
+            entry = self.engine.portfolio.positions[key].avg_px
+            follower = stop.follower(self.engine.ids.next("s"), self.engine.clock.now, entry, order.avg_px)
             if follower is not None:
                 self.set(follower)
-
-    def _follower(self, stop: Stop, order: Order) -> Stop | None:
-        """Return the stop of what a partial stop left: a trailing one starts anew, a fixed one lies as far again."""
-        instrument, side = stop.instrument, stop.side
-        now = self.engine.clock.now
-        made = Stop(
-            self.engine.ids.next("s"), stop.strategy_id, instrument, side, stop.kind, stop.name, stop.part, now,
-            exit=stop.exit, trail_frac=stop.trail_frac, trail_px=stop.trail_px,
-        )  # fmt: skip
-        if stop.kind is StopKind.TRAIL:
-            made.best = float(order.avg_px or 0)
-            made.place()
-            return made
-        entry = self.engine.portfolio.position(stop.strategy_id, instrument).avg_px
-        assert entry is not None
-        distance = max(1, abs(instrument.quantise_px(entry) - stop.ticks))
-        made.ticks = stop.ticks - int(side) * distance
-        if stop.px_ticks is not None:
-            made.px_ticks = stop.px_ticks - int(side) * distance
-        return made if made.ticks > 0 and (made.px_ticks or 1) > 0 else None
 
     def _ended(self, stop: Stop, order: Order) -> None:
         """An order of a stop ended without having closed what it should, and nobody here asked for that."""
@@ -464,28 +445,9 @@ class PositionStops:
             self.on_watch(instrument_id, wanted)
 
     def _tell(self, what: str, stop: Stop, reason: str = "", order: Order | None = None) -> None:
-        order = order or stop.order
-        event = StopEvent(
-            what,
-            stop.stop_id,
-            stop.name,
-            stop.kind.value,
-            stop.strategy_id,
-            stop.instrument.id,
-            self.engine.clock.now,
-            stop.level,
-            "" if order is None else order.order_id,
-            reason,
-        )
+        event = stop.event(what, self.engine.clock.now, reason, order or stop.order)
         self.engine.notices.append((stop.strategy_id, event))
         self.engine.publish(f"risk.stop.{what}", event)
-
-
-def _is_behind(stop: Stop) -> bool:
-    """Tell whether a stop has no order, or one that lies where the stop was before."""
-    if stop.order is None:
-        return stop.kind is not StopKind.TIME
-    return stop.kind is StopKind.TRAIL and stop.asked is not None and stop.asked[1] != stop.resting_terms()
 
 
 def _rests(stop: Stop) -> bool:

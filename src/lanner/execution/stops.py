@@ -167,6 +167,40 @@ class Stop:
             return OrderType.MARKET, None, None
         return OrderType.LIMIT, self.px_ticks or self.ticks, None
 
+    def follower(self, stop_id: str, now: int, entry: Decimal | None, px: Decimal | None) -> Stop | None:
+        """Return the stop of what a partial one left: a trailing one begins at ``px``, a fixed one lies as far again.
+
+        ``entry`` is the average entry of what is held; None comes back where there is no price left to stop at.
+        """
+        made = Stop(
+            stop_id, self.strategy_id, self.instrument, self.side, self.kind, self.name, self.part, now,
+            exit=self.exit, trail_frac=self.trail_frac, trail_px=self.trail_px,
+        )  # fmt: skip
+        if self.kind is StopKind.TRAIL:
+            made.best = float(px or 0)
+            made.place()
+            return made
+        assert entry is not None
+        distance = int(self.side) * max(1, abs(self.instrument.quantise_px(entry) - self.ticks))
+        made.ticks = self.ticks - distance
+        made.px_ticks = None if self.px_ticks is None else self.px_ticks - distance
+        return made if made.ticks > 0 and (made.px_ticks or 1) > 0 else None
+
+    def event(self, what: str, now: int, reason: str, order: Order | None) -> StopEvent:
+        """Return the news of what happened to it."""
+        order_id = "" if order is None else order.order_id
+        name = (self.stop_id, self.name, self.kind.value, self.strategy_id, self.instrument.id)
+        return StopEvent(what, *name, now, self.level, order_id, reason)
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether it has no order, or one that lies where it was before."""
+        if self.order is None:
+            return self.kind is not StopKind.TIME
+        return (
+            self.kind is StopKind.TRAIL and self.asked is not None and self.asked[1] != self.resting_terms()
+        )
+
     @property
     def feature(self) -> str:
         """Return what a venue must be able to do for the stop to rest there."""
