@@ -88,6 +88,11 @@ FOUND = {
         "hyperliquid",
         "step-size:at=3,factor=10",
     ),
+    "a fill of a finished order, missed before a crash, was nobody's after it": (
+        "binance-spot",
+        "drop:p=0.3,kind=user",
+        "crash:write=70,how=torn",
+    ),
     "an order's earlier number took the place of its present one": (
         "hyperliquid",
         "fill-before-ack:p=0.5,ms=911",

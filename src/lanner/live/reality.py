@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lanner.core.errors import LannerError
 from lanner.live.accounts import ask_account, ask_fills, check_rights
 from lanner.live.reconcile import compare_positions, settle_order
@@ -263,12 +265,20 @@ class RealVenues:
                 fills += await ask_fills(link, name, start)
         newest = max([start, *(fill.report.ts_event for fill in fills)])
         self._fills_from[product] = max(0, newest - FILLS_OVERLAP_NS)
-        orders = self._engine.execution.orders
-        for fill in fills:
-            order = orders.get(fill.report.order_id)
-            if order is not None and order.is_final and fill.report.trade_id not in order.trade_ids:
-                self._report(fill.report)
+        self._late(fills)
         return fills
+
+    def _late(self, fills: list[VenueFill]) -> None:
+        """Feed fills of orders that we thought finished; after a restart they are known by the venue's number only."""
+        orders = self._engine.execution.orders
+        numbered: dict[tuple[str, str], Order] = {}
+        if any(not fill.report.order_id for fill in fills):
+            numbered = {(o.instrument_id, o.venue_order_id): o for o in orders.values() if o.venue_order_id}
+        for fill in fills:
+            report = fill.report
+            order = orders.get(report.order_id) or numbered.get((report.instrument_id, fill.venue_order_id))
+            if order is not None and order.is_final and report.trade_id not in order.trade_ids:
+                self._report(msgspec.structs.replace(report, order_id=order.order_id))
 
     def _first_order_ns(self, product: str) -> int:
         times = [
