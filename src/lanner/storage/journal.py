@@ -343,21 +343,22 @@ def _scan(path: Path, *, last: bool) -> Iterator[tuple[int, int, int, bytes, int
             expected=f"{MAGIC.decode()} version {VERSION}",
             found=f"{magic!r} version {version}",
         )
-    at = _HEAD.size
-    while at < len(data):
-        fault = _fault(data, at)
-        if fault:
+    at, size, crc32 = _HEAD.size, len(data), zlib.crc32
+    view, least = memoryview(data), _BODY.size
+    while at < size:
+        start = at + _RECORD.size
+        length, crc = _RECORD.unpack_from(data, at) if start <= size else (0, 0)
+        end = start + length
+        if length < least or length > MAX_PAYLOAD or end > size or crc32(view[start:end]) != crc:
             if last and _is_tail(data, at):
                 return
             raise DataError(
-                f"{path.name} is damaged at byte {at}: {fault}",
+                f"{path.name} is damaged at byte {at}: {_fault(data, at)}",
                 fix="Restore the file from a backup; what comes after it cannot be trusted.",
             )
-        length, _ = _RECORD.unpack_from(data, at)
-        start = at + _RECORD.size
         seq, ts, kind = _BODY.unpack_from(data, start)
-        at = start + length
-        yield seq, ts, kind, data[start + _BODY.size : at], at
+        at = end
+        yield seq, ts, kind, data[start + least : end], end
 
 
 def _fault(data: bytes, at: int) -> str:
