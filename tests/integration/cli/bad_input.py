@@ -925,7 +925,7 @@ no data set 'ETH-USDT.BINANCE@1h'
         2,
         """\
 there is no strategy named 'dual_mo'
-  expected  one of bollinger_breakout, dual_ma, grid, macd_divergence, rsi_mean_reversion, triple_ma, or a file my.py, or module:Class
+  expected  one of bollinger_bands, bollinger_breakout, dual_ma, grid, ma_cross, macd_cross, macd_divergence, rsi_bounds, rsi_mean_reversion, triple_ma, or a file my.py, or module:Class
   fix       Did you mean dual_ma?
 """,
     ),

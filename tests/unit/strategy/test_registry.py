@@ -39,6 +39,7 @@ def test_built_in_strategies_are_found_by_name() -> None:
     assert load_strategy("dual_ma") is DualMa
     assert list(registered()) == [
         "dual_ma", "triple_ma", "rsi_mean_reversion", "bollinger_breakout", "macd_divergence", "grid",
+        "ma_cross", "rsi_bounds", "macd_cross", "bollinger_bands",
     ]  # fmt: skip
     assert all(cls.name == name for name, cls in registered().items())
 
