@@ -35,7 +35,7 @@ def free_port() -> int:
 
 def script(page: str, folder: Path, port: int) -> str:
     """Write the files of a page and return its commands as a script."""
-    lines = ["set -u"]
+    lines = ["set -u", "ended() { echo it ended with $code; cat background.log; exit 99; }"]
     for block in BLOCK.finditer(page):
         if block["title"]:
             (folder / block["title"]).write_text(block["text"], encoding="utf-8")
@@ -56,8 +56,7 @@ def step(command: str, port: int) -> list[str]:
     return [
         said,
         EXITS.sub("", command),
-        f"code=$?; [ $code -eq {wanted[1] if wanted else 0} ]"
-        " || { echo ended with $code; cat background.log; exit 99; }",
+        f"code=$?; [ $code -eq {wanted[1] if wanted else 0} ] || ended",
     ]
 
 
