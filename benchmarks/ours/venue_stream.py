@@ -89,7 +89,7 @@ def frames(args: Namespace) -> None:
 def _take_and_read(cache: Cache, message: MarketData) -> None:
     """Do what a strategy does that looks at the middle of each book: a book is counted out when it is looked at."""
     cache.take(message)
-    _ = cache.books[message.instrument_id].mid  # type: ignore[attr-defined]
+    _ = cache.books[message.instrument_id].mid
 
 
 async def stream(args: Namespace) -> None:

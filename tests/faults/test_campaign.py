@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lanner.core.errors import ConfigError
 from lanner.drill.campaign import make_wishes, play_seed, repeat, run_campaign
-from lanner.drill.engine import Session
 from lanner.drill.scenario import Wishes, draw
+from lanner.live.session import Session
 from lanner.model.reports import OrderFilled, Report
 from lanner.simulator.faults import FAULTS
 from lanner.venues.registry import PRODUCTS
@@ -164,14 +165,15 @@ def test_the_command_that_repeats_a_run_names_everything_that_was_asked_for(tmp_
 
 
 def test_what_does_not_exist_or_fit_is_told() -> None:
-    for arguments in (
+    wrong: list[tuple[Any, ...]] = [
         ("", {}, ["binance"], [], [], 0.0),
         ("", {}, [], [], ["gremlins"], 0.0),
         ("", {}, ["hyperliquid"], ["BTC-USDT@binance"], [], 0.0),
         ("", {}, [], ["BTC-USDT@binance", "BTC-PERP@hyperliquid"], [], 0.0),
-    ):
+    ]
+    for arguments in wrong:
         with pytest.raises(ConfigError):
-            make_wishes(*arguments)  # type: ignore[arg-type]
+            make_wishes(*arguments)
 
 
 def test_a_strategy_of_ones_own_is_drilled_from_the_command_line(tmp_path: Path) -> None:

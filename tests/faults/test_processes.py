@@ -80,6 +80,7 @@ def held(venue: Venue) -> Decimal:
 
 def check_that_it_holds(lanner: Lanner, venue: Venue, busy: str, session: str) -> dict[str, Any]:
     """Let a session run undisturbed until its strategy is done, and compare it with the venue."""
+    told: dict[str, Any] = {}
     for _ in range(10):
         told = lanner.json(*[one for one in words(venue, busy, session, "--for", "4") if one != "--json"])
         if int(lanner.json("replay", session)["strategies"]["Busy"]["n"]) > 260:

@@ -55,7 +55,7 @@ def test_a_session_goes_on_from_its_checkpoint_and_its_replay_is_the_same(
 
 
 def test_a_session_that_broke_off_plays_only_what_came_after_its_checkpoint(
-    tmp_path: Path, strategy: Path
+    tmp_path: Path, strategy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def play(stage: Stage) -> None:
         plan = await stage.plan(
@@ -64,7 +64,7 @@ def test_a_session_that_broke_off_plays_only_what_came_after_its_checkpoint(
 
         async def crash(session: Session) -> None:
             await asyncio.sleep(30)
-            session.checkpoints.make = lambda last=False: None  # type: ignore[method-assign]
+            monkeypatch.setattr(session.checkpoints, "make", lambda last=False: None)
 
         first = await stage.trade(plan, "s1", 5.0, crash)
         second = await stage.trade(plan, "s1", 20.0)

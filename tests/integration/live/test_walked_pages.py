@@ -1,11 +1,12 @@
 """The tutorial "from backtest to live" and the kill switch drill, walked in a shell as they are written.
 
-All commands of a page run in one script. What the reader does by looking, the script does by waiting: a venue is there when
-its port answers, a session when it tells its status. The port of the page is replaced by a free one.
+All commands of a page run in one script. What the reader does by looking, the script does by waiting: a venue is there
+when its port answers, a session when it tells its status. The port of the page is replaced by a free one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -34,7 +35,7 @@ def free_port() -> int:
 
 def script(page: str, folder: Path, port: int) -> str:
     """Write the files of a page and return its commands as a script."""
-    lines = ["set -u"]
+    lines = ["set -u", "ended() { echo it ended with $code; cat background.log; exit 99; }"]
     for block in BLOCK.finditer(page):
         if block["title"]:
             (folder / block["title"]).write_text(block["text"], encoding="utf-8")
@@ -55,7 +56,7 @@ def step(command: str, port: int) -> list[str]:
     return [
         said,
         EXITS.sub("", command),
-        f"code=$?; [ $code -eq {wanted[1] if wanted else 0} ] || {{ echo ended with $code; cat background.log; exit 99; }}",
+        f"code=$?; [ $code -eq {wanted[1] if wanted else 0} ] || ended",
     ]
 
 
@@ -79,7 +80,10 @@ def walk(name: str, folder: Path) -> str:
     text = script((DOCS / name).read_text(encoding="utf-8"), folder, free_port())
     bin_folder = folder / "bin"
     bin_folder.mkdir()
-    for tool, line in (("lanner", f'exec {sys.executable} -m lanner "$@"'), ("python3", f'exec {sys.executable} "$@"')):
+    for tool, line in (
+        ("lanner", f'exec {sys.executable} -m lanner "$@"'),
+        ("python3", f'exec {sys.executable} "$@"'),
+    ):
         (bin_folder / tool).write_text(f"#!/bin/sh\n{line}\n")
         (bin_folder / tool).chmod(0o755)
     environment = {
@@ -101,10 +105,8 @@ def walk(name: str, folder: Path) -> str:
         log = (folder / "background.log").read_text()
         pytest.fail(f"{name} did not come to its end\n{out}\n--- in the background\n{log}")
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     assert process.returncode == 0, out
     return out
 

@@ -45,7 +45,7 @@ class Desk:
             while not holds():
                 await asyncio.sleep(0.01)
 
-    def of(self, kind: type, order_id: str) -> list[Any]:
+    def of(self, kind: type[Any], order_id: str) -> list[Any]:
         return [one for one in self.told if type(one) is kind and one.order_id == order_id]
 
     async def buy(self, order_id: str, share: float = 0.97) -> None:

@@ -16,7 +16,7 @@ def test_the_address_of_a_venue_is_known_by_its_host() -> None:
 
 
 def test_everything_follows_from_the_url_as_in_the_seed() -> None:
-    config = LiveTradingConfig(ws_endpoints=("wss://api.hyperliquid.xyz/ws",))  # type: ignore[arg-type]
+    config = LiveTradingConfig(ws_endpoints=("wss://api.hyperliquid.xyz/ws",))
     [endpoint] = config.ws_endpoints
     assert (endpoint.host, endpoint.port, endpoint.path, endpoint.use_tls) == (
         "api.hyperliquid.xyz",
