@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lanner.core.rng import Rng
+from lanner.marketdata.book import BookView
 from lanner.model.enums import OrderStatus, Side
 from lanner.model.market import Quote
 from lanner.model.orders import OrderView
@@ -138,6 +139,27 @@ class Churner(Strategy):
             self.order(side, qty, px, instrument=name)
 
 
+class Leaner(Strategy):
+    """Lean to the heavier side of the book, every so many changes of it."""
+
+    name = "drill_leaner"
+    every = Param(25, 1, 1000)
+    size = Param(0.1, 0.0, 10.0)
+
+    def on_start(self) -> None:
+        """Begin to count."""
+        self.seen: dict[str, int] = {}
+
+    def on_book(self, book: BookView) -> None:
+        """Hold something while there is more to buy from than to sell to."""
+        name = book.instrument_id
+        count = self.seen[name] = self.seen.get(name, 0) + 1
+        if count % self.every:
+            return
+        heavier = book.imbalance > 0.0
+        self.target(self.size if heavier else 0, instrument=name)
+
+
 def _flipper(rng: Rng) -> dict[str, object]:
     return {
         "every": rng.integer(4, 40),
@@ -160,3 +182,6 @@ BUILTIN: dict[str, Callable[[Rng], dict[str, object]]] = {
     f"{__name__}:Churner": _churner,
 }
 """References of the strategies, and what draws their parameters."""
+
+BOOK_READER = f"{__name__}:Leaner"
+"""What is drilled with faults that only befall books."""

@@ -8,7 +8,7 @@ import msgspec
 
 from lanner.core.errors import ConfigError
 from lanner.core.rng import Rng
-from lanner.drill.builtin import BUILTIN
+from lanner.drill.builtin import BOOK_READER, BUILTIN
 from lanner.drill.dice import MAKERS, Dice
 from lanner.simulator.faults import FAULTS, parse_fault
 from lanner.venues.registry import PRODUCTS
@@ -20,6 +20,9 @@ INSTRUMENTS = {
 }
 ENGINE_FAULTS = ("crash", "kill")
 """What befalls the engine itself: it dies at a write of its journal and is started again; its kill switch is pulled."""
+
+
+BOOK_FAULTS = frozenset({"sequence-gap", "stale-snapshot"})
 
 
 class Crash(msgspec.Struct, frozen=True):
@@ -84,16 +87,17 @@ def draw(seed: int, wishes: Wishes) -> Scenario:
     """Return the run of a seed; the same seed and wishes give the same run."""
     rng = Rng(seed).split("drill")
     product = Dice(rng.split("product"), 0.0).one(wishes.products or PRODUCTS)
+    names = _names(rng.split("names"), wishes.faults)
     what = rng.split("strategy")
     strategy, params = wishes.strategy, dict(wishes.params)
     if not strategy:
-        strategy = Dice(what, 0.0).one(tuple(BUILTIN))
-        params = BUILTIN[strategy](what)
+        # What only befalls books is worth drawing for a strategy that reads them.
+        strategy = BOOK_READER if BOOK_FAULTS & set(names) else Dice(what, 0.0).one(tuple(BUILTIN))
+        params = BUILTIN[strategy](what) if strategy in BUILTIN else {}
     several = what.random() < 0.25 and not wishes.instruments
     instruments = wishes.instruments or INSTRUMENTS[product][: 2 if several else 1]
     times = rng.split("times")
     trade_s = wishes.seconds or _length(times)
-    names = _names(rng.split("names"), wishes.faults)
     given = {parse_fault(text)[0]: parse_fault(text)[1] for text in wishes.faults if ":" in text}
     faults = []
     for number, name in enumerate(names):

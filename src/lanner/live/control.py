@@ -6,10 +6,7 @@ Only the user who started the session can open it (mode 0600). ``remote.ask`` is
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import ConfigError, LannerError
 from lanner.live.killswitch import take_permission, unlock
+from lanner.live.remote import socket_path
 from lanner.live.status import orders_of_session, state_of_session, status_of_session
 from lanner.risk.gate import TradingState
 
 if TYPE_CHECKING:
     from lanner.live.session import Session
 
-SOCKET = "control.sock"
-LONGEST_PATH = 100
-"""Systems take about 104 bytes for the path of a socket."""
 MAX_LINE = 1_000_000
 
 Action = Callable[["Session", dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -43,7 +38,7 @@ class ControlServer:
     async def start(self) -> None:
         """Open the door; a socket that a dead process left behind is replaced."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(refuse_second, self.path)
+        await asyncio.to_thread(refuse_second, self._session.folder)
         self._server = await asyncio.start_unix_server(self._serve, path=str(self.path), limit=MAX_LINE)
         self.path.chmod(0o600)
 
@@ -79,19 +74,11 @@ class ControlServer:
             return {"ok": False, "error": "ConfigError", "message": f"not JSON: {error}", "exit_code": 4}
 
 
-def socket_path(folder: Path) -> Path:
-    """Return where a session's socket is: in its folder, or in a folder of the user's own where that is too long."""
-    path = folder.resolve() / SOCKET
-    if len(os.fsencode(path)) <= LONGEST_PATH:
-        return path
-    short = Path(tempfile.gettempdir()) / f"lanner-{os.getuid()}"
-    return short / f"{hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()}.sock"
-
-
-def refuse_second(path: Path) -> None:
-    """Raise when another process runs this session; remove what a dead one left."""
+def refuse_second(folder: Path) -> None:
+    """Raise when another process runs the session of a folder; remove what a dead one left."""
     import socket
 
+    path = socket_path(folder)
     if not path.exists():
         return
     probe = socket.socket(socket.AF_UNIX)
@@ -102,8 +89,8 @@ def refuse_second(path: Path) -> None:
         path.unlink(missing_ok=True)
     else:
         raise ConfigError(
-            f"session {path.parent.name} is running already",
-            fix=f"Stop it with `lanner stop {path.parent.name}`, or give another --session.",
+            f"session {folder.name} is running already",
+            fix=f"Stop it with `lanner stop {folder.name}`, or give another --session.",
         )
     finally:
         probe.close()

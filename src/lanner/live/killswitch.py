@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanner.core.errors import LannerError
+from lanner.core.errors import LannerError, RiskRefusedError
 from lanner.engine.emergency import dust_of, is_flat
 from lanner.model.enums import OrderStatus
 from lanner.net.wallclock import wall_ns
@@ -76,6 +76,16 @@ def locked(folder: Path) -> str:
         return str(json.loads(path.read_text())["reason"]) or "no reason told"
     except (OSError, ValueError, KeyError):
         return "the latch cannot be read"
+
+
+def refuse_latched(folder: Path) -> None:
+    """Raise ``RiskRefusedError`` where the kill switch ended a session and nobody has said why it may go on."""
+    reason = locked(folder)
+    if reason:
+        raise RiskRefusedError(
+            f"session {folder.name} was stopped by its kill switch: {reason}",
+            fix=f"When you know why: `lanner resume {folder.name} --reason …`.",
+        )
 
 
 def unlock(folder: Path) -> None:

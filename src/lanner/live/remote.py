@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
-from lanner.live.control import socket_path
 
+SOCKET = "control.sock"
+LONGEST_PATH = 100
+"""Systems take about 104 bytes for the path of a socket."""
 _KINDS = {4: ConfigError, 2: NotFoundError, 6: RiskRefusedError}
+
+
+def socket_path(folder: Path) -> Path:
+    """Return where a session's socket is: in its folder, or in a folder of the user's own where that is too long."""
+    path = folder.resolve() / SOCKET
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        return path
+    short = Path(tempfile.gettempdir()) / f"lanner-{os.getuid()}"
+    return short / f"{hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()}.sock"
 
 
 def ask(folder: Path, do: str, *, timeout_s: float = 30.0, **details: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import DataError, NotFoundError
-from lanner.live.build import Plan, build_engine, plan_of
-from lanner.live.heart import Replayed, replay
 from lanner.storage.journal import Record, SessionHead, read_journal
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
+    from lanner.live.build import Plan
+    from lanner.live.heart import Replayed
 
 LogLine = tuple[int, str, str]
 
@@ -35,6 +35,12 @@ def replay_session(
     on_step: Callable[[Engine, Record], bool] | None = None,
 ) -> tuple[Plan, Engine, Replayed]:
     """Replay a session; ``on_step(engine, record)`` may look at the engine after each record and end the replay."""
+    from lanner.live.build import (  # with a strategy's whole world: a list of sessions needs none
+        build_engine,
+        plan_of,
+    )
+    from lanner.live.heart import replay
+
     head = read_head(folder)
     plan = plan_of(head)
     engine = build_engine(plan, head.session, log=log)

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.bus import MessageBus
-from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
+from lanner.core.errors import ConfigError, LannerError
 from lanner.live.beats import Beats
 from lanner.live.build import Plan, build_engine, head_of, wishes_of
 from lanner.live.checkpointing import Checkpointer
 from lanner.live.connect import Where, connect, load_instruments
-from lanner.live.control import ControlServer, refuse_second, socket_path
+from lanner.live.control import ControlServer, refuse_second
 from lanner.live.deadman import DeadMan
 from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.health import Health, SessionCounts
 from lanner.live.heart import Heart, JournalFault
 from lanner.live.intake import Intake
-from lanner.live.killswitch import KillReport, kill_session, locked
+from lanner.live.killswitch import KillReport, kill_session, refuse_latched
 from lanner.live.paper import PaperVenues
 from lanner.live.reality import RealVenues
 from lanner.live.recovery import Recovered, Recovery
@@ -82,7 +82,8 @@ class Session:
         self._keys = keys
         self._reach = reach
         self.changed = on_change or _nothing
-        refuse_second(socket_path(folder))  # before the journal is opened, which mends its end
+        refuse_latched(folder)  # also while the session that was killed is still ending
+        refuse_second(folder)  # before the journal is opened, which mends its end
         config = plan.config.journal
         self.heart = Heart(
             self._fresh(),
@@ -107,12 +108,7 @@ class Session:
 
     async def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Connect, recover, warm up and trade until ``stop``; raise what ended it otherwise."""
-        reason = locked(self.folder)
-        if reason:
-            raise RiskRefusedError(
-                f"session {self.id} was stopped by its kill switch: {reason}",
-                fix=f"When you know why: `lanner resume {self.id} --reason …`.",
-            )
+        refuse_latched(self.folder)
         self._stopping = asyncio.Event()
         async with AsyncExitStack() as stack:
             door = ControlServer(self)

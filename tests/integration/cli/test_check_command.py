@@ -66,6 +66,7 @@ def test_the_future_in_a_file_beside_the_data_is_found(work: Path, lanner: Run) 
     assert finding["time"].startswith("2024-01-")
 
 
+@pytest.mark.nightly
 def test_the_same_strategy_is_only_suspected_where_the_file_holds_other_prices(
     work: Path, lanner: Run
 ) -> None:
@@ -77,6 +78,7 @@ def test_the_same_strategy_is_only_suspected_where_the_file_holds_other_prices(
     assert "a shift to the left brings the future" in hints
 
 
+@pytest.mark.nightly
 def test_a_signal_is_compared_with_its_array_form(work: Path, lanner: Run) -> None:
     (work / "signal.py").write_text(SIGNAL)
     code, out, _ = lanner("check", "signal.py", *DATA, "--param", "fast=8", "--json", "--budget", "5")
@@ -85,6 +87,7 @@ def test_a_signal_is_compared_with_its_array_form(work: Path, lanner: Run) -> No
     assert json.loads(out)["params"] == {"fast": 8, "slow": 20}
 
 
+@pytest.mark.nightly
 def test_without_data_it_plays_synthetic_bars_of_the_strategys_timeframe(work: Path, lanner: Run) -> None:
     code, out, _ = lanner("check", "dual_ma", "--json", "--budget", "3", "--param", "fast=5")
     assert code == 0
@@ -110,6 +113,7 @@ def test_quiet_prints_findings_only(work: Path, lanner: Run) -> None:
     assert out.splitlines()[0].startswith("error determinism: the orders depend on random numbers")
 
 
+@pytest.mark.nightly
 def test_span_and_settings_reach_the_runs(work: Path, lanner: Run) -> None:
     code, out, _ = lanner(
         "check", "cross.py", *DATA, "--since", "2024-01-03", "--until", "2024-01-20", "--set", "cash=500",
@@ -150,6 +154,7 @@ def test_a_strategy_that_fails_is_a_finding_not_a_crash(work: Path, lanner: Run)
     assert finding["found"] == "ZeroDivisionError: division by zero"
 
 
+@pytest.mark.nightly
 def test_a_peek_is_found_whatever_the_delays_and_fills(work: Path, lanner: Run) -> None:
     (work / "peek.py").write_text(PEEK)
     for setting in ("latency.feed=200", "fills.market_on=close"):

@@ -58,6 +58,7 @@ def test_each_feature_is_native_emulated_or_impossible(tmp_path: Path) -> None:
     assert found["hyperliquid has no iceberg"]["severity"] == "warning"  # the run did not come to it
 
 
+@pytest.mark.nightly
 def test_a_venue_with_two_products_gets_two_columns(tmp_path: Path) -> None:
     path = tmp_path / "trail.py"
     path.write_text(CODE)

@@ -43,6 +43,7 @@ def sent(lanner: Run, folder: Path, *words: str) -> list[int]:
     return times
 
 
+@pytest.mark.nightly
 def test_orders_answer_data_when_it_was_received(synthetic: str, work: Path, lanner: Run) -> None:
     rows = pl.concat(list(Catalog(default_catalog()).scan("quotes", "BTC-USDT.SYNTH", ""))).head(5_000)
     assert (rows["ts_recv"] > rows["ts_event"]).all()
@@ -53,6 +54,7 @@ def test_orders_answer_data_when_it_was_received(synthetic: str, work: Path, lan
     assert venue == [rows["ts_event"][99], rows["ts_event"][199]]
 
 
+@pytest.mark.nightly
 def test_the_report_says_whose_clock_it_was(synthetic: str, lanner: Run, own_home: Path) -> None:
     code, out, _ = lanner("backtest", "first.py", "--data", synthetic, "--clock", "recorded", "--json")
     assert code == 0

@@ -66,7 +66,10 @@ def run(catalog: Path, held: int, *paths: Path) -> tuple[float, list[object]]:
     return peak, facts
 
 
-@pytest.mark.parametrize("mixed", [False, True], ids=["in order", "in wild order"])
+@pytest.mark.parametrize(
+    "mixed",
+    [pytest.param(False, id="in order", marks=pytest.mark.nightly), pytest.param(True, id="in wild order")],
+)
 def test_a_day_that_is_too_large_in_one_piece_is_imported_within_the_limit(
     mixed: bool, tmp_path: Path
 ) -> None:

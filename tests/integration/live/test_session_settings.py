@@ -119,6 +119,7 @@ def test_the_sample_of_a_session_is_legal_and_runs(lanner: Lanner, venue: Venue,
     assert "there already" in lanner.run("new", "session", "night", "--dir", str(tmp_path / "made"), code=4)
 
 
+@pytest.mark.nightly
 def test_run_strategy_is_paper_unless_it_is_told_otherwise(
     lanner: Lanner, venue: Venue, settings: Path, strategy: str
 ) -> None:

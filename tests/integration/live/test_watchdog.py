@@ -132,6 +132,7 @@ def test_a_session_that_ends_by_itself_keeps_its_orders_and_its_watchdog_goes(
     assert told["positions_closed"] == 1
 
 
+@pytest.mark.nightly
 def test_a_watchdog_that_is_killed_is_started_again(lanner: Lanner, venue: Venue, holder: str) -> None:
     process = start(lanner, venue, holder, "two-dogs")
     time.sleep(2.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from lanner.storage.passport import Passport
 STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
 BAD = sorted(path for path in (STRATEGIES / "bad").glob("*.py"))
 GOOD = sorted(path for path in (STRATEGIES / "good").glob("*.py"))
+EVERY_DAY = 3
+"""Each third strategy is checked every day, all of them at night: it is the longest of the unit tests."""
 BARS = 400
 BUDGET = 8
 BUILT_IN: dict[str, dict[str, object]] = {
@@ -30,6 +33,14 @@ BUILT_IN: dict[str, dict[str, object]] = {
 }
 PROVEN = {"look-ahead", "determinism", "state", "run", "vector", "parameters"}
 """Checks that do not warn but know."""
+
+
+def shared_out(paths: list[Path]) -> list[Any]:
+    """Return the paths as parameters; most of them wait for the night."""
+    return [
+        pytest.param(path, id=path.stem, marks=() if number % EVERY_DAY == 0 else pytest.mark.nightly)
+        for number, path in enumerate(paths)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +75,7 @@ def test_there_are_enough_of_both_kinds() -> None:
     assert len(GOOD) + len(BUILT_IN) >= 30
 
 
-@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shared_out(BAD))
 def test_a_bad_strategy_is_caught_by_the_check_that_it_names(
     path: Path, world: World, processes: OtherProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +101,7 @@ def test_a_bad_strategy_is_caught_by_the_check_that_it_names(
         assert not report.ok
 
 
-@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shared_out(GOOD))
 def test_a_good_strategy_is_left_in_peace(path: Path, world: World, processes: OtherProcesses) -> None:
     assert_clean(checked(str(path), world, processes))
 

@@ -46,7 +46,7 @@ def test_the_orders_are_those_of_the_event_engine(tmp_path: Path, source: str) -
 def test_the_named_signals_trade_and_are_what_their_definition_says(tmp_path: Path, name: str) -> None:
     data = write_bars(tmp_path, drift=0.002)
     made = ln.from_strategy(data, name, **TOLD)
-    assert made.name == name
+    assert made.name == SIGNALS[name].name
     assert made.counts("trades")[0] >= 3
     assert made.equity.shape == (1500, 1)
     close = pl.read_csv(data)["close"]
