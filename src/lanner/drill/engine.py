@@ -115,6 +115,9 @@ class DrilledEngine:
             session = Session(
                 self._plan, SESSION, self._folder, self._where, keys=lambda _: self._keys, reach=self._reach
             )
+        except RiskRefusedError as error:
+            self.refused = error.message()
+            return
         except LannerError as error:
             self.faults.append(f"the journal cannot be opened: {error.message()}")
             self.refused = error.message()
