@@ -82,7 +82,7 @@ def _tiles(report: ParityReport) -> list[dict[str, str]]:
         _tile("Orders joined", f"{joined:,}", f"{len(report.alone):,} on one side only"),
         _tile("The same", f"{same:,}", f"of {len(report.pairs):,} orders"),
         _tile("Fills", f"{fills:,}", f"{theirs:,} in the backtest"),
-        _tile("Delay", _delay(report), "decision to fill, median"),
+        _tile("Delay", _delay(report), "median, until the fill"),
     ]
 
 
