@@ -69,8 +69,7 @@ async def connect(
     """
     spec = product_spec(product)
     endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
-    link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys)
-    link.urgent = urgent
+    link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys, urgent=urgent)
     try:
         await link.open(follow=True)
         yield link
@@ -90,8 +89,13 @@ def shared_files(codec: Codec, account: str = "") -> tuple[Path, Path, Path]:
     return stem.with_name(stem.name + ".budget"), stem.with_name(own), stem.with_name(stem.name + ".nonces")
 
 
-def _shared_link(codec: Codec, ca_file: str, keys: Keys | None) -> Link:
-    """Open a link that shares budget and nonces; one of its own where the home folder cannot hold them."""
+def _shared_link(codec: Codec, ca_file: str, keys: Keys | None, *, urgent: bool) -> Link:
+    """Open a link that shares budget and nonces.
+
+    Where the home folder cannot hold them, whoever has no keys gets a link of its own, and so does a kill switch, which
+    nothing may stop. With keys it is a ``ConfigError`` otherwise: programs that know nothing of each other give nonces
+    twice and overdraw the limits of orders.
+    """
     if can_share():
         account = keys.api_key if keys is not None else ""
         budget, own_budget, nonces = shared_files(codec, account)
@@ -105,10 +109,18 @@ def _shared_link(codec: Codec, ca_file: str, keys: Keys | None) -> Link:
                 own_budget=own_budget if account else None,
                 nonces=nonces if keys is not None and keys.kind == "wallet" else None,
                 ca_file=ca_file,
+                urgent=urgent,
             )
-        except OSError:
-            pass  # a home that cannot be written stops nobody from looking at a market
-    return Link(codec, ca_file=ca_file)
+        except OSError as error:
+            if keys is not None and not urgent:
+                raise ConfigError(
+                    "what the programs of this machine share about orders cannot be kept",
+                    expected=f"a folder that can be written: {budget.parent}",
+                    found=str(error),
+                    fix="Make the folder writable, or name another home folder in LANNER_HOME.",
+                ) from error
+            # a home that cannot be written stops nobody from looking at a market
+    return Link(codec, ca_file=ca_file, urgent=urgent)
 
 
 async def load_instruments(link: Link) -> dict[str, Instrument]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lanner.core.errors import ConfigError
 from lanner.live.connect import KEPT_LOCAL_S, Where, connect, load_instruments, shared_files
 from lanner.net.ratelimit import RateLimiter
 from lanner.net.wallclock import wall_ns
@@ -120,6 +121,24 @@ async def test_a_home_that_cannot_be_written_stops_nobody_from_asking(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("LANNER_HOME", str(tmp_path / "file"))
     async with connect("hyperliquid", Where({"": strict_venue.url})) as link:
+        assert await load_instruments(link)
+
+
+async def test_a_home_that_cannot_be_written_lets_nobody_trade_but_a_kill_switch_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict_venue: LocalVenue
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LANNER_HOME", str(tmp_path / "file"))
+    agent = Keys("wallet", strict_venue.agent.key.hex(), account=strict_venue.wallets[1].address)
+    where = Where({"": strict_venue.url})
+    with pytest.raises(ConfigError) as caught:
+        async with connect("hyperliquid", where, keys=agent):
+            pass
+    fault = caught.value
+    assert str(tmp_path / "file" / "shared") in str(fault.expected)
+    assert "Not a directory" in str(fault.found)
+    assert "LANNER_HOME" in str(fault.fix)
+    async with connect("hyperliquid", where, keys=agent, urgent=True) as link:
         assert await load_instruments(link)
 
 
