@@ -49,7 +49,7 @@ class PositionStops:
         self._leaving: dict[str, Key] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._of)
+        return bool(self._of or self._leaving)  # who leaves is heard of after the last stop is gone, too
 
     def __iter__(self) -> Iterator[Stop]:
         return (stop for stops in list(self._of.values()) for stop in list(stops))

@@ -725,6 +725,20 @@ def test_on_spot_one_stop_rests_and_the_others_are_watched() -> None:
     assert room.one.stops.get_stats()["active_stops"] == 0
 
 
+def test_on_spot_a_stop_that_was_given_up_does_not_keep_the_next_one_from_working() -> None:
+    room = Room(instrument=SPOT)
+    room.hold(10)
+    room.price(100)
+    room.one.stops.set_stop_loss(95)
+    room.accept(room.flush())
+    room.one.stops.remove_all()
+    room.accept(room.flush())
+    assert room.resting == []
+    room.one.stops.set_stop_loss(94)
+    (sent,) = room.accept(room.flush())
+    assert (sent.type, sent.lots, sent.stop_ticks) == (OrderType.STOP_MARKET, 10, 940)
+
+
 def test_a_price_is_checked_in_less_than_a_hundred_microseconds() -> None:
     room = Room(resident=False)
     room.hold(10)
