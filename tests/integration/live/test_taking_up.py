@@ -55,18 +55,25 @@ def test_a_session_goes_on_from_its_checkpoint_and_its_replay_is_the_same(
 
 
 def test_a_session_that_broke_off_plays_only_what_came_after_its_checkpoint(
-    tmp_path: Path, strategy: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, strategy: Path
 ) -> None:
+    sessions: list[Session] = []
+
+    async def break_down() -> None:
+        await asyncio.sleep(35)
+        raise RuntimeError("a fault of the house")
+
+    async def crash(session: Session) -> None:
+        sessions.append(session)
+        session.spawn(break_down())
+
     async def play(stage: Stage) -> None:
         plan = await stage.plan(
             strategy, [NAME], recovery=OFTEN, journal=JournalConfig(sync="none", checkpoint_s=8)
         )
-
-        async def crash(session: Session) -> None:
-            await asyncio.sleep(30)
-            monkeypatch.setattr(session.checkpoints, "make", lambda last=False: None)
-
-        first = await stage.trade(plan, "s1", 5.0, crash)
+        with pytest.raises(RuntimeError, match="a fault of the house"):
+            await stage.trade(plan, "s1", 40.0, crash)
+        [first] = sessions
         second = await stage.trade(plan, "s1", 20.0)
         assert second.recovered is not None
         assert second.recovered.how == "checkpoint"
