@@ -388,7 +388,9 @@ class EngineManager:
             runner.wait_started(timeout_s)
         except LannerError:
             with self._lock:
-                if runners.get(runner.id) is runner:
+                if (
+                    runners.get(runner.id) is runner and not runner.is_alive
+                ):  # one that hangs may still wake up
                     del runners[runner.id]
             raise
         return runner

@@ -36,7 +36,7 @@ from lanner.control.stats import (
     picture_of,
     stats_of,
 )
-from lanner.control.stopping import KillOutcome, kill_from_outside, kill_in_loop
+from lanner.control.stopping import KillOutcome, joined, kill_from_outside, kill_in_loop
 from lanner.control.watching import Watching
 from lanner.core.errors import LannerError
 from lanner.live.hosting import Host, cut_off
@@ -187,8 +187,6 @@ class LiveRunner:
             error = caught
         with self._changed:
             self._bridge.leave()
-            if error is not None and self._session is not None and self._state is LiveStatus.STOPPING:
-                self.last_error = self._text(error)
             if error is not None:
                 self._error, self.last_error = error, self._text(error)
                 self._move(LiveStatus.ERROR)
@@ -390,28 +388,43 @@ class LiveRunner:
     def kill(self, reason: str, *, cancel_orders: bool = True, close_positions: bool = True) -> KillOutcome:
         """Stop all trading and latch the session; one that does not answer is cut off and ended at the venue.
 
-        So is one with real orders that broke, or has not begun to trade yet: its journal says what it may have there.
+        So is one with real orders that broke, before or while it was killed, or has not begun to trade yet: its journal
+        says what it may have there.
         """
         if self._state is LiveStatus.STARTING:
-            self.stop(timeout_s=STOP_S)
+            with suppress(NotAnsweringError, NotRunningError):
+                self.stop(timeout_s=STOP_S)
+        done: KillOutcome | None = None
         if self.is_active and self.get_stats().responsive:
-            with suppress(NotAnsweringError):
-                return self.await_(
+            with suppress(NotAnsweringError, NotRunningError):
+                done = self.await_(
                     lambda session: kill_in_loop(
                         session, reason, cancel_orders=cancel_orders, close_positions=close_positions
                     ),
                     timeout_s=KILL_S,
                 )
-        why = f"session {self.id} does not answer and was cut off"
-        if not self.is_alive:
-            why = (
-                f"session {self.id} was {self._state.value}: {self.last_error or 'it had not begun to trade'}"
-            )
-        if self._session is not None:
-            cut_off(self._session, reason)
+        if done is not None and (done.flat or not close_positions or not self._broke_live()):
+            return done
+        rest = kill_from_outside(self.folder, self.config, reason, self._cut_off(reason), self._keys)
+        return rest if done is None else joined(done, rest)
+
+    def _broke_live(self) -> bool:
+        session = self._session
+        return session is not None and session.is_live and session.fault is not None
+
+    def _cut_off(self, reason: str) -> str:
+        """Let the session send nothing more; return what is wrong with it."""
+        session = self._session
+        if session is not None:
+            cut_off(session, reason)
             if self._host is not None and self.is_alive:
                 self._host.was_cut_off = True
-        return kill_from_outside(self.folder, self.config, reason, why, self._keys)
+        if not self.is_alive:
+            why = self.last_error or "it had not begun to trade"
+            return f"session {self.id} was {self._state.value}: {why}"
+        if session is not None and session.fault is not None:
+            return f"session {self.id} broke while it was being ended: {self._text(session.fault)}"
+        return f"session {self.id} does not answer and was cut off"
 
     @property
     def may_hold(self) -> bool:

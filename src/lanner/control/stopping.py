@@ -73,6 +73,18 @@ def _take_over(outcome: KillOutcome, report: KillReport) -> None:
     outcome.left, outcome.errors = list(report.left), list(report.errors)
 
 
+def joined(first: KillOutcome, rest: KillOutcome) -> KillOutcome:
+    """Return what two goes at one session did together; how it stands is what the later one says."""
+    return KillOutcome(
+        rest.session_id,
+        first.orders_cancelled + rest.orders_cancelled,
+        first.positions_closed + rest.positions_closed,
+        rest.flat,
+        rest.left,
+        [*first.errors, *rest.errors],
+    )
+
+
 def kill_from_outside(
     folder: Path, config: SessionConfig, reason: str, why: str, keys: FindKeys | None
 ) -> KillOutcome:

@@ -108,7 +108,34 @@ class Startled(ln.Strategy):
         if order.status == ln.OrderStatus.ACCEPTED:
             raise ValueError("startled")
 '''
-WORKS = {"flip": FLIP, "raises": RAISES, "blocks": BLOCKS, "holds": HOLDS, "startled": STARTLED}
+SORE = '''
+import lanner as ln
+
+
+class Sore(ln.Strategy):
+    """Buy once and leave a limit below the market; break when that is taken back."""
+
+    def on_start(self):
+        self.done = False
+
+    def on_quote(self, quote):
+        if not self.done:
+            self.done = True
+            self.buy("0.002")
+            self.buy("0.001", "20000")
+
+    def on_order(self, order):
+        if order.status == ln.OrderStatus.CANCELED:
+            raise ValueError("sore")
+'''
+WORKS = {
+    "flip": FLIP,
+    "raises": RAISES,
+    "blocks": BLOCKS,
+    "holds": HOLDS,
+    "startled": STARTLED,
+    "sore": SORE,
+}
 
 
 class Market:

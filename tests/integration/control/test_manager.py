@@ -32,6 +32,7 @@ from lanner.live.hosting import ask_to_cut_off
 from lanner.live.killswitch import locked
 from lanner.live.replaying import replay_session
 from lanner.net.loop import run
+from lanner.venues.keys import Keys
 from tests.integration.control.conftest import Market, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -209,6 +210,47 @@ def test_a_fill_that_a_broken_session_never_heard_of_is_closed_too(manager: Engi
     assert runner.get_stats().orders_filled == 0
     [outcome] = manager.activate_kill_switch("a test").sessions
     assert (outcome.positions_closed, outcome.flat) == (1, True), outcome
+
+
+def test_a_session_that_breaks_while_it_is_killed_is_ended_at_the_venue(
+    manager: EngineManager, ask: Ask
+) -> None:
+    runner = manager.start_live(ask("sore", "sore", mode="live"), live=True, confirm="trade binance-spot")
+    until(partial(_holds_and_rests, runner))
+    [outcome] = manager.activate_kill_switch("a test").sessions
+    assert outcome.flat, outcome
+    assert "ValueError: sore" in outcome.errors[0]
+    until(lambda: runner.get_status() is LiveStatus.ERROR)
+
+
+def test_what_a_session_has_at_the_venue_is_ended_while_its_next_start_hangs(
+    ask: Ask, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lanner.control.runner.STOP_S", 0.5)
+    monkeypatch.setattr("lanner.control.emergency.STOP_S", 0.5)
+    hangs, hanging, go = threading.Event(), threading.Event(), threading.Event()
+
+    def keys(product: str) -> Keys:
+        if hangs.is_set() and threading.current_thread().name == "session-late":
+            hanging.set()
+            assert go.wait(60)  # a keyring that asks somebody for its password
+        return market.keys(product)
+
+    with EngineManager(keys=keys) as manager:
+        asked = ask("late", "holds", mode="live")
+        runner = manager.start_live(asked, live=True, confirm="trade binance-spot")
+        until(partial(_holds_and_rests, runner))
+        manager.stop_live("late")
+        hangs.set()
+        with pytest.raises(NotAnsweringError):
+            manager.start_live(asked, live=True, confirm="trade binance-spot", timeout_s=0.5)
+        assert hanging.is_set()
+        late = manager.live_runner("late")  # not forgotten: it may still come to life
+        [outcome] = manager.activate_kill_switch("a test").sessions
+        go.set()
+        until(lambda: not late.is_alive)
+    assert (outcome.orders_cancelled, outcome.positions_closed, outcome.flat) == (1, 1, True), outcome
+    assert late.get_stats().orders_placed == 0
 
 
 def test_a_watchdog_ends_a_stuck_session_without_its_neighbours(
