@@ -197,8 +197,11 @@ class Checkpointer:
     def _beside(self, head: CheckpointHead) -> None:
         """Let a copy of this process write the state as it is now; nothing may come between the head and the copy."""
         began = perf_counter()
-        reading, writing = os.pipe()
-        pid = _fork()
+        try:
+            pid, reading, writing = _copy()
+        except OSError as error:  # too little memory, too many files or processes
+            self._done(f"the process cannot be copied: {error.strerror}", perf_counter() - began)
+            return
         if pid == 0:
             self._in_copy(head, writing)
         os.close(writing)
@@ -237,6 +240,17 @@ def _may_fork() -> bool:
     """
     virtual = getattr(asyncio.get_running_loop(), "owns_transports", False)
     return hasattr(os, "fork") and sys.platform != "darwin" and not virtual
+
+
+def _copy() -> tuple[int, int, int]:
+    """Copy the process; return the copy's number (0 in the copy itself) and both ends of a pipe between the two."""
+    reading, writing = os.pipe()
+    try:
+        return _fork(), reading, writing
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
 
 
 def _fork() -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lanner.live import checkpointing
+from lanner.live.build import make_plan
 from lanner.live.checkpointing import FOLDER, store_of
 from lanner.live.checkpoints import (
     CheckpointHead,
@@ -16,8 +21,11 @@ from lanner.live.checkpoints import (
     UnsupportedVersionError,
     read_checkpoint,
 )
+from lanner.live.config import SessionConfig
+from lanner.live.connect import Where
+from lanner.live.session import Session
 from lanner.live.snapshot import NotKeptError, freeze, thaw
-from tests.unit.live.days import Day, begin
+from tests.unit.live.days import COIN, NAME, Day, begin
 
 STRATEGY = """
 import lanner as ln
@@ -247,3 +255,26 @@ def test_what_is_outside_is_put_in_again_and_a_missing_thing_is_an_error() -> No
 def test_checkpoints_lie_in_a_folder_that_nobody_else_can_open(day: Day) -> None:
     day.checkpoint()
     assert (day.folder / FOLDER).stat().st_mode & 0o077 == 0
+
+
+def test_a_process_that_cannot_be_copied_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory() -> int:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(checkpointing, "SMALL", 0)
+    monkeypatch.setattr(os, "fork", no_memory)
+    config = SessionConfig(strategy="dual_ma", instruments=[NAME])
+    session = Session(make_plan(config, {NAME: COIN}), "s1", tmp_path / "s1", Where())
+    told: list[object] = []
+    session.bus.subscribe("system.checkpoint_failed", lambda _topic, reason: told.append(reason))
+
+    async def make() -> None:
+        session.guarded(session.checkpoints.make)
+
+    asyncio.run(make())
+    assert session.fault is None
+    assert told == ["the process cannot be copied: Cannot allocate memory"]
+    assert (session.checkpoints.stats.saved, session.checkpoints.stats.failed) == (0, 1)
+    session.heart.journal.close()
