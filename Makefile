@@ -15,8 +15,11 @@ ARGS ?=
 ONLY ?=
 ROUNDS ?= 5
 MINUTES ?= 30
-# Many tests wait for processes and sockets: one worker more than there are processors.
-JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+# Many tests wait for processes and sockets: two workers for each processor.
+JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) \* 2)
+WORKERS = -n $(JOBS) --dist worksteal
+# Without bytecode every process would compile all of Lanner when it starts, and tests start hundreds of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 ifeq ($(strip $(PYTHON)),)
 VENV ?= .venv
@@ -29,7 +32,7 @@ SETUP := scripts/setup $(VENV)
 LOCKED := pyproject.toml scripts/setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench soak docs lock clean
+.PHONY: help setup demo test test-all warm check format bench soak docs lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -55,10 +58,15 @@ demo: $(VENV)/.stamp-runtime
 	@$(BIN)/lanner demo
 
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-all: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest -n $(JOBS) -m "nightly or not nightly" $(ARGS)
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-nightly} \
+		$(BIN)/python -m pytest $(WORKERS) -m "nightly or not nightly" $(ARGS)
+
+# Compiled kernels and the bytecode of the tests are kept beside their sources, once for each version of them.
+warm: $(VENV)/.stamp-dev
+	$(BIN)/python -m pytest -q -p no:cacheprovider -k "kernels or docs_blocks"
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ BENCH = ROOT / ".bench"
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a measured process: this one's, with byte code cached as on any ordinary machine."""
     usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**usual, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **more}
+    return {**usual, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "PYTHONHASHSEED": "0", **more}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.compiling import compile_once
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Before numpy is loaded: each test process keeps to its own processor. Threads of linear algebra that wait for each
 # other on processors that are taken double the time of a run in several processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# A property that names no number of its own is tried on forty examples every day, and on a hundred in the long run.
 settings.register_profile(
-    "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "default",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("ci", parent=settings.get_profile("default"), print_blob=True)
+settings.register_profile(
+    "nightly", parent=settings.get_profile("default"), max_examples=100, print_blob=True
+)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
@@ -40,3 +50,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no captured data at {folder}; set LANNER_SHARED_DATA to its folder")
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let workers that run beside each other share what they compile."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        compile_once()

@@ -21,6 +21,8 @@ FLOOD = 60_000
 WARM_MS = 5
 ORDERS = 10_000
 TICKS = 1_000
+LONG_S = 600
+FORGET_S = 60
 TIMEOUT_S = 240
 GOALS = {
     "p50_us": 60,
@@ -41,6 +43,7 @@ def run(rounds: int) -> Iterator[Row]:
         turns = max(1, min(rounds, 3))
         steady = [_trade(venue, RATE, RATE * SECONDS, every=10) for _ in range(turns)]
         warm = [_trade(venue, RATE, RATE * SECONDS, every=10, warm=WARM_MS) for _ in range(turns)]
+        busy = [_trade(venue, RATE, RATE * SECONDS, every=10, busy=True) for _ in range(turns)]
         durable = _trade(venue, RATE, RATE * SECONDS // 2, every=10, sync="intents")
         flood = [_trade(venue, 0, FLOOD, every=100) for _ in range(turns)]
     of = partial(middle, steady)
@@ -48,7 +51,16 @@ def run(rounds: int) -> Iterator[Row]:
     for part in ("p50", "p99"):
         wall = significant(of(f"{part}_us"))
         figure, goal = of(f"cpu_{part}_us"), GOALS[f"{part}_us"]
-        yield alone(f"tick-to-order/{part}", figure, "µs (CPU)", goal=goal, wall_us=wall, **more)
+        handed = significant(of(f"handed_{part}_us"))
+        yield alone(
+            f"tick-to-order/{part}",
+            figure,
+            "µs (CPU)",
+            goal=goal,
+            without_write_us=handed,
+            wall_us=wall,
+            **more,
+        )
     yield alone(
         "tick-to-order/kept warm",
         middle(warm, "cpu_p50_us"),
@@ -58,6 +70,16 @@ def run(rounds: int) -> Iterator[Row]:
         wall_us=significant(middle(warm, "p50_us")),
         warm_ms=WARM_MS,
         idle_cpu=significant(middle(warm, "idle_cpu")),
+    )
+    yield alone(
+        "tick-to-order/busy poll",
+        middle(busy, "cpu_p50_us"),
+        "µs, p50 (CPU)",
+        goal=GOALS["p50_us"],
+        p99_us=significant(middle(busy, "cpu_p99_us")),
+        without_write_us=significant(middle(busy, "handed_p50_us")),
+        wall_us=significant(middle(busy, "p50_us")),
+        wall_p99_us=significant(middle(busy, "p99_us")),
     )
     yield alone(
         "tick-to-order/each order on the disk first",
@@ -89,8 +111,6 @@ def run(rounds: int) -> Iterator[Row]:
     )
     yield alone("idle", of("idle_cpu"), "of a core", goal=GOALS["idle"])
     yield alone("memory", of("rss_mb"), "MB", after_load_mb=significant(of("rss_after_mb")))
-    pause = max(one["gc_longest_ms"] for one in (*steady, *flood))
-    yield alone("longest pause of the collector", pause, "ms (CPU)", goal=GOALS["gc_ms"], seconds=SECONDS)
     late = _call("--task", "clock", "--count", str(TICKS))
     yield alone(
         "clock/lateness",
@@ -103,6 +123,33 @@ def run(rounds: int) -> Iterator[Row]:
         every_ms=10,
     )
     yield from _recovery(turns)
+    yield from _long()
+
+
+def _long() -> Iterator[Row]:
+    """Trade for ten minutes without a break, with a session that forgets its orders a minute after their end."""
+    with Venue("--dialect", "binance-spot", "--rate", "2", "--quiet", *UNLIMITED) as venue:
+        told = _trade(venue, RATE, RATE * LONG_S, every=10, more=("--age", str(FORGET_S)))
+    yield alone(
+        "longest pause of the collector",
+        told["gc_longest_ms"],
+        "ms (CPU)",
+        goal=GOALS["gc_ms"],
+        seconds=LONG_S,
+        pauses=told["gc_pauses"],
+        orders=told["orders"],
+        rate=RATE,
+    )
+    curve = told["memory"]
+    yield alone(
+        "memory/after ten minutes",
+        told["rss_after_mb"],
+        "MB",
+        before_mb=significant(told["rss_mb"]),
+        half_mb=significant(curve[len(curve) // 2][1]),
+        orders=curve[-1][0],
+        forgotten_after_s=FORGET_S,
+    )
 
 
 def _recovery(turns: int) -> Iterator[Row]:
@@ -126,7 +173,15 @@ def _recovery(turns: int) -> Iterator[Row]:
 
 
 def _trade(
-    venue: Venue, rate: int, count: int, *, every: int, sync: str = "interval", warm: int = 0
+    venue: Venue,
+    rate: int,
+    count: int,
+    *,
+    every: int,
+    sync: str = "interval",
+    warm: float = 0.0,
+    busy: bool = False,
+    more: tuple[str, ...] = (),
 ) -> Sample:
     words = ["--kind", "ticker", "--rate", str(rate), "--count", str(count)]
     hose = subprocess.Popen(
@@ -154,8 +209,10 @@ def _trade(
             sync,
             "--warm",
             str(warm),
+            *(["--busy"] if busy else []),
+            *more,
         ]
-        told = _call("--task", "trade", *words, text=json.dumps(asked))
+        told = _call("--task", "trade", *words, text=json.dumps(asked), wait_s=count / (rate or FLOOD))
         if told.get("fault") or not told.get("orders"):
             raise RuntimeError(f"the session did not trade: {told}")
         return told
@@ -165,7 +222,7 @@ def _trade(
         time.sleep(0.5)
 
 
-def _call(*words: str, text: str | None = None) -> Sample:
+def _call(*words: str, text: str | None = None, wait_s: float = 0.0) -> Sample:
     done = subprocess.run(
         [*urgent(), sys.executable, "-m", "benchmarks.ours.live", *words],
         cwd=ROOT,
@@ -173,7 +230,7 @@ def _call(*words: str, text: str | None = None) -> Sample:
         input=text,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=TIMEOUT_S + wait_s,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:

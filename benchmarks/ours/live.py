@@ -16,7 +16,8 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from array import array
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from benchmarks.venue_process import rss_bytes
 from lanner.control.clock import Clock
 from lanner.control.opening import beside, plan_for
 from lanner.live.collecting import keep_collected
-from lanner.live.config import JournalConfig, SessionConfig
+from lanner.live.config import JournalConfig, RecoveryConfig, RetentionConfig, SessionConfig
 from lanner.live.connect import Where
 from lanner.live.session import Session
 from lanner.model.orders import OrderView
@@ -44,6 +45,8 @@ NAMES = ("BTC-USDT", "ETH-USDT", "SOL-USDT")
 PATH = "/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker/solusdt@bookTicker"
 IDLE_S = 5.0
 SETTLE = 1_000
+CURVE = 20
+"""So often the resident memory is looked at during the load."""
 STRATEGY = '''
 import lanner as ln
 
@@ -72,13 +75,13 @@ class Load:
     """The firehose's quotes into a session, and what came of them."""
 
     def __init__(self, session: Session, count: int) -> None:
-        self.delays: list[int] = []
-        self.work: list[int] = []
-        self.acks: list[int] = []
-        self.seen = 0
+        self.delays, self.work, self.acks = array("q"), array("q"), array("q")
+        self.handed = array("q")
+        self.seen = self._handed_cpu = 0
         self.cpu = self.wall = 0.0
         self.done = asyncio.Event()
         self.pauses: list[float] = []
+        self.memory: list[tuple[int, float]] = []
         self._session = session
         self._count = count
         self._decode = session.links[PRODUCT].codec.decode
@@ -95,12 +98,27 @@ class Load:
         if heart.commands != before and self.seen > SETTLE:
             self.delays.append(wall_ns() - ts_recv)
             self.work.append(time.thread_time_ns() - began)
+            self.handed.append(self._handed_cpu - began)
         self.seen += 1
+        if self.seen % (self._count // CURVE) == 0:
+            orders = self._session.engine.execution.retention.order_count
+            self.memory.append((orders, rss_bytes(os.getpid()) / 1e6))
         if self.seen == SETTLE:
             self.cpu, self.wall = time.process_time(), time.perf_counter()
-        elif self.seen >= self._count:
+        elif self.seen == self._count:
             self.cpu, self.wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
             self.done.set()
+
+    def watch(self, wire: Any) -> None:
+        """Note when an order is handed to the wire: what follows is framing and the operating system's write."""
+        send = wire.send
+
+        def sending(payload: bytes, binary: bool) -> bool:
+            self._handed_cpu = time.thread_time_ns()
+            sent: bool = send(payload, binary)
+            return sent
+
+        wire.send = sending
 
     def _accepted(self, order: OrderView) -> None:
         if self.seen > SETTLE:
@@ -113,7 +131,7 @@ class Load:
             self.pauses.append(time.thread_time() - self._paused_at)
 
 
-def share(values: list[int], part: float) -> float:
+def share(values: Sequence[int], part: float) -> float:
     """Return a quantile in microseconds, 0 where there is nothing."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] / 1e3 if ordered else 0.0
@@ -144,7 +162,10 @@ async def trade(options: argparse.Namespace, asked: dict[str, Any], folder: Path
         url={"": asked["http"]},
         cash=100_000,
         journal=JournalConfig(sync=options.sync),
+        retention=RetentionConfig(ended_orders=options.keep, min_age_s=options.age),
+        recovery=RecoveryConfig(reconcile_s=options.reconcile),
         warm_ms=options.warm or None,
+        busy_poll=options.busy,
     )
     where = Where(config.url)
     account = asked["account"]
@@ -172,6 +193,8 @@ async def measure(session: Session, options: argparse.Namespace) -> dict[str, An
     idle = (time.process_time() - idle) / IDLE_S
     rss = rss_bytes(os.getpid())
     load = Load(session, options.count)
+    venues: Any = session.venues
+    load.watch(venues._gateways[PRODUCT]._orders.socket._wire)
     socket = WebSocket(
         SocketSettings(name="firehose", url=f"ws://127.0.0.1:{options.port}{PATH}"), on_frame=load.frame
     )
@@ -186,6 +209,8 @@ async def measure(session: Session, options: argparse.Namespace) -> dict[str, An
         "orders": len(load.delays),
         "cpu_p50_us": share(load.work, 0.5),
         "cpu_p99_us": share(load.work, 0.99),
+        "handed_p50_us": share(load.handed, 0.5),
+        "handed_p99_us": share(load.handed, 0.99),
         "p50_us": share(load.delays, 0.5),
         "p99_us": share(load.delays, 0.99),
         "max_us": share(load.delays, 1.0),
@@ -195,6 +220,7 @@ async def measure(session: Session, options: argparse.Namespace) -> dict[str, An
         "rss_mb": rss / 1e6,
         "rss_after_mb": rss_bytes(os.getpid()) / 1e6,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "memory": load.memory,
         "gc_pauses": len(load.pauses),
         "gc_longest_ms": 1e3 * max(load.pauses, default=0.0),
         "fault": session.health.last_error,
@@ -232,7 +258,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--every", type=int, default=50)
     parser.add_argument("--sync", default="interval")
-    parser.add_argument("--warm", type=int, default=0)
+    parser.add_argument("--warm", type=float, default=0.0)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--keep", type=int, default=10_000)
+    parser.add_argument("--age", type=float, default=3_600.0)
+    parser.add_argument("--reconcile", type=float, default=60.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LANNER_HOME"] = folder

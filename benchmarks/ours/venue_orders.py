@@ -19,6 +19,7 @@ from lanner.venues.codec import Bucket
 from lanner.venues.keys import Keys
 from lanner.venues.link import Link
 from lanner.venues.registry import endpoints_of, make_codec, product_spec
+from lanner.venues.rehearsal import Rehearsal, keep_warm
 from lanner.venues.trade_gateway import TradeGateway
 
 WARM_S = 0.001
@@ -92,8 +93,9 @@ async def main() -> None:
     await desk.gateway.start()
     await desk.gateway.wait_connected(10.0)
     await asyncio.sleep(0.5)
+    keeper = None
     if asked.get("warm"):
-        desk.gateway.rehearse(instrument, WARM_S)
+        keeper = asyncio.create_task(keep_warm([Rehearsal(codec, instrument).turn], WARM_S))
     wire = _watched(desk.gateway)
     for number in range(count + ordering.WARM_UP):
         order_id = f"bench-{time.time_ns():x}-{number}"
@@ -116,6 +118,8 @@ async def main() -> None:
         await asyncio.sleep(0.1)
         for order in orders:
             await desk.send(CancelOrder(order.order_id, name, time.time_ns()))
+    if keeper is not None:
+        keeper.cancel()
     await desk.gateway.stop()
     await link.close()
     if desk.accepted < count:

@@ -1,4 +1,4 @@
-"""`lanner --help` answers at once because it imports almost nothing."""
+"""What starts quickly because it imports little: `lanner --help`, and a session that is started again."""
 
 from __future__ import annotations
 
@@ -41,3 +41,10 @@ def test_version_imports_no_heavy_package() -> None:
     printed, imported = run("--version")
     assert printed.strip()
     assert not imported.intersection(HEAVY)
+
+
+def test_a_session_imports_nothing_that_reads_tables_or_compiles() -> None:
+    code = "import sys, lanner.control.opening, lanner.live.session, lanner.live.ledger; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not {"numba", "pandas", "polars"} & set(done.stdout.split())

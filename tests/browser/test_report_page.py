@@ -242,7 +242,9 @@ def test_trades_download_as_csv_from_a_file(browser: Browser, usual: Path, tmp_p
         ("thousands", {"hold": (2, 6), "bars": 30_000}),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    "width", [1280, pytest.param(390, marks=pytest.mark.nightly)]
+)  # above: the usual one
 def test_unusual_runs_open_without_a_complaint(
     browser: Browser, folder: Path, name: str, arguments: dict[str, object], width: int
 ) -> None:

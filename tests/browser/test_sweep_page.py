@@ -287,7 +287,9 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    "width", [1280, pytest.param(390, marks=pytest.mark.nightly)]
+)  # above: the usual one
 def test_unusual_sweeps_open_without_a_complaint(
     browser: Browser, folder: Path, name: str, width: int
 ) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -36,5 +37,6 @@ def die_at(write: int, how: str) -> None:
 
 
 if __name__ == "__main__":
+    faulthandler.dump_traceback_later(180.0, exit=True)
     die_at(int(sys.argv[1]), sys.argv[2])
     sys.exit(main(sys.argv[3:]))

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.live.conftest import Lanner, Venue, serve
+from tests.integration.live.conftest import Lanner, Venue, end, serve
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3_600)]
 
 NAME = "BTCUSDT-PERP.BINANCE"
 DYING = str(Path(__file__).with_name("dying.py"))
@@ -49,13 +49,14 @@ def venue() -> Iterator[Venue]:
         "LANNER_KEYS__BINANCE_USDM__SECRET": account["api_secret"],
     }
     yield Venue(ready, process, "binance-usdm", keys)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    end(process)
 
 
 @pytest.fixture
-def lanner(tmp_path: Path, venue: Venue) -> Lanner:
-    return Lanner(tmp_path / "home", venue.environment)
+def lanner(tmp_path: Path, venue: Venue) -> Iterator[Lanner]:
+    made = Lanner(tmp_path / "home", venue.environment)
+    yield made
+    made.end_all()
 
 
 @pytest.fixture
@@ -105,7 +106,8 @@ def test_a_session_killed_at_each_write_of_its_journal_goes_on_and_agrees_with_t
             text=True,
             env={**os.environ, **lanner.environment, "LANNER_HOME": str(lanner.home)},
         )
-        out, err = process.communicate(timeout=60)
+        lanner.started.append(process)
+        out, err = process.communicate(timeout=240)  # one that hangs says where before that
         assert process.returncode == -signal.SIGKILL, f"write {write} {how}\n{out}\n{err}"
     check_that_it_holds(lanner, venue, busy, "killed")
 
@@ -139,7 +141,8 @@ def test_a_session_whose_disk_is_full_stops_trading_and_goes_on_when_there_is_ro
         env={**os.environ, **lanner.environment, "LANNER_HOME": str(lanner.home)},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY)),
     )
-    out, err = process.communicate(timeout=120)
+    lanner.started.append(process)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 1, (out, err)
     assert "takes nothing more" in out + err
     check_that_it_holds(lanner, venue, busy, "full")

@@ -31,9 +31,9 @@ class TwoNodes:
         """Kill all processes of the second node at once."""
         self._order("kill")
 
-    def add_second_node(self) -> None:
-        """Start another second node."""
-        self._order("add")
+    def mend(self) -> None:
+        """Start another second node where it was killed."""
+        self._order("mend")
 
     def _order(self, order: str) -> None:
         print(order, file=self.orders, flush=True)
@@ -70,13 +70,14 @@ def _hold() -> None:
     node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": STORE_BYTES}
     try:
         cluster.add_node(**node, include_dashboard=False)
-        second = cluster.add_node(**node)
+        second: Any = cluster.add_node(**node)
         print(json.dumps(cluster.address), file=answers, flush=True)
         for line in sys.stdin:
             order = line.strip()
             if order == "kill":
                 cluster.remove_node(second, allow_graceful=False)
-            else:
+                second = None
+            elif second is None:
                 second = cluster.add_node(**node)
             print(json.dumps(order), file=answers, flush=True)
     finally:

@@ -44,7 +44,7 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     file = tmp_path / page.with_suffix(".py").name
     file.write_text(program(page.read_text(encoding="utf-8")), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, file.name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, file.name], cwd=tmp_path, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, f"{page.relative_to(ROOT)} (line numbers are the page's):\n{done.stderr}"
 

@@ -8,9 +8,12 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+
+from tests.here import lanner_here
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 README = (EXAMPLES / "README.md").read_text(encoding="utf-8")
@@ -29,15 +32,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(line: str, home: Path, *more: str) -> str:
     program, *words = shlex.split(line)
-    command = [sys.executable, *(["-m", "lanner"] if program == "lanner" else []), *words, *more]
-    done = subprocess.run(
-        command,
-        cwd=EXAMPLES.parent,
-        env=dict(os.environ) | {"LANNER_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    if program == "lanner":
+        with chdir(EXAMPLES.parent):
+            done = lanner_here([*words, *more], {"LANNER_HOME": str(home)})
+    else:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=EXAMPLES.parent,
+            env=dict(os.environ) | {"LANNER_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
     assert done.returncode == 0, f"{line}\n{done.stderr}"
     return done.stdout
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+
+from tests.here import lanner_here
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "first-backtest.md"
 BLOCK = re.compile(
@@ -22,7 +23,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 def walk(folder: Path, home: Path) -> dict[str, str]:
     """Do what the page says; return what each command printed."""
-    env = dict(os.environ) | {"LANNER_HOME": str(home), "NO_COLOR": "1"}
     printed: dict[str, str] = {}
     for block in BLOCK.finditer(PAGE.read_text(encoding="utf-8")):
         if block["skip"]:
@@ -34,14 +34,8 @@ def walk(folder: Path, home: Path) -> dict[str, str]:
         for line in block["text"].splitlines():
             assert line.startswith("$ lanner "), f"not a command of ours: {line}"
             words = shlex.split(line.removeprefix("$ lanner "))
-            done = subprocess.run(
-                [sys.executable, "-m", "lanner", *words],
-                cwd=folder,
-                env=env,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
+            with chdir(folder):
+                done = lanner_here(words, {"LANNER_HOME": str(home), "NO_COLOR": "1"})
             assert done.returncode == 0, f"{line}\n{done.stderr}"
             assert "error" not in done.stderr.lower(), f"{line}\n{done.stderr}"
             printed[line.removeprefix("$ ")] = done.stdout

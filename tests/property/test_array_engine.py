@@ -32,6 +32,7 @@ from lanner.sim.settings import (
     VenueSettings,
 )
 from lanner.storage.schema import SCHEMAS
+from tests.examples import examples
 
 HOUR = 3_600_000_000_000
 START = 1_704_067_200_000_000_000
@@ -252,7 +253,7 @@ def orders_of(result: BacktestResult) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=300, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(300), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_arrays_and_events_fill_the_same_orders(case: Case) -> None:
     try:

@@ -1,4 +1,4 @@
-"""Whatever the delays and the sizes of fills: what a bracket's entry bought is never without a stop."""
+"""Whatever the delays and the sizes of fills: what a bracket's entry bought has a stop once the venue has answered."""
 
 from __future__ import annotations
 
@@ -39,14 +39,21 @@ class Bracketed(Strategy):
 
     def on_quote(self, quote: Quote) -> None:
         held = abs(self.position.qty)
-        covered = sum((lots_of(o) for o in self.open_orders if o.intent == "stop"), Decimal(0))
-        if covered < held and not self.waits:
+        stops = [order for order in self.open_orders if order.intent == "stop"]
+        covered = sum(map(lots_of, stops), Decimal(0))
+        if covered < held and not self.waits and not any(map(is_asked, stops)):
             self.bare.append(f"{self.now}: {held} held, {covered} covered")
         if not self.position and not self.open_orders:
             self.entries += 1
             up = self.entries % 2
             verb, px = (self.buy, quote.ask_px + 0.05) if up else (self.sell, quote.bid_px - 0.05)
             verb(1, px, stop="0.1%", take="0.1%")
+
+
+def is_asked(order: OrderView) -> bool:
+    """Tell whether the venue has still to answer for an order: until then nothing more is asked of it."""
+    requests = order.requests
+    return order.status is OrderStatus.SUBMITTED or (requests is not None and bool(requests.amends))
 
 
 def lots_of(order: OrderView) -> Decimal:
@@ -58,7 +65,7 @@ def lots_of(order: OrderView) -> Decimal:
     return PERP.qty(max(order.lots, aim) - order.cum_lots)
 
 
-def quotes(seed: int, rows: int, wild: float) -> Stream:
+def quotes(seed: int, rows: int, wild: float, instrument: Instrument = PERP) -> Stream:
     chance = Rng(seed)
     mid, times, bids, asks, sizes = 100.0, [], [], [], []
     for row in range(rows):
@@ -79,7 +86,7 @@ def quotes(seed: int, rows: int, wild: float) -> Stream:
         pl.col(name).cast(dtype) if name in known else pl.lit(None, dtype).alias(name)
         for name, dtype in SCHEMAS["quotes"].items()
     )
-    return memory_stream("quotes", PERP.id, frame)
+    return memory_stream("quotes", instrument.id, frame)
 
 
 delays = st.sampled_from([0, 0, 5, 50, 130, 400])

@@ -34,6 +34,7 @@ from lanner.sim.settings import (
 )
 from lanner.storage.schema import SCHEMAS
 from lanner.strategy.base import Strategy
+from tests.examples import examples
 
 MINUTE = 60_000_000_000
 SECOND = 1_000_000_000
@@ -313,7 +314,7 @@ TWO_BARS_AT_ONCE = Case(
 """An order sent at the close of one instrument's bar arrives before another's bar of the same time is played."""
 
 
-@settings(max_examples=250, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(250), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @example(case=QUOTE_COMES_BACK)
 @example(case=TWO_BARS_AT_ONCE)
 @given(case=cases)

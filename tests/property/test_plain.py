@@ -21,6 +21,7 @@ from lanner.research.market import Market
 from lanner.research.plain import PlainPlayer
 from lanner.research.simulate import Simulated, Simulator, make_rules
 from lanner.sim.settings import FillSettings, MarketOn, Slippage, SlippageModel, VenueSettings
+from tests.examples import examples
 
 HOUR = 3_600_000_000_000
 START = 1_704_067_200_000_000_000
@@ -129,7 +130,7 @@ def same(plain: Simulated, full: Simulated) -> None:
     np.testing.assert_allclose(plain.blocks, full.blocks, rtol=1e-9, atol=1e-11)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(case=cases)
 def test_weights_lead_to_the_same_account_and_equity(case: Case) -> None:
     market, dice = market_of(case)
@@ -156,7 +157,7 @@ def test_weights_lead_to_the_same_account_and_equity(case: Case) -> None:
             assert plain == full
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(case=cases, kinds=st.sampled_from(["fraction", "weight"]), part=st.sampled_from([2, 3, 4]))
 def test_entries_and_exits_lead_to_the_same_account_and_equity(case: Case, kinds: str, part: int) -> None:
     market, dice = market_of(case)

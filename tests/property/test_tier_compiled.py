@@ -37,6 +37,7 @@ from lanner.sim.settings import (
 )
 from lanner.storage.schema import SCHEMAS
 from lanner.strategy.compiled import CompiledStrategy, compiled
+from tests.examples import examples
 
 HOUR = 3_600_000_000_000
 START = 1_704_067_200_000_000_000
@@ -352,7 +353,7 @@ def orders_by_loop(made: CompiledRun) -> list[tuple[object, ...]]:
     return [(int(row["side"]), int(row["lots"]), int(row["status"])) for row in made.orders]
 
 
-@settings(max_examples=100, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(100), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_loop_and_engine_fill_the_same_orders_on_bars(case: Case) -> None:
     try:
@@ -441,7 +442,7 @@ quote_cases = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(100), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=quote_cases)
 def test_loop_and_engine_fill_the_same_orders_on_quotes(case: QuoteCase) -> None:
     instrument, venue = case.settings()

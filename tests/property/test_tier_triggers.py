@@ -32,6 +32,7 @@ from lanner.sim.settings import (
 )
 from lanner.storage.schema import SCHEMAS
 from lanner.strategy.triggers import TriggerStrategy
+from tests.examples import examples
 
 MINUTE = 60_000_000_000
 SECOND = 1_000_000_000
@@ -261,7 +262,7 @@ def specification(case: Case) -> BacktestSpec:
     )
 
 
-@settings(max_examples=80, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(80), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_jumps_give_the_result_of_hearing_of_every_message(case: Case) -> None:
     one, other = specification(case), specification(case)

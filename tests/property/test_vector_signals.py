@@ -31,6 +31,7 @@ from lanner.sim.settings import (
     VenueSettings,
 )
 from lanner.storage.schema import SCHEMAS
+from tests.examples import examples
 
 HOUR = 3_600_000_000_000
 START = 1_704_067_200_000_000_000
@@ -282,7 +283,7 @@ def fills_of(result: BacktestResult) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=150, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(150), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_signals_lead_to_the_fills_of_a_plain_strategy(case: Case) -> None:
     given = inputs_of(case)
@@ -343,7 +344,7 @@ def follower(tables: dict[str, NDArray[Any]], firsts: dict[str, dict[int, int]])
     return Follower
 
 
-@settings(max_examples=80, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(80), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases, count=st.integers(2, 4), skip=st.sampled_from([0.0, 0.2]))
 def test_weights_of_several_instruments_share_an_account_as_in_the_event_engine(
     case: Case, count: int, skip: float
@@ -388,7 +389,7 @@ def test_weights_of_several_instruments_share_an_account_as_in_the_event_engine(
     assert np.allclose(made.equity[:, 0], found.equity.equity, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(60), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases, count=st.integers(2, 3), limit=st.integers(0, 2))
 def test_the_accounts_of_groups_add_up_and_keep_their_limits(case: Case, count: int, limit: int) -> None:
     rng = np.random.default_rng([case.market, 5])
@@ -419,7 +420,7 @@ def test_the_accounts_of_groups_add_up_and_keep_their_limits(case: Case, count: 
         assert max(held, default=0) <= limit
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(40), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_instruments_that_need_no_money_of_each_other_trade_as_if_alone(case: Case) -> None:
     rng = np.random.default_rng([case.market, 6])
@@ -440,7 +441,7 @@ def test_instruments_that_need_no_money_of_each_other_trade_as_if_alone(case: Ca
     assert np.allclose(together.equity[:, 0], apart.equity.sum(axis=1) - 1_000_000, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(40), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(case=cases)
 def test_orders_for_quantities_end_where_their_sum_does(case: Case) -> None:
     frame = bars(case.market, case.rows, case.wild)

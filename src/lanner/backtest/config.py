@@ -142,10 +142,20 @@ class InstrumentConfig(Model):
 
 
 class FeesConfig(Model):
-    """Fees as fractions of notional, over the instruments' own schedules."""
+    """Fees as fractions of notional, over the instruments' own schedules.
+
+    ``in_base``: the fee of a spot buy is kept of the bought coin. Not told, a session does as the venue, and a backtest
+    takes all fees in money.
+    """
 
     maker: FeeRate = DEFAULT_FEE
     taker: FeeRate = DEFAULT_FEE
+    in_base: bool | None = None
+
+    @property
+    def tells_rates(self) -> bool:
+        """Tell whether it says more than where fees are taken."""
+        return bool({"maker", "taker"} & self.model_fields_set) or self.in_base is None
 
 
 class SlippageConfig(Model):

@@ -123,9 +123,7 @@ def _read(path: Path) -> str:
             )
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFoundError(
-            f"no file {path}", fix="Check the path; `lanner backtest --help` shows the options."
-        ) from None
+        raise NotFoundError(f"no file {path}", fix="Check the path.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path.name} is not text", expected="a YAML file in UTF-8") from None
     except OSError as error:

@@ -165,6 +165,8 @@ def _unknown_key(model: type[BaseModel], path: Path, label: str, line: int) -> M
 def _needed(path: Path) -> str | None:
     if path and path[-1] == "data":
         return "what to play: BTC-USDT.BINANCE@1h (see `lanner data list`) or a file"
+    if path and path[-1] == "instruments":
+        return "what to trade: INSTRUMENT@VENUE (`-i BTC-USDT@binance`, or a list in the settings file)"
     if path and path[-1] == "strategy":
         return "a name from `lanner strategies`, file.py, file.py:Class or module:Class"
     return None

@@ -164,7 +164,7 @@ def _name(strategy: type[Strategy] | str | Path) -> str:
         raise ConfigError(
             f"{strategy.__name__} is not a strategy", expected="a class derived from lanner.Strategy"
         )
-    from lanner.backtest.prepare import source_files
+    from lanner.strategy.sources import source_files
 
     files = source_files([strategy])
     return f"{files[0]}:{strategy.__qualname__}" if files else strategy.name or strategy.__qualname__

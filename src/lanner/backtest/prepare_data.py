@@ -150,13 +150,18 @@ def settle_instruments(
             found[name] = settle_instrument(
                 name, dataset.instrument, config.instruments.get(name, InstrumentConfig()), config
             )
-            if config.fees is None and (
+            if (config.fees is None or not config.fees.tells_rates) and (
                 dataset.instrument is None or dataset.instrument.fees == FeeSchedule()
             ):
                 fees = found[name].fees
                 notes.append(
                     f"{name}: fees are not known; assumed {fees.maker:f} maker, {fees.taker:f} taker"
                 )
+        one = dataset.instrument
+        if one is not None and one.fees.in_base and not found[name].fees.in_base:
+            note = f"{name}: all fees are taken in {one.quote}; the venue keeps those of buys in {one.base}"
+            if note not in notes:
+                notes.append(note)
     for name in config.instruments:
         if name not in found:
             raise no_instrument(f"instruments: there are settings for {name}, but no data", name, found)
@@ -190,14 +195,17 @@ def settle_instrument(
 
 
 def _fees(base: Instrument, said: InstrumentConfig, config: BacktestConfig) -> FeeSchedule:
-    if config.fees is not None:
-        maker, taker = config.fees.maker, config.fees.taker
+    told = config.fees
+    if told is not None and told.tells_rates:
+        maker, taker = told.maker, told.taker
     elif base.fees == FeeSchedule():
         maker = taker = DEFAULT_FEE
     else:
         maker, taker = base.fees.maker, base.fees.taker
     return FeeSchedule(
-        said.maker if said.maker is not None else maker, said.taker if said.taker is not None else taker
+        said.maker if said.maker is not None else maker,
+        said.taker if said.taker is not None else taker,
+        in_base=told is not None and told.in_base is True,
     )
 
 

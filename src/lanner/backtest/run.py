@@ -22,6 +22,7 @@ from lanner.backtest.spec import BacktestSpec, Progress, Stream
 from lanner.backtest.wires import Plan
 from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine
+from lanner.engine.history import bars_needed
 from lanner.marketdata.merge import Stream as MergeStream
 from lanner.marketdata.merge import merge
 from lanner.marketdata.rows import message_type
@@ -426,20 +427,6 @@ def _warm_up(spec: BacktestSpec, engine: Engine, since: int) -> None:
 def warm_up_reach(since: int, length_ns: int, bars: int) -> int:
     """Return from when on bars before a start are looked at, to find so many of them: some may be missing."""
     return since - length_ns * (2 * bars + 10)
-
-
-def bars_needed(engine: Engine, series: str) -> int:
-    """Return how many bars of a series its indicators need, and those of coarser series built from it."""
-    route = engine.subscriptions.bars.get(series)
-    if route is None:
-        return 0
-    needed = max((declared.bars_to_warm for _, declared in route.owners), default=0)
-    for aggregator in route.aggregators:
-        ratio = timeframe_ns(aggregator.series.rpartition("@")[2]) // max(
-            1, timeframe_ns(series.rpartition("@")[2])
-        )
-        needed = max(needed, (bars_needed(engine, aggregator.series) + 1) * ratio)
-    return needed
 
 
 def _code_hash(spec: BacktestSpec) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,37 +17,7 @@ from lanner.analysis.records import RoundTrip
 from lanner.model.instruments import Instrument
 from lanner.model.orders import Order
 from lanner.model.reports import FundingPaid, OrderFilled
-
-
-@dataclass(slots=True)
-class _Open:
-    """The part of an entry fill that is not closed yet."""
-
-    order: Order
-    ts: int
-    px_ticks: int
-    lots: int
-    fee_per_lot: float
-    slip_per_lot: int
-    number: int
-
-
-@dataclass(slots=True)
-class _Pair:
-    """What is known of one entry order and exit order together."""
-
-    entry: Order
-    exit: Order | None
-    side: int
-    entry_ts: int
-    exit_ts: int = 0
-    lots: int = 0
-    entry_sum: int = 0
-    exit_sum: int = 0
-    fees: float = 0.0
-    slippage: int = 0
-    first_fill: int = 0
-    last_fill: int = 1 << 62
+from lanner.portfolio.matching import Matcher, OpenEntry, Pair
 
 
 def round_trips(
@@ -63,7 +32,7 @@ def round_trips(
     ``funding`` are payments with the number of fills that came before: at one time stamp a position may be paid
     for and closed. ``prices`` maps an instrument to its sampled times, prices, highs and lows, for the excursions.
     """
-    made: list[tuple[_Pair, RoundTrip]] = []
+    made: list[tuple[Pair, RoundTrip]] = []
     groups: dict[tuple[str, str], list[tuple[int, OrderFilled, Order]]] = {}
     for number, (fill, order) in enumerate(fills):
         groups.setdefault((order.strategy_id, order.instrument_id), []).append((number, fill, order))
@@ -83,44 +52,19 @@ def round_trips(
     return trips
 
 
-def _match(fills: Sequence[tuple[int, OrderFilled, Order]]) -> tuple[list[_Pair], deque[_Open]]:
-    waiting: deque[_Open] = deque()
-    pairs: dict[tuple[str, str], _Pair] = {}
+def _match(fills: Sequence[tuple[int, OrderFilled, Order]]) -> tuple[list[Pair], deque[OpenEntry]]:
+    matcher = Matcher()
     for number, fill, order in fills:
-        side = int(fill.side)
-        lots = fill.lots
-        fee = float(fill.fee) / fill.lots
-        slip = side * (fill.px_ticks - fill.ref_ticks)
-        while lots and waiting and waiting[0].order.side != side:
-            entry = waiting[0]
-            closed = min(lots, entry.lots)
-            key = (entry.order.order_id, order.order_id)
-            pair = pairs.get(key)
-            if pair is None:
-                pair = pairs[key] = _Pair(entry.order, order, int(entry.order.side), entry.ts)
-                pair.first_fill = entry.number
-            pair.exit_ts = fill.ts_event
-            pair.last_fill = number
-            pair.lots += closed
-            pair.entry_sum += closed * entry.px_ticks
-            pair.exit_sum += closed * fill.px_ticks
-            pair.fees += closed * (entry.fee_per_lot + fee)
-            pair.slippage += closed * (entry.slip_per_lot + slip)
-            lots -= closed
-            entry.lots -= closed
-            if not entry.lots:
-                waiting.popleft()
-        if lots:
-            waiting.append(_Open(order, fill.ts_event, fill.px_ticks, lots, fee, slip, number))
-    return list(pairs.values()), waiting
+        matcher.take(number, fill, order)
+    return list(matcher.pairs.values()), matcher.waiting
 
 
-def _still_open(waiting: deque[_Open], end_ts: int) -> list[_Pair]:
-    pairs: dict[str, _Pair] = {}
+def _still_open(waiting: deque[OpenEntry], end_ts: int) -> list[Pair]:
+    pairs: dict[str, Pair] = {}
     for entry in waiting:
         pair = pairs.setdefault(
             entry.order.order_id,
-            _Pair(entry.order, None, int(entry.order.side), entry.ts, end_ts, first_fill=entry.number),
+            Pair(entry.order, None, int(entry.order.side), entry.ts, end_ts, first_fill=entry.number),
         )
         pair.lots += entry.lots
         pair.entry_sum += entry.lots * entry.px_ticks
@@ -129,7 +73,7 @@ def _still_open(waiting: deque[_Open], end_ts: int) -> list[_Pair]:
     return list(pairs.values())
 
 
-def _trip(pair: _Pair, instrument: Instrument, mark: float | None, end_ts: int) -> RoundTrip:
+def _trip(pair: Pair, instrument: Instrument, mark: float | None, end_ts: int) -> RoundTrip:
     unit = float(instrument.tick * instrument.lot * instrument.multiplier)
     tick = instrument.tick_float
     entry_px = instrument.px_float(pair.entry_sum) / pair.lots
@@ -167,7 +111,7 @@ def _reason(order: Order) -> str:
 
 
 def _share_funding(
-    made: Sequence[tuple[_Pair, RoundTrip]], funding: Sequence[tuple[int, FundingPaid]]
+    made: Sequence[tuple[Pair, RoundTrip]], funding: Sequence[tuple[int, FundingPaid]]
 ) -> None:
     """Give each payment to the trips that were open when it came, by signed quantity."""
     for after, payment in funding:

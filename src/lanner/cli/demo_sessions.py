@@ -69,6 +69,7 @@ async def _both(ready: dict[str, Any], configs: dict[str, SessionConfig], ids: d
 async def _one(ready: dict[str, Any], config: SessionConfig, name: str) -> None:
     from lanner.cli.trading import plan_for, session_folder
     from lanner.live.connect import Where
+    from lanner.live.ledger import attach_ledger
     from lanner.live.session import Session
     from lanner.venues.keys import Keys
 
@@ -82,4 +83,12 @@ async def _one(ready: dict[str, Any], config: SessionConfig, name: str) -> None:
     def ready_now() -> None:
         loop.call_later(SECONDS, session.stop)
 
-    await session.run(on_ready=ready_now)
+    ledger = attach_ledger(session)
+    fault: BaseException | None = None
+    try:
+        await session.run(on_ready=ready_now)
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        await ledger.aclose(fault)

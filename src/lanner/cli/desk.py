@@ -14,14 +14,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lanner.cli.venue_options import VENUE, Network
+
 if TYPE_CHECKING:
     from lanner.live.byhand import Hand
     from lanner.live.connect import Where
     from lanner.model.instruments import Instrument
+    from lanner.storage.ledger.byhand import LogKeeper
     from lanner.venues.keys import Keys
     from lanner.venues.link import Link
 
 T = TypeVar("T")
+LEDGER_S = 5.0
+"""How long the end of a command waits for the ledger; what it did has been told by then."""
 
 
 @dataclass(slots=True)
@@ -32,9 +37,7 @@ class Given:
     """
 
     venue: str = ""
-    url: list[str] | None = None
-    testnet: bool = False
-    ca_file: str = ""
+    network: Network = VENUE
     key: str = "default"
     live: bool = False
     confirm: str = ""
@@ -54,6 +57,7 @@ class Desk:
         self._keys: dict[tuple[str, str], Keys] = {}
         self._hands: dict[tuple[str, str], Hand] = {}
         self._links: dict[str, tuple[Link, dict[str, Instrument]]] = {}
+        self._keeper: LogKeeper | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="desk", daemon=True)
         self._thread.start()
 
@@ -66,9 +70,31 @@ class Desk:
             future.cancel()
             raise
 
+    def keep_orders(self) -> None:
+        """Have new orders by hand written into the ledger, beside whatever comes next."""
+        from lanner.cli.ledger_desk import order_keeper, order_log
+        from lanner.cli.output import note
+        from lanner.core.errors import LannerError
+
+        if not order_log().exists():
+            return
+        try:
+            self._keeper = self._keeper or order_keeper()
+        except LannerError as error:  # what was done is done, whatever is wrong with the ledger
+            note(f"not in the ledger: {error.message()}")
+            return
+        if self._keeper is not None:
+            self._keeper.wake()
+
     def close(self) -> None:
         """Close all connections and end the loop."""
+        from lanner.cli.output import note
+
         self.run(self._stack.aclose())
+        trouble = "" if self._keeper is None else self._keeper.finish(LEDGER_S)
+        if trouble:
+            note(f"the ledger does not have it yet: {trouble}")
+            note("The next order by hand makes up for it, or `lanner ledger rebuild`.")
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -84,17 +110,17 @@ class Desk:
 
     async def hand(self, product: str, where: Where, key: str) -> Hand:
         """Return the hand for a product and an unlocked key, connected."""
-        from lanner.live.byhand import Hand, OrderLog
+        from lanner.cli.ledger_desk import order_log
+        from lanner.live.byhand import Hand
         from lanner.live.connect import connect, load_instruments
-        from lanner.storage.environment import default_home
+        from lanner.live.orderlog import OrderLog
 
         found = self._hands.get((product, key))
         if found is not None:
             return found
         keys = self._keys[product, key]
         link = await self._stack.enter_async_context(connect(product, where, keys=keys))
-        log = OrderLog(default_home() / "orders.jsonl")
-        hand = Hand(link, await load_instruments(link), log, trusted=keys.is_agent)
+        hand = Hand(link, await load_instruments(link), OrderLog(order_log()))
         self._hands[product, key] = hand
         return hand
 

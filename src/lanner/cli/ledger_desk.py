@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lanner.storage.ledger.byhand import LogKeeper
     from lanner.storage.ledger.reading import LedgerView
     from lanner.storage.ledger.rebuild import Rebuilt
     from lanner.storage.ledger.store import Ledger
@@ -30,6 +33,26 @@ def open_ledger(url: str = "") -> Ledger:
     from lanner.storage.ledger.store import Ledger
 
     return Ledger(ledger_url(url), wait_s=WAIT_S)
+
+
+def order_log() -> Path:
+    """Return the log of the orders by hand."""
+    from lanner.storage.environment import default_home
+
+    return default_home() / "orders.jsonl"
+
+
+def order_keeper() -> LogKeeper | None:
+    """Return what keeps the orders by hand in the ledger; None where the environment wants no ledger."""
+    from lanner.live.overrides import settings_from
+    from lanner.storage.ledger.address import address_of
+    from lanner.storage.ledger.byhand import SESSION, LogKeeper
+    from lanner.storage.ledger.store import Ledger
+
+    if settings_from(os.environ).get("ledger.enabled", ("", True))[1] is False:
+        return None
+    address = address_of(ledger_url())
+    return LogKeeper(order_log(), SESSION, lambda: Ledger(address, wait_s=WAIT_S))
 
 
 def open_view(url: str = "") -> LedgerView:
@@ -73,17 +96,27 @@ def rebuild_sessions(session: str, url: str, *, every: bool) -> list[Rebuilt]:
     from lanner.cli.trading import session_folder
     from lanner.core.errors import NotFoundError
     from lanner.live.remote import is_running
-    from lanner.storage.ledger.rebuild import rebuild, rebuild_all
+    from lanner.storage.ledger.byhand import SESSION as MANUAL
+    from lanner.storage.ledger.byhand import is_kept
+    from lanner.storage.ledger.rebuild import rebuild, rebuild_all, rebuild_manual
 
     ledger = open_ledger(url)
+    log = order_log()
     try:
+        if session == MANUAL:
+            found = rebuild_manual(ledger, log)
+            if found is None:
+                raise NotFoundError("there are no orders by hand", found=str(log))
+            return [found]
         if session:
             folder = session_folder(session)
             if not (folder / "journal").is_dir():
                 raise NotFoundError(f"no session {session!r}", fix="`lanner sessions` lists them.")
             return [rebuild(ledger, folder, running=is_running(folder))]
         folders = [path.parent for path in sorted(session_folder("").glob("*/journal"))]
-        return rebuild_all(ledger, [(folder, is_running(folder)) for folder in folders], every=every)
+        told = rebuild_all(ledger, [(folder, is_running(folder)) for folder in folders], every=every)
+        manual = rebuild_manual(ledger, log) if every or not is_kept(ledger, log) else None
+        return told if manual is None else [*told, manual]
     finally:
         ledger.close()
 
@@ -107,10 +140,11 @@ def with_ledger(sessions: list[dict[str, Any]], url: str = "") -> tuple[list[dic
         ledger.close()
     except LannerError as error:
         fault = error.message()
+    rows = {name: row for name, row in rows.items() if row["mode"] != "manual"}
     merged = [{**entry, **_known(rows.pop(entry["session"], None))} for entry in sessions]
     merged += [{**_identity(row), **_known(row), "bytes": 0} for row in rows.values()]
     for entry in merged:
-        entry["running"] = is_running(session_folder(entry["session"]))
+        entry["running"] = is_running(session_folder("") / entry["session"])
         if entry["running"]:
             entry["state"] = "running"
         elif entry.get("state") in (None, "running"):

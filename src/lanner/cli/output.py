@@ -45,11 +45,11 @@ def print_json(value: object) -> None:
 def note(text: str, *, quiet: bool = False) -> None:
     """Tell the user something beside the result, on standard error."""
     if not quiet:
-        print(text, file=sys.stderr)
+        print(f"{text}\n", end="", file=sys.stderr)  # in one piece: several sessions tell something at once
 
 
-def console() -> Console:
-    """Return the console for results: coloured as ``LANNER_COLOR`` says, of fixed width where there is no terminal."""
+def console(width: int = WIDTH) -> Console:
+    """Return the console for results: coloured as ``LANNER_COLOR`` says, ``width`` columns without a terminal."""
     from rich.console import Console
 
     from lanner.cli.render.errors import wants_colour
@@ -59,7 +59,7 @@ def console() -> Console:
         highlight=False,
         no_color=not colour,
         force_terminal=True if colour else None,
-        width=None if sys.stdout.isatty() else WIDTH,
+        width=None if sys.stdout.isatty() else width,
     )
 
 

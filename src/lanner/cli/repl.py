@@ -40,7 +40,7 @@ _VENUE_FIRST = ("balance", "positions", "orders", "cancel-all")
 
 def commands() -> dict[str, str]:
     """Return what can be typed at the prompt, each with its meaning in one line."""
-    told = {"help": "Show this list; COMMAND --help for one command."}
+    told = {"help": "Show this list; `help COMMAND` for one command."}
     for command in COMMANDS:
         if command.name in WATCHING or (command.group == "Trading by hand" and command.name != "repl"):
             told[command.name] = command.summary
@@ -77,7 +77,9 @@ def run_line(line: str, *, json: bool = False, quiet: bool = False) -> bool:
     if words[0] in LEAVE:
         return False
     known = commands()
-    if words[0] in ("help", "?", "--help", "-h") and len(words) == 1:
+    if words[0] == "help" and len(words) > 1:
+        words = [*words[1:], "--help"]
+    if words[0] in ("help", "?", "--help", "-h"):
         width = max(map(len, known))
         print("\n".join(f"  {name:<{width}}  {summary}" for name, summary in known.items()))
     elif words[0] not in known:
@@ -105,11 +107,10 @@ def _connect(open_desk: Desk, *, quiet: bool) -> None:
     """Open the venue's connections before the first command, so that its instruments are known."""
     from lanner.cli.main import report_fault
     from lanner.cli.output import note
-    from lanner.cli.venue_options import where
     from lanner.core.errors import NotFoundError
     from lanner.venues.registry import products_of
 
-    network = where(None, False)
+    network = open_desk.given.network.where()
     for product in products_of(open_desk.given.venue):
         try:
             open_desk.unlock(product, open_desk.given.key)
@@ -181,6 +182,8 @@ class PromptCompleter(Completer):
             return [*commands(), "quit"]
         if word.startswith("-"):
             return [option for option in self.options(words[0]) if option not in words]
+        if len(words) == 1 and words[0] == "help":
+            return commands()
         if len(words) == 1:
             return [*self._venues(words[0]), *map(self._spelled, self._known())]
         return []

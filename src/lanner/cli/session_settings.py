@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lanner.cli.venue_options import VENUE, Network
+
 if TYPE_CHECKING:
     from lanner.live.config import SessionConfig
 
@@ -28,9 +30,7 @@ class Wishes:
     param: list[str] | None = None
     cash: str | None = None
     settings: list[str] | None = None
-    url: list[str] | None = None
-    testnet: bool = False
-    ca_file: str = ""
+    network: Network = VENUE
     key: str | None = None
     more: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
 
@@ -88,18 +88,13 @@ def _with_file(config: SessionConfig, file: Path) -> SessionConfig:
 
 def _options(wishes: Wishes) -> Any:
     from lanner.cli.backtest_options import Options
-    from lanner.live.connect import parse_urls
-    from lanner.storage.environment import venue_urls
 
     options = Options()
     options.put("instruments", "--instrument", wishes.instruments)
     options.put("timeframe", "--timeframe", wishes.timeframe)
     options.put("cash", "--cash", wishes.cash)
     options.put("key", "--key", wishes.key)
-    options.put("testnet", "--testnet", wishes.testnet or None)
-    options.put("ca_file", "--ca-file", wishes.ca_file or None)
-    asked = wishes.url or ([] if wishes.testnet else venue_urls())
-    options.put("url", "--url" if wishes.url else "LANNER_URL", parse_urls(asked) if asked else None)
+    wishes.network.put_into(options)
     for path, (option, value) in wishes.more.items():
         options.put(path, option, value)
     options.add_params(wishes.param or [])

@@ -155,6 +155,7 @@ params: {{}}
 instruments: [{instrument}]
 timeframe: 1m
 cash: 10000
+# leverage: 2                   # perpetuals: set at the venue (with margin_mode: cross or isolated) before it trades
 
 risk:
   max_order_notional: 2500      # one order, in the currency of the session
@@ -166,6 +167,7 @@ journal: {{sync: intents}}        # what is on disk before an order leaves
 recovery:
   foreign_orders: ignore        # orders at the venue that are not ours: adopt, ignore or cancel
   reconcile_s: 60               # how often everything is compared with the venue
+retention: {{ended_orders: 10000}} # so many ended orders stay in memory; 0: all. The journal has every one
 reload: {{watch: false}}          # true: what changes here in params and risk is taken while it runs
 
 alerts:                         # try them: lanner alerts test {file}

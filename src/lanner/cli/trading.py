@@ -112,26 +112,30 @@ def ask_phrase(products: Sequence[str], what: str, confirm: str) -> None:
 
     typed = confirm
     if not typed and sys.stdin.isatty():
+        from lanner.cli.asking import ask
+
         print(what, file=sys.stderr)
-        print(f"Type `{phrase_of(products)}` to go on: ", end="", file=sys.stderr, flush=True)
-        typed = sys.stdin.readline().strip()
+        typed = ask(f"Type `{phrase_of(products)}` to go on: ")
     check_phrase(products, typed)
 
 
 def running_session(name: str) -> Path:
     """Return the folder of a session by its id; without one, of the only session that runs."""
     from lanner.core.errors import ConfigError, NotFoundError
-    from lanner.live.remote import is_running
+    from lanner.live.remote import has_process
 
     if name:
         return session_folder(name)
     running = [
-        folder.parent for folder in sorted(session_folder("").glob("*/journal")) if is_running(folder.parent)
+        folder.parent for folder in sorted(session_folder("").glob("*/journal")) if has_process(folder.parent)
     ]
     if len(running) == 1:
         return running[0]
     if not running:
-        raise NotFoundError("no session is running", fix="Start one with `lanner paper` or `lanner live`.")
+        raise NotFoundError(
+            "no session is running",
+            fix="Start one with `lanner paper` or `lanner live`; one that died is named by its id.",
+        )
     raise ConfigError(
         "several sessions are running",
         expected="the id of one",

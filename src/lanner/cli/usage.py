@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from types import NoneType, UnionType
 from typing import Literal, get_args, get_origin
 
 from cyclopts import exceptions as fault
@@ -92,9 +93,12 @@ def _positional(error: fault.CycloptsError) -> bool:
 
 
 def _target(error: fault.CoercionError) -> str:
-    if get_origin(error.target_type) is Literal:
-        return f"one of {', '.join(map(str, get_args(error.target_type)))}"
-    name = getattr(error.target_type, "__name__", str(error.target_type))
+    target = error.target_type
+    if get_origin(target) is UnionType:  # an option that may be left out
+        target = next(one for one in get_args(target) if one is not NoneType)
+    if get_origin(target) is Literal:
+        return f"one of {', '.join(map(str, get_args(target)))}"
+    name = getattr(target, "__name__", str(target))
     return _WORDS.get(name, name)
 
 
@@ -103,4 +107,5 @@ def _expected(error: fault.MissingArgumentError) -> str | None:
     if argument is None or not argument.parameter.help:
         return None
     text = argument.parameter.help.strip().splitlines()[0].rstrip(".")
-    return text[:1].lower() + text[1:]
+    first, _, rest = text.partition(" ")
+    return text if first[1:] != first[1:].lower() else f"{first.lower()} {rest}".rstrip()

@@ -22,7 +22,7 @@ def main() -> int:
     """Run the backtest that standard input describes."""
     from lanner.backtest.config_file import make_config
     from lanner.backtest.keep import run_and_keep
-    from lanner.control.backtests import error_of
+    from lanner.control.errors import in_words
     from lanner.net.wallclock import mono_ns
     from lanner.storage.environment import default_runs
     from lanner.storage.runs import RunStore
@@ -41,7 +41,7 @@ def main() -> int:
         config = make_config(json.load(sys.stdin))
         outcome = run_and_keep(config, RunStore(default_runs()), now=datetime.now(UTC), progress=progress)
     except Exception as error:  # noqa: BLE001 - the process's outermost wall: whatever it was is told
-        _tell(channel, "error", message=error_of(error), kind=type(error).__name__)
+        _tell(channel, "error", message=in_words(error), kind=type(error).__name__)
         return 1
     _tell(channel, "result", summary=_summary(outcome.result), events=outcome.result.events)
     return 0

@@ -14,7 +14,6 @@ from lanner.backtest.dates import format_time
 from lanner.control.errors import BacktestNotFinishedError
 from lanner.control.requests import BacktestRequest
 from lanner.control.states import BACKTEST_LIFE, BacktestStatus
-from lanner.core.errors import LannerError
 from lanner.net.wallclock import mono_ns
 from lanner.storage.environment import default_runs
 
@@ -191,7 +190,8 @@ class BacktestRunner:
             except BrokenPipeError:
                 pass  # it ended at once; what it said tells why
             for line in process.stdout:
-                self._told(json.loads(line))
+                if line.endswith("\n"):  # else the process died while it wrote
+                    self._told(json.loads(line))
             process.wait()
             listener.join(END_S)
         if self.get_status() is BacktestStatus.RUNNING:
@@ -254,8 +254,3 @@ def _read_end(stream: IO[str], kept: list[str]) -> None:
     for line in stream:
         kept.append(line)
         del kept[:-20]
-
-
-def error_of(error: BaseException) -> str:
-    """Return an error in words."""
-    return error.message() if isinstance(error, LannerError) else f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from lanner.control.errors import in_words
 from lanner.control.runner import LiveRunner
 from lanner.control.stopping import KillOutcome
 from lanner.control.strategies import StrategyRunner
@@ -34,15 +35,23 @@ class KillSwitchResult:
 
 
 def kill_all(
-    targets: Sequence[LiveRunner], reason: str, *, cancel_orders: bool, close_positions: bool
+    targets: Sequence[LiveRunner],
+    reason: str,
+    *,
+    cancel_orders: bool,
+    close_positions: bool,
+    stop_s: float = STOP_S,
 ) -> KillSwitchResult:
-    """Run the kill switch of all sessions beside each other, then end them; one that fails holds up no other."""
+    """Run the kill switch of all sessions beside each other, then end them; one that fails holds up no other.
+
+    ``stop_s`` bounds how long is waited for a session to end by itself.
+    """
     result = KillSwitchResult(reason)
     lock = threading.Lock()
 
     def end(runner: LiveRunner) -> None:
         was_active = runner.is_active
-        outcome, errors = _end(runner, reason, cancel_orders, close_positions)
+        outcome, errors = _end(runner, reason, cancel_orders, close_positions, stop_s)
         with lock:
             result.errors += errors
             if outcome is not None:
@@ -61,19 +70,20 @@ def kill_all(
 
 
 def _end(
-    runner: LiveRunner, reason: str, cancel_orders: bool, close_positions: bool
+    runner: LiveRunner, reason: str, cancel_orders: bool, close_positions: bool, stop_s: float
 ) -> tuple[KillOutcome | None, list[str]]:
     """Kill and stop one session; return its outcome, and what went wrong in words."""
     outcome: KillOutcome | None = None
     errors: list[str] = []
     try:
         if runner.is_active or runner.may_hold:
-            outcome = runner.kill(reason, cancel_orders=cancel_orders, close_positions=close_positions)
-    except LannerError as error:
-        errors.append(f"{runner.id}: {error.message()}")
+            outcome = runner.kill(
+                reason, cancel_orders=cancel_orders, close_positions=close_positions, stop_s=stop_s
+            )
+    except Exception as error:  # noqa: BLE001 - a full disk, a fault of the house: the others' outcomes are to be told
+        errors.append(f"{runner.id}: {in_words(error)}")
     try:
-        if runner.is_alive:
-            runner.stop(timeout_s=0.2 if runner.is_broken else STOP_S)
+        runner.end(timeout_s=0.2 if runner.is_broken else stop_s)
     except LannerError as error:
         if outcome is None or not outcome.errors:  # of one that does not answer we have told already
             errors.append(f"{runner.id}: {error.message()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lanner.venues.keys import Keys
 
 FindKeys = Callable[[str], "Keys"]
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 def new_session_id(now_ns: int) -> str:
@@ -31,9 +33,15 @@ def new_session_id(now_ns: int) -> str:
 
 
 def session_folder(session: str) -> Path:
-    """Return where a session's journal is."""
+    """Return where a session's journal is; raise ``ConfigError`` for an id that would not be a folder's plain name."""
     from lanner.storage.environment import default_home
 
+    if session and not _SESSION_ID.fullmatch(session):
+        raise ConfigError(
+            "not an id of a session",
+            expected="letters, digits, `-`, `_` and `.`, at most 64, and no `.` in front",
+            found=repr(session),
+        )
     return default_home() / "sessions" / session
 
 
@@ -68,10 +76,12 @@ async def run_session(
 ) -> Session:
     """Run a session to its end and return it; raise what ended it otherwise.
 
-    ``on_session`` is called when there is one, before it connects; ``on_ready`` when it trades; ``note`` with what
-    people should know. ``keys`` finds keys by product (default: those of the settings' name). Confirmations for real
-    orders are the caller's business. ``console`` False keeps alerts off the terminal, whatever the settings say.
+    ``on_session`` is called when there is one, before it connects; ``on_ready`` when it is about to trade; ``note``
+    with what people should know. ``keys`` finds keys by product (default: those of the settings' name). Confirmations
+    for real orders are the caller's business. ``console`` False keeps alerts off the terminal, whatever the settings
+    say.
     """
+    from lanner.control.killswitch import kill_switch_reason, refuse_killed
     from lanner.live.alerting import open_log
     from lanner.live.collecting import keep_collected
     from lanner.live.connect import Where
@@ -83,6 +93,7 @@ async def run_session(
             "reload.watch is on, and there is no file to watch",
             expected="reload.file, or a session that is started with a settings file of its own",
         )
+    refuse_killed()
     folder = session_folder(session_id)
     begun = begun_with(config, folder)
     where = Where(config.url, config.testnet, config.ca_file)
@@ -103,6 +114,8 @@ async def run_session(
         def ready() -> None:
             start_watchdog()
             session.spawn(keep_collected())
+            if killed := kill_switch_reason():  # it was set while this session connected
+                session.spawn(session.kill(killed))
             if begun is not config:
                 session.spawn(_catch_up(session, config))
             if on_ready is not None:
@@ -132,6 +145,7 @@ async def beside(
         if session.is_live and session.plan.config.recovery.watchdog:
             secrets = secrets_for_children(config.alerts)
             dog = WatchdogProcess(session.id, session.folder / "watchdog.log", secrets)
+            dog.start()  # at once: a strategy that never returns must find it there
             tasks.append(asyncio.get_running_loop().create_task(dog.keep()))
 
     alerts = attach_alerts(session, config, log=log, console=console)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from lanner.control.stats import order_entry
-from lanner.core.errors import ConfigError, LannerError
-from lanner.live.adjusting import order_details
+from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
+from lanner.live.adjusting import amend_details, controlled, order_details
 from lanner.venues.registry import instrument_at
 
 if TYPE_CHECKING:
@@ -47,6 +47,19 @@ def submit(
     raise LannerError("the order was not taken", found=session.health.last_error or "no reason")
 
 
+def amend_one(session: Session, order_id: str, quantity: Any, price: Any, stop_price: Any) -> dict[str, Any]:
+    """Ask for a change of an order and return it as it stands now; raise for one that cannot be made."""
+    order = session.engine.execution.find(order_id)
+    details = amend_details(session.engine, order, qty=quantity, px=price, stop_px=stop_price)
+    denied = session.engine.execution.denied_amends
+    refused = controlled(session, "amend", "by hand", details)
+    if refused is not None:
+        raise refused
+    if session.engine.execution.denied_amends > denied:
+        raise RiskRefusedError(f"order {order_id} was not amended", found=order.reason)
+    return order_entry(order)
+
+
 def cancel_one(session: Session, order_id: str) -> dict[str, Any]:
     """Ask for an order back and return it as it stands now."""
     order = session.engine.execution.find(order_id)
@@ -57,10 +70,8 @@ def cancel_one(session: Session, order_id: str) -> dict[str, Any]:
 def cancel_all(session: Session, symbol: str | None) -> int:
     """Ask for all orders back; return how many there were."""
     name = _instrument(session, symbol)
-    count = sum(
-        order.is_open and name in ("", order.instrument_id)
-        for order in session.engine.execution.orders.values()
-    )
+    working = session.engine.execution.working_orders()
+    count = sum(name in ("", order.instrument_id) for order in working)
     session.control("cancel_all", "by hand", instrument=name)
     return count
 

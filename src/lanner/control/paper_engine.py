@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lanner.control.paper_record import PaperRecord, PaperStats, PaperTrade
 from lanner.core.errors import ConfigError, LannerError
 from lanner.core.rng import Rng
 from lanner.execution.lifecycle import apply_report
-from lanner.live.tickets import command_of
 from lanner.model.commands import CancelOrder
 from lanner.model.enums import OrderStatus, OrderType, Side
 from lanner.model.instruments import FeeSchedule, Instrument, to_decimal
 from lanner.model.market import Quote
-from lanner.model.orders import Order, OrderView
+from lanner.model.orders import Order, OrderView, command_of
 from lanner.model.reports import OrderFilled
 from lanner.net.wallclock import wall_ns
 from lanner.portfolio.positions import PositionView
@@ -39,6 +40,8 @@ STEP = Decimal("0.00000001")
 PLENTY = 1e9
 VENUE = "PAPER"
 FIRST_ID = 1000
+KEPT = 10_000
+"""So many of the newest orders that ended are kept."""
 
 
 class PaperOrderError(LannerError):
@@ -63,18 +66,6 @@ class PaperTradingConfig:
     currency: str = "USDT"
 
 
-@dataclass(frozen=True, slots=True)
-class PaperStats:
-    """What an engine's trading came to; money in the account's currency."""
-
-    orders: int
-    fills: int
-    open_orders: int
-    commission: Decimal
-    realized_pnl: Decimal
-    equity: Decimal
-
-
 class PaperTradingEngine:
     """Trade on paper by calls. ``BTC-USDT`` is spot: bought, held and sold; ``BTC-PERP`` may be sold short.
 
@@ -97,7 +88,7 @@ class PaperTradingEngine:
 
     def stop(self) -> None:
         """Take back what rests, and take no orders any more."""
-        for order in [order for order in self._orders.values() if order.is_open]:
+        for order in list(self._open.values()):
             self.cancel_order(order.order_id)
         self.running = False
 
@@ -115,8 +106,10 @@ class PaperTradingEngine:
         self._instruments: dict[str, Instrument] = {}
         self._prices: dict[str, tuple[float, float]] = {}
         self._orders: dict[str, Order] = {}
+        self._open: dict[str, Order] = {}
+        self._ended: deque[str] = deque()
         self._travelling: list[Any] = []
-        self._fills = 0
+        self._record = PaperRecord(config.initial_balance)
         self._number = FIRST_ID
         self._now = 0
 
@@ -169,7 +162,7 @@ class PaperTradingEngine:
         )
         self._number += 1
         order.status = OrderStatus.SUBMITTED
-        self._orders[order.order_id] = order
+        self._orders[order.order_id] = self._open[order.order_id] = order
         bid, ask = self._prices[instrument.id]
         slip = float(self.config.slippage) if limit is None else 0.0
         tick_matching.see_quote(book, _quote(instrument.id, self._now, bid * (1 - slip), ask * (1 + slip)))
@@ -189,32 +182,32 @@ class PaperTradingEngine:
         return True
 
     def order(self, order_id: str) -> OrderView | None:
-        """Return an order, None where there is none of that id."""
+        """Return an order, None where there is none of that id; of those that ended, the newest are known."""
         found = self._orders.get(order_id)
         return None if found is None else OrderView(found)
 
     def open_orders(self) -> list[OrderView]:
         """Return the orders that rest."""
-        return [OrderView(order) for order in self._orders.values() if order.is_open]
+        return [OrderView(order) for order in self._open.values()]
 
     # -- money ---------------------------------------------------------------------------------------------
 
-    def balance(self) -> Decimal:
+    def get_balance(self) -> Decimal:
         """Return the money in the account, that which orders lock included."""
         return self._venue.account.balances[self.config.currency]
 
-    def available_balance(self) -> Decimal:
+    def get_available_balance(self) -> Decimal:
         """Return the money that nothing locks: no resting order, no margin."""
         locked = Decimal(0)
-        for order in self._orders.values():
-            if order.is_open and order.side is Side.BUY:
+        for order in self._open.values():
+            if order.side is Side.BUY:
                 ticks = order.px_ticks or self._venue.books[order.instrument_id].ask_ticks
                 locked += _money(order.instrument, order.lots - order.cum_lots, ticks) * (
                     1 + self.config.commission_rate
                 )
-        return self.balance() - locked - self._venue.account.margin_used(self.config.currency)
+        return self.get_balance() - locked - self._venue.account.margin_used(self.config.currency)
 
-    def equity(self) -> Decimal:
+    def get_equity(self) -> Decimal:
         """Return what everything is worth at the last prices."""
         account = self._venue.account
         total = account.wallet_equity(self.config.currency)
@@ -223,26 +216,29 @@ class PaperTradingEngine:
                 total += _money(position.instrument, position.lots, self._venue.books[name].last_ticks)
         return total
 
-    def position(self, symbol: str) -> PositionView:
+    def get_position(self, symbol: str) -> PositionView:
         """Return what is held of a symbol."""
         instrument = self._instrument(symbol)
         ticks = self._venue.books[instrument.id].last_ticks
         return PositionView(self._venue.account.position(instrument), instrument.px_float(ticks))
 
-    def stats(self) -> PaperStats:
+    def get_stats(self) -> PaperStats:
         """Return what the trading came to."""
-        account = self._venue.account
-        realised = sum(
-            (position.money(position.realised) for position in account.positions.values()), Decimal(0)
+        return self._record.stats(
+            self.get_balance(),
+            self.get_equity(),
+            self._venue.account.fees_paid,
+            orders=self._number - FIRST_ID,
+            open_orders=len(self._open),
         )
-        return PaperStats(
-            len(self._orders),
-            self._fills,
-            len(self.open_orders()),
-            account.fees_paid,
-            realised,
-            self.equity(),
-        )
+
+    def get_trade_history(self, limit: int = 100) -> list[PaperTrade]:
+        """Return the newest executions, newest first."""
+        return list(self._record.trades)[::-1][:limit]
+
+    def get_equity_curve(self) -> list[tuple[int, Decimal]]:
+        """Return what the account was worth after each change: UNIX nanoseconds and money."""
+        return list(self._record.curve)
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -267,12 +263,12 @@ class PaperTradingEngine:
         if side is Side.BUY or not instrument.is_spot:
             opens = max(0, lots - max(0, -held * int(side)))
             need = _money(instrument, opens, ticks) * (1 + self.config.commission_rate)
-            if need > self.available_balance():
+            if need > self.get_available_balance():
                 raise PaperOrderError(
                     5003,
                     "not enough money",
                     expected=f"{need.normalize():f}",
-                    found=f"{self.available_balance().normalize():f}",
+                    found=f"{self.get_available_balance().normalize():f}",
                 )
         elif lots > held:
             raise PaperOrderError(
@@ -292,11 +288,16 @@ class PaperTradingEngine:
         for report in arrived:
             order = self._orders[report.order_id]
             apply_report(order, report)
+            if order.is_final and self._open.pop(order.order_id, None) is not None:
+                self._ended.append(order.order_id)
             if isinstance(report, OrderFilled):
-                self._fills += 1
+                self._record.fill(order.instrument, report)
                 if self.config.log_trades:
                     _LOG.info("%s %s", order.order_id, report)
             self._tell(order, report)
+        while len(self._ended) > KEPT:
+            del self._orders[self._ended.popleft()]
+        self._record.see(self._now, self.get_equity())
 
     def _tell(self, order: Order, report: Any) -> None:
         if self._bus is None:

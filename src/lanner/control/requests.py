@@ -13,9 +13,16 @@ from lanner.backtest.mistakes import validate
 from lanner.control.errors import InvalidGridCountError, InvalidPriceRangeError, MissingGridPricesError
 from lanner.control.symbols import instrument_of
 from lanner.live.config import ReloadConfig, SessionConfig
+from lanner.live.connect import parse_urls
+from lanner.storage.environment import venue_urls
 
 GRID = "grid"
 MIN_GRID, MAX_GRID = 2, 100
+
+
+def servers(told: dict[str, str], *, testnet: bool) -> dict[str, str]:
+    """Return the servers to use instead of the venues: those that were told, else those of ``LANNER_URL``."""
+    return told or ({} if testnet else parse_urls(venue_urls()))
 
 
 def _json_object(value: object) -> object:
@@ -105,7 +112,7 @@ class LiveRequest(Model):
             "heartbeat_ms": self.heartbeat_interval_ms,
             "tick_ms": None if self.trading_mode == "event_driven" else self.tick_interval_ms,
             "testnet": self.testnet,
-            "url": self.url,
+            "url": servers(self.url, testnet=self.testnet),
             "key": self.key,
             "risk": self.risk.model_dump(mode="json", exclude_none=True),
             "reload": self.reload.model_dump(mode="json"),
@@ -197,7 +204,7 @@ class StrategyRequest(Model):
                 "timeframe": self.timeframe,
                 "tick_interval_ms": self.check_interval_ms,
                 "testnet": self.mode == "testnet",
-                "url": self.url,
+                "url": servers(self.url, testnet=self.mode == "testnet"),
                 "key": self.key,
                 "risk": {**risk, **settings.pop("risk", {})},
                 "settings": settings,

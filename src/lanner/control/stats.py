@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lanner.model.enums import OrderStatus
+from lanner.model.orders import FINAL_STATUSES
 from lanner.net.status import LinkState
 from lanner.net.wallclock import wall_ns
 
 if TYPE_CHECKING:
     from lanner.live.session import Session
+    from lanner.model.instruments import Instrument
     from lanner.model.orders import Order
     from lanner.model.reports import OrderFilled
+    from lanner.portfolio.totals import Totals
 
 HISTORY = 1_000
 """So many orders are told at most."""
 SAMPLES = 14_400
-_REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
+REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED})
 _WORDS = {
     OrderStatus.DENIED: "rejected",
     OrderStatus.SUBMITTED: "submitted",
@@ -116,10 +120,14 @@ def is_reconnecting(session: Session) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is taken of a session in its own thread, quickly; what follows from it is worked out in the asker's."""
+    """What is taken of a session in its own thread, quickly; what follows from it is worked out in the asker's.
+
+    ``past`` counts the orders and fills before those of the lists, which were forgotten.
+    """
 
     orders: list[Order]
     fills: list[tuple[OrderFilled, Order]]
+    past: Totals
     marks: dict[str, float]
     rates: dict[str, float]
     positions: dict[tuple[str, str], float]
@@ -142,6 +150,7 @@ def picture_of(session: Session) -> Picture:
     return Picture(
         orders=list(engine.execution.orders.values()),
         fills=list(engine.execution.fills),
+        past=engine.execution.retention.totals.copy(),
         marks=dict(engine.cache.marks),
         rates={name: float(portfolio.rate(name)) for name in settles},
         positions={key: float(position.qty) for key, position in portfolio.positions.items()},
@@ -158,12 +167,13 @@ def picture_of(session: Session) -> Picture:
 
 def stats_of(picture: Picture, samples: Samples, first: str) -> LiveStats:
     """Return what a session has done; ``first`` is its first instrument."""
-    orders, counts = picture.orders, picture.counts
+    orders, counts, past = picture.orders, picture.counts, picture.past
     uptime_ms = (picture.now_ns - picture.started_ns) // 1_000_000 if picture.started_ns else 0
     return LiveStats(
         ticks_processed=counts["data"],
-        orders_placed=sum(order.status is not OrderStatus.DENIED for order in orders),
-        orders_filled=sum(order.status is OrderStatus.FILLED for order in orders),
+        orders_placed=sum(order.status is not OrderStatus.DENIED for order in orders)
+        + past.count(*(FINAL_STATUSES - {OrderStatus.DENIED})),
+        orders_filled=count(orders, past, OrderStatus.FILLED),
         current_pnl=picture.equity - picture.capital,
         start_time=picture.started_ns // 1_000_000,
         uptime_seconds=uptime_ms // 1_000,
@@ -171,15 +181,26 @@ def stats_of(picture: Picture, samples: Samples, first: str) -> LiveStats:
         ticks=counts["ticks"],
         heartbeats_sent=counts["heartbeats"],
         reconnects=counts["reconnects"],
-        orders_cancelled=sum(order.status is OrderStatus.CANCELED for order in orders),
-        orders_rejected=sum(order.status in _REFUSED for order in orders),
-        total_volume=_volume(picture),
+        orders_cancelled=count(orders, past, OrderStatus.CANCELED),
+        orders_rejected=count(orders, past, *REFUSED),
+        total_volume=volume_of(orders, past, picture.rates),
         realized_pnl=picture.realized,
         unrealized_pnl=picture.unrealized,
         equity=picture.equity,
         last_price=picture.marks.get(first),
         connection_uptime_pct=100.0 * samples.connected / samples.looks if samples.looks else 100.0,
     )
+
+
+def count(orders: Iterable[Order], past: Totals, *statuses: OrderStatus) -> int:
+    """Return how many orders are in one of these states, forgotten ones among them."""
+    return past.count(*statuses) + sum(order.status in statuses for order in orders)
+
+
+def volume_of(orders: Iterable[Order], past: Totals, rates: Mapping[str, float]) -> float:
+    """Return what was traded in the session's currency, by forgotten orders, too."""
+    before = sum(_value(one.notional, one.instrument, rates) for one in past.traded.values())
+    return before + sum(order_value(order, rates) for order in orders)
 
 
 def _pnl(session: Session) -> tuple[float, float]:
@@ -196,15 +217,14 @@ def _pnl(session: Session) -> tuple[float, float]:
     return realized, unrealized
 
 
-def _volume(picture: Picture) -> float:
-    """Return the value of all fills in the session's currency."""
-    total = 0.0
-    for order in picture.orders:
-        if order.cum_lots:
-            traded = order.instrument
-            unit = float(traded.tick * traded.lot * traded.multiplier)
-            total += order.notional * unit * picture.rates.get(traded.settle, 1.0)
-    return total
+def order_value(order: Order, rates: Mapping[str, float]) -> float:
+    """Return what was traded with an order, in the session's currency; ``rates`` by settlement currency."""
+    return _value(order.notional, order.instrument, rates) if order.cum_lots else 0.0
+
+
+def _value(notional: int, traded: Instrument, rates: Mapping[str, float]) -> float:
+    unit = float(traded.tick * traded.lot * traded.multiplier)
+    return notional * unit * rates.get(traded.settle, 1.0)
 
 
 def order_entry(order: Order) -> dict[str, Any]:

@@ -52,7 +52,7 @@ async def kill_in_loop(
         lock(session.folder, reason)
         session.set_state(TradingState.HALTED, reason)
         outcome.left = [f"order {name}, kept" for name in working]
-    outcome.orders_cancelled = max(outcome.orders_cancelled, cancelled_of(session, working))
+    outcome.orders_cancelled = max(outcome.orders_cancelled, len(cancelled_of(session, working)))
     return outcome
 
 
@@ -60,7 +60,10 @@ async def _wait_cancelled(session: Session, names: list[str]) -> None:
     """Give cancels that are still on their way time to arrive."""
     orders = session.engine.execution.orders
     end = asyncio.get_running_loop().time() + CANCEL_S
-    while any(orders[name].is_open for name in names) and asyncio.get_running_loop().time() < end:
+    while (
+        any(name in orders and orders[name].is_open for name in names)
+        and asyncio.get_running_loop().time() < end
+    ):
         if session.fault is not None:
             return
         await asyncio.sleep(LOOK_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from lanner.control.requests import StrategyRequest
 from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
-from lanner.control.stats import HISTORY, Picture, Samples, picture_of, stats_of
+from lanner.control.stats import HISTORY, Picture, Samples, count, picture_of, stats_of
 from lanner.model.enums import OrderStatus
 
 if TYPE_CHECKING:
-    from lanner.analysis.records import RoundTrip
     from lanner.control.opening import FindKeys
     from lanner.live.reload import ReloadReport
     from lanner.live.session import Session
@@ -102,7 +101,7 @@ class StrategyRunner(LiveRunner):
 
 def signals_of(picture: Picture) -> list[Signal]:
     """Return what a session's strategies decided, oldest first; protective exits of positions are among them."""
-    held: dict[tuple[str, str], int] = {}
+    held = dict(picture.past.lots)
     fills = iter(sorted(picture.fills, key=lambda pair: pair[0].ts_recv))
     waiting = next(fills, None)
     signals = []
@@ -112,7 +111,7 @@ def signals_of(picture: Picture) -> list[Signal]:
         while (
             waiting is not None
             and waiting[0].ts_recv <= order.ts_init
-            and place[waiting[1].order_id] < number
+            and place.get(waiting[1].order_id, -1) < number
         ):
             fill, filled = waiting
             key = (filled.strategy_id, filled.instrument_id)
@@ -140,31 +139,24 @@ def _signal(order: Order, held: int) -> Signal:
 def _stats(picture: Picture, samples: Samples, first: str) -> StrategyStats:
     live = stats_of(picture, samples, first)
     orders = picture.orders
-    closed = [trip for trip in _trips(picture) if not trip.open]
-    won = sum(trip.pnl > 0 for trip in closed)
+    closed, won, lost = picture.past.trips(picture.fills)
     position = sum(qty for (_, name), qty in picture.positions.items() if name == first)
     return StrategyStats(
-        total_signals=len(orders),
-        total_trades=len(closed),
+        total_signals=len(orders) + sum(picture.past.orders.values()),
+        total_trades=closed,
         winning_trades=won,
-        losing_trades=sum(trip.pnl < 0 for trip in closed),
+        losing_trades=lost,
         current_position=position,
         realized_pnl=live.realized_pnl,
         unrealized_pnl=live.unrealized_pnl,
         max_drawdown=samples.max_drawdown,
-        win_rate=100.0 * won / len(closed) if closed else 0.0,
+        win_rate=100.0 * won / closed if closed else 0.0,
         sharpe=_sharpe([equity for _, equity in list(samples.equity)]),
         last_signal_time=orders[-1].ts_init // 1_000_000 if orders else None,
         last_price=live.last_price,
         uptime_seconds=live.uptime_seconds,
-        signals_rejected_by_risk=sum(order.status is OrderStatus.DENIED for order in orders),
+        signals_rejected_by_risk=count(orders, picture.past, OrderStatus.DENIED),
     )
-
-
-def _trips(picture: Picture) -> Iterable[RoundTrip]:
-    from lanner.backtest.trips import round_trips
-
-    return round_trips(picture.fills, [], picture.marks, {}, picture.clock_ns)
 
 
 def _sharpe(equity: list[float]) -> float | None:

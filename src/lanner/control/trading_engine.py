@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lanner.control.data_engine import DataEngine, EngineState
 from lanner.control.endpoints import ConnectionStatus, EndpointLine
 from lanner.control.errors import AlreadyRunningError, NotRunningError
+from lanner.control.metronome import Metronome
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.live.config import LiveTradingConfig, WebSocketEndpoint
 from lanner.net.wallclock import wall_ns
@@ -40,6 +41,15 @@ class LiveTradingStats:
     reconnects: int
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What is called when there is a session, when it trades, and when something in it changed."""
+
+    on_session: Callable[[Session], None] | None = None
+    on_ready: Callable[[Session], None] | None = None
+    on_change: Callable[[], None] | None = None
+
+
 class LiveTradingEngine:
     """Trade live, or on paper: open the connections of ``config``, keep them, beat, and tell everything on ``bus``.
 
@@ -62,10 +72,10 @@ class LiveTradingEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._beats: dict[str, asyncio.Task[Any]] = {}
-        self._again = False
+        self._metronome = Metronome(bus, self._rests)
+        self._again = self._early = False
         self._reason = "user_request"
-        self._started_ns = self._ticks = self._heartbeats = 0
+        self._started_ns = 0
 
     # -- setting up ----------------------------------------------------------------------------------------
 
@@ -87,7 +97,7 @@ class LiveTradingEngine:
     @property
     def mode(self) -> str:
         """Return what drives the strategies: ``event_driven``, ``clock_driven`` or ``hybrid``."""
-        if self.config.tick_interval_ms is None:
+        if self._tick_ms is None:
             return "event_driven"
         events = self.config.ws_endpoints or self._data or self._execution
         return "hybrid" if events else "clock_driven"
@@ -98,15 +108,35 @@ class LiveTradingEngine:
         """Run until stopped; raise what ended it otherwise. A second start is refused with ``AlreadyRunningError``."""
         from lanner.net.loop import run
 
+        self._begin()
+        run(self._serve(Hooks()))
+
+    async def serve(
+        self,
+        *,
+        on_session: Callable[[Session], None] | None = None,
+        on_ready: Callable[[Session], None] | None = None,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        """Do what ``start`` does, on the loop that runs; the hooks are those of ``run_session``."""
+        self._begin()
+        await self._serve(Hooks(on_session, on_ready, on_change))
+
+    def _begin(self) -> None:
         with self._lock:
             if self._state not in (EngineState.STOPPED, EngineState.FAILED):
                 raise AlreadyRunningError(f"the trading engine is {self._state} already")
-            self._state, self.error = EngineState.STARTING, None
+            self._state, self.error, self._early = EngineState.STARTING, None, False
+
+    async def _serve(self, hooks: Hooks) -> None:
         again = True
         while again:
             self._again = False
             try:
-                run(self._run())
+                await self._run(hooks)
+            except asyncio.CancelledError:
+                self._state = EngineState.STOPPED
+                raise
             except BaseException as error:
                 self.error, self._state = error, EngineState.FAILED
                 raise
@@ -115,6 +145,8 @@ class LiveTradingEngine:
 
     def stop(self) -> None:
         """End the engine; ``start`` returns when everything is closed. Without effect where nothing runs."""
+        with self._lock:
+            self._early = self._loop is None and self._state is EngineState.STARTING
         self._call(self._end, "user_request")
 
     def restart(self) -> None:
@@ -124,12 +156,12 @@ class LiveTradingEngine:
         self._again = True
         self._call(self._end, "user_request")
 
-    def stats(self) -> LiveTradingStats:
+    def get_stats(self) -> LiveTradingStats:
         """Return what the engine has done since it was started."""
         since = self._started_ns
         reconnects = sum(line.status().reconnects for line in self._lines.values())
         uptime = (wall_ns() - since) // 1_000_000 if since and self._state is EngineState.RUNNING else 0
-        return LiveTradingStats(since, uptime, self._ticks, self._heartbeats, reconnects)
+        return LiveTradingStats(since, uptime, self._metronome.ticks, self._metronome.heartbeats, reconnects)
 
     # -- connections ---------------------------------------------------------------------------------------
 
@@ -160,35 +192,34 @@ class LiveTradingEngine:
     def set_tick_interval(self, interval_ms: int | None) -> None:
         """Change the pace of ``system.tick``; None ends it."""
         self.config = LiveTradingConfig(**{**self._settings(), "tick_interval_ms": interval_ms})
-        self._call(self._pace, "tick", interval_ms)
+        self._call(self._metronome.pace, "tick", interval_ms)
 
     def set_heartbeat_interval(self, interval_ms: int) -> None:
         """Change the pace of ``system.heartbeat``; the connections' own pings follow with their next opening."""
         self.config = LiveTradingConfig(**{**self._settings(), "heartbeat_interval_ms": interval_ms})
-        self._call(self._pace, "heartbeat", interval_ms)
+        self._call(self._metronome.pace, "heartbeat", interval_ms)
 
     def _settings(self) -> dict[str, Any]:
         return {name: getattr(self.config, name) for name in type(self.config).model_fields}
 
     # -- the run -------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        self._reason, self._ticks, self._heartbeats = "user_request", 0, 0
+    async def _run(self, hooks: Hooks) -> None:
+        with self._lock:
+            self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+            if self._early:
+                self._over.set()
+        self._reason, self._metronome.ticks, self._metronome.heartbeats = "user_request", 0, 0
         session: asyncio.Task[Session] | None = None
         unhandle = self._handle_signals()
         try:
-            session = await self._start_session()
-            if self._data is not None and session is None:
-                await self._data.open(self.bus, self.cache)
-            await asyncio.gather(*(self._connect(endpoint) for endpoint in self.config.ws_endpoints))
-            self._pace("heartbeat", self.config.heartbeat_interval_ms)
-            self._pace("tick", self.config.tick_interval_ms)
-            self._started_ns = wall_ns()
-            self._state = EngineState.RUNNING
-            if session is None:
-                self.bus.publish("live_engine.started", self._started_ns)
-            await self._wait(session)
+            session = await self._start_session(hooks)
+            if not self._over.is_set():
+                await self._open(session)
+                if session is not None and not session.done() and hooks.on_ready is not None:
+                    assert self._execution is not None
+                    hooks.on_ready(self._execution.session)
+                await self._wait(session)
         finally:
             self._state = EngineState.STOPPING
             try:
@@ -198,6 +229,24 @@ class LiveTradingEngine:
                 self._loop = None
         if session is not None:
             session.result()  # what ended it is what ends us
+
+    async def _open(self, session: asyncio.Task[Session] | None) -> None:
+        """Open what stands beside a session, and begin to beat."""
+        if self._data is not None and session is None:
+            await self._data.open(self.bus, self.cache)
+        await asyncio.gather(*(self._connect(endpoint) for endpoint in self.config.ws_endpoints))
+        self._metronome.pace("heartbeat", self.config.heartbeat_interval_ms)
+        self._metronome.pace("tick", self._tick_ms)
+        self._started_ns = wall_ns()
+        self._state = EngineState.RUNNING
+        if session is None:
+            self.bus.publish("live_engine.started", self._started_ns)
+
+    @property
+    def _tick_ms(self) -> int | None:
+        """Return the pace of ticks: ours, else that of the session's settings."""
+        own = self.config.tick_interval_ms
+        return own if own is not None or self._execution is None else self._execution.config.tick_ms
 
     async def _wait(self, session: asyncio.Task[Session] | None) -> None:
         assert self._over is not None
@@ -211,13 +260,13 @@ class LiveTradingEngine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._beats.clear()
+        await self._metronome.stop()
         if session is None:
             self.bus.publish("system.shutdown", self._reason)
         else:
             assert self._execution is not None
             with suppress(NotRunningError):
-                self._execution.session.stop()
+                self._execution.session.stop(self._reason)
             await asyncio.wait({session})
             self._execution.detach()
         if self._data is not None and session is None:
@@ -227,13 +276,17 @@ class LiveTradingEngine:
         if session is None:
             self.bus.publish("live_engine.stopped", wall_ns())
 
-    async def _start_session(self) -> asyncio.Task[Session] | None:
-        """Start the session and wait until it trades; its recovery is a part of that."""
+    async def _start_session(self, hooks: Hooks) -> asyncio.Task[Session] | None:
+        """Start the session and wait until it trades; its recovery is a part of that.
+
+        One that is stopped before it trades is ended where it is, and there is none then.
+        """
         from lanner.control.opening import new_session_id, run_session
 
         execution = self._execution
         if execution is None:
             return None
+        assert self._over is not None
         config = execution.config.model_copy(update={"tick_ms": None, "heartbeat_ms": _DAY_MS})
         name = execution.id if execution.id and self.config.enable_recovery else new_session_id(wall_ns())
         execution.id = execution.id or name
@@ -244,23 +297,46 @@ class LiveTradingEngine:
                 self._data_of_session(self._data, session)
             execution.attach(session)
             self._share_cache(session)
+            if hooks.on_session is not None:
+                hooks.on_session(session)
 
         def trades(session: Session) -> None:
             self._share_cache(session)
+            execution.ready()
             ready.set()
 
         task = asyncio.ensure_future(
-            run_session(config, name, keys=execution.keys, on_session=made, on_ready=trades, bus=self.bus)
+            run_session(
+                config,
+                name,
+                keys=execution.keys,
+                on_session=made,
+                on_ready=trades,
+                on_change=hooks.on_change,
+                bus=self.bus,
+            )
         )
-        waiting = asyncio.ensure_future(ready.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if task.done():
-            task.result()
-        return task
+        others = [asyncio.ensure_future(event.wait()) for event in (ready, self._over)]
+        try:
+            await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            for other in others:
+                other.cancel()
+            if not ready.is_set():
+                task.cancel()
+                await asyncio.wait({task})
+                execution.detach()
+        return task if ready.is_set() else None
 
     @staticmethod
     def _data_of_session(data: DataEngine, session: Session) -> None:
+        if data.history:
+            raise ConfigError(
+                "a session trades on the present, not on a history",
+                fix="Use `lanner backtest` for the past, or leave the execution engine out.",
+            )
         for wish in data.wishes:
             if wish.instrument_id not in session.plan.instruments:
                 raise ConfigError(
@@ -281,35 +357,9 @@ class LiveTradingEngine:
         if problem:
             _LOG.warning("%s: %s", endpoint.url, problem)
 
-    # -- beats ---------------------------------------------------------------------------------------------
-
-    def _pace(self, name: str, interval_ms: int | None) -> None:
-        running = self._beats.pop(name, None)
-        if running is not None:
-            running.cancel()
-        if interval_ms is not None:
-            act = self._tick if name == "tick" else self._heartbeat
-            self._beats[name] = self._spawn(self._beat(interval_ms / 1e3, act))
-
-    async def _beat(self, period_s: float, act: Callable[[], None]) -> None:
-        """Act on an absolute schedule; beats that were missed are left out."""
-        time = asyncio.get_running_loop().time
-        due = time() + period_s
-        while True:
-            await asyncio.sleep(max(0.0, due - time()))
-            act()
-            due += period_s
-            behind = time() - due
-            if behind > 0:
-                due += period_s * (behind // period_s)
-
-    def _tick(self) -> None:
-        self._ticks += 1
-        self.bus.publish("system.tick", self._ticks)
-
-    def _heartbeat(self) -> None:
-        self._heartbeats += 1
-        self.bus.publish("system.heartbeat", self._heartbeats)
+    def _rests(self) -> bool:
+        """Tell whether the session is paused, so that nothing ticks."""
+        return self._execution is not None and self._execution.state == "paused"
 
     # -- parts ---------------------------------------------------------------------------------------------
 

@@ -146,7 +146,8 @@ class MessageBus:
 
     def has_subscribers(self, topic: str) -> bool:
         """Tell whether an event on this topic would reach anybody."""
-        return bool(self._routes.get(topic) or self._route(topic))
+        handlers = self._routes.get(topic)
+        return bool(self._route(topic) if handlers is None else handlers)
 
     def publish(self, topic: str, event: object) -> None:
         """Hand an event to every subscriber of the topic, in order."""

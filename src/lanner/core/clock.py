@@ -58,6 +58,10 @@ class LogicalClock:
         self._refresh()
         return found
 
+    def has_timer(self, owner: str, name: str) -> bool:
+        """Tell whether a timer is set."""
+        return (owner, name) in self._live
+
     def due(self, ts: int) -> TimerEvent | None:
         """Take the earliest timer that is due at ``ts``, set the clock to it and plan its next turn."""
         while self._heap and self._heap[0].ts <= ts:

@@ -17,3 +17,9 @@ class IdFactory:
         count = self._counts.get(kind, 0) + 1
         self._counts[kind] = count
         return f"{self.prefix}-{kind}{count}"
+
+    def has_made(self, name: str) -> bool:
+        """Tell whether an id was made here."""
+        prefix, _, rest = name.rpartition("-")
+        kind, number = rest[:1], rest[1:]
+        return prefix == self.prefix and number.isdecimal() and 0 < int(number) <= self._counts.get(kind, 0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 
 from lanner.core.rng import Rng
+from lanner.drill.turns import Turns
 from lanner.marketdata.book import BookView
 from lanner.model.enums import OrderStatus, Side
 from lanner.model.market import Quote
@@ -25,15 +27,15 @@ class Flipper(Strategy):
 
     def on_start(self) -> None:
         """Begin to count."""
-        self.seen: dict[str, int] = {}
+        self.turns = Turns(self.every)
 
     def on_quote(self, quote: Quote) -> None:
         """Change sides."""
         name = quote.instrument_id
-        count = self.seen[name] = self.seen.get(name, 0) + 1
-        if count % self.every:
+        turn = self.turns.come(name)
+        if not turn or isnan(self.price(name)):
             return
-        if count // self.every % 2 == 0:
+        if turn % 2 == 0:
             self.target(0, instrument=name)
         elif self.protect:
             self.target(self.size, stop="0.05%", take="0.1%", instrument=name)
@@ -148,15 +150,14 @@ class Leaner(Strategy):
 
     def on_start(self) -> None:
         """Begin to count."""
-        self.seen: dict[str, int] = {}
+        self.turns = Turns(self.every)
 
     def on_book(self, book: BookView) -> None:
         """Hold something while there is more to buy from than to sell to."""
         name = book.instrument_id
-        count = self.seen[name] = self.seen.get(name, 0) + 1
-        if count % self.every:
+        if not self.turns.come(name):
             return
-        heavier = book.imbalance > 0.0
+        heavier = book.imbalance > 0.0 and not isnan(self.price(name))
         self.target(self.size if heavier else 0, instrument=name)
 
 
@@ -176,12 +177,26 @@ def _churner(rng: Rng) -> dict[str, object]:
     return {"pace": round(0.1 + 0.5 * rng.random(), 2)}
 
 
+def _protected(rng: Rng) -> dict[str, object]:
+    return {
+        "every": rng.integer(3, 20),
+        "size": round(0.02 + 0.2 * rng.random(), 3),
+        "near": round(1.0 + 8.0 * rng.random(), 2),
+    }
+
+
 BUILTIN: dict[str, Callable[[Rng], dict[str, object]]] = {
     f"{__name__}:Flipper": _flipper,
     f"{__name__}:Quoter": _quoter,
     f"{__name__}:Churner": _churner,
 }
 """References of the strategies, and what draws their parameters."""
+
+PROTECTED: dict[str, Callable[[Rng], dict[str, object]]] = {
+    "lanner.drill.protected:Stopper": _protected,
+    "lanner.drill.protected:Bracketer": _protected,
+}
+"""The same of those that live by stops and brackets."""
 
 BOOK_READER = f"{__name__}:Leaner"
 """What is drilled with faults that only befall books."""

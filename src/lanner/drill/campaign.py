@@ -7,18 +7,25 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
 from typing import Any
 
 import msgspec
 
 from lanner.core.errors import ConfigError, NotFoundError
+from lanner.drill.pace import QUICK, seconds_to_warm
 from lanner.drill.run import Outcome, play
 from lanner.drill.scenario import Wishes, draw
+from lanner.live.session import Session
 from lanner.net.wallclock import mono_ns
 from lanner.simulator.listing import markets_of
 from lanner.strategy.registry import load_strategy
 from lanner.venues.registry import instrument_at, product_of
+
+BUILTIN_IN = "lanner.drill."
+NO_ORDERS = (
+    "not one order was sent, so nothing is shown about orders; let the strategy trade: longer runs (--seconds), "
+    "a finer --timeframe, or other parameters (--param)"
+)
 
 
 class Campaign(msgspec.Struct, kw_only=True):
@@ -32,6 +39,8 @@ class Campaign(msgspec.Struct, kw_only=True):
     fills: int = 0
     restarts: int = 0
     faults: dict[str, int] = {}
+    notes: list[str] = []
+    """What takes from the verdict's worth."""
 
     @property
     def runs_per_s(self) -> float:
@@ -51,6 +60,8 @@ def make_wishes(
     instruments: list[str],
     faults: list[str],
     seconds: float,
+    paper: bool = False,
+    timeframe: str = "",
 ) -> Wishes:
     """Settle what is asked for; raise ``ConfigError`` or ``NotFoundError`` for what does not exist or fit together."""
     names = tuple(instrument_at(name) for name in instruments)
@@ -71,6 +82,7 @@ def make_wishes(
             raise NotFoundError(
                 "the simulated venue does not list it", expected=f"one of {', '.join(listed)}", found=name
             )
+    own = strategy and not strategy.startswith(BUILTIN_IN)
     wishes = Wishes(
         products=products,
         strategy=strategy,
@@ -78,11 +90,14 @@ def make_wishes(
         instruments=names,
         faults=tuple(faults),
         seconds=seconds,
+        paper=paper,
+        timeframe=timeframe or (QUICK if own else ""),
     )
     wishes.check()
-    if strategy:
-        load_strategy(strategy)(**params)
-    return wishes
+    if not strategy:
+        return wishes
+    load_strategy(strategy)(**params)
+    return msgspec.structs.replace(wishes, warm_s=seconds_to_warm(wishes)) if own else wishes
 
 
 def repeat(seed: int, wishes: Wishes) -> str:
@@ -98,6 +113,10 @@ def repeat(seed: int, wishes: Wishes) -> str:
         words += ["--instrument", instrument]
     for fault in wishes.faults:
         words += ["--fault", fault]
+    if wishes.paper:
+        words.append("--paper")
+    if wishes.timeframe and wishes.timeframe != QUICK:
+        words += ["--timeframe", wishes.timeframe]
     if wishes.seconds:
         words += ["--seconds", f"{wishes.seconds:g}"]
     return shlex.join([*words, "--first-seed", str(seed), "--seeds", "1"])
@@ -110,17 +129,21 @@ def run_campaign(
     *,
     jobs: int = 1,
     on_outcome: Callable[[Outcome], None] | None = None,
+    make: type[Session] = Session,
 ) -> Campaign:
-    """Play the runs of consecutive seeds and add them up; ``on_outcome`` is called after each."""
+    """Play the runs of consecutive seeds and add them up; ``on_outcome`` is called after each.
+
+    ``make`` is the kind of session that is drilled: one with a fault of its own shows what a drill finds.
+    """
     campaign = Campaign()
     counted: Counter[str] = Counter()
     started = mono_ns()
-    for outcome in _outcomes(wishes, range(first_seed, first_seed + seeds), jobs):
+    for outcome in _outcomes(wishes, range(first_seed, first_seed + seeds), jobs, make):
         campaign.runs += 1
         campaign.virtual_s += outcome.virtual_s
         campaign.orders += outcome.orders
         campaign.fills += outcome.fills
-        campaign.restarts += outcome.starts - 1
+        campaign.restarts += max(0, outcome.starts - 1)
         counted.update(outcome.faults)
         campaign.violations += [
             {
@@ -133,6 +156,8 @@ def run_campaign(
         ]
         if on_outcome is not None:
             on_outcome(outcome)
+    if not campaign.orders:
+        campaign.notes.append(NO_ORDERS)
     campaign.seconds = (mono_ns() - started) / 1e9
     campaign.virtual_s = round(campaign.virtual_s, 3)
     campaign.faults = dict(counted)
@@ -140,18 +165,18 @@ def run_campaign(
     return campaign
 
 
-def play_seed(wishes: Wishes, seed: int) -> Outcome:
+def play_seed(wishes: Wishes, seed: int, make: type[Session] = Session) -> Outcome:
     """Play the run of one seed."""
-    return play(draw(seed, wishes))
+    return play(draw(seed, wishes), make=make)
 
 
-def _outcomes(wishes: Wishes, seeds: range, jobs: int) -> Iterator[Outcome]:
+def _outcomes(wishes: Wishes, seeds: range, jobs: int, make: type[Session]) -> Iterator[Outcome]:
     if jobs <= 1 or len(seeds) <= 1:
-        yield from map(partial(play_seed, wishes), seeds)
+        yield from (play_seed(wishes, seed, make) for seed in seeds)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(seeds)), context) as pool:
-        waiting = [pool.submit(play_seed, wishes, seed) for seed in seeds]
+        waiting = [pool.submit(play_seed, wishes, seed, make) for seed in seeds]
         try:
             for future in as_completed(waiting):
                 yield future.result()

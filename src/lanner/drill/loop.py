@@ -50,6 +50,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return the nanoseconds since the loop was made."""
         return round(self._now * 1e9)
 
+    def close(self) -> None:
+        """End the loop, and with it the network."""
+        self.network.end()
+        super().close()
+
     # -- programs ------------------------------------------------------------------------------------------
 
     def create_task(self, coro: Any, *, name: object = None, context: Any = None) -> asyncio.Task[Any]:

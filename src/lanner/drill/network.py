@@ -72,6 +72,14 @@ class Network:
 
     # -- ending --------------------------------------------------------------------------------------------
 
+    def end(self) -> None:
+        """Close the sockets of connections that are still there, made or half made; nothing is told to anybody."""
+        for sock in self._reached:
+            sock.close()
+        for ends in self._ends.values():
+            for one in ends:
+                one.release()
+
     def forget(self, end: MemoryTransport) -> None:
         """Drop a connection's end that is closed."""
         self._ends.get(end.side, {}).pop(end, None)
@@ -245,8 +253,12 @@ class MemoryTransport(asyncio.Transport):
         try:
             self.protocol.connection_lost(None)
         finally:
-            if self._sock is not None:
-                self._sock.close()
+            self.release()
+
+    def release(self) -> None:
+        """Close the socket that stands for this end, where there is one."""
+        if self._sock is not None:
+            self._sock.close()
 
 
 def _feed(protocol: Any, data: bytes) -> None:

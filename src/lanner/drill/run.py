@@ -14,22 +14,28 @@ from pathlib import Path
 
 import msgspec
 
+from lanner.backtest.config import RiskConfig
+from lanner.core.errors import StrategyError
 from lanner.drill.clock import virtual_time
-from lanner.drill.engine import Died, DrilledEngine
+from lanner.drill.engine import SESSION, Attach, Died, DrilledEngine
 from lanner.drill.invariants import Books, Violation
 from lanner.drill.loop import VirtualLoop
 from lanner.drill.network import Network
+from lanner.drill.paper_books import PaperBooks
 from lanner.drill.scenario import Scenario
 from lanner.live.build import Plan, build_engine, make_plan
-from lanner.live.config import JournalConfig, RecoveryConfig, SessionConfig
+from lanner.live.config import JournalConfig, LedgerConfig, RecoveryConfig, RetentionConfig, SessionConfig
 from lanner.live.connect import Where, load_instruments
 from lanner.live.heart import replay
 from lanner.live.killswitch import KillReport
+from lanner.live.paper import PaperVenues
 from lanner.live.session import Session
 from lanner.model.enums import OrderStatus
 from lanner.net.status import LinkState
 from lanner.risk.gate import TradingState
 from lanner.simulator.config import ServeConfig
+from lanner.simulator.exchange import Exchange
+from lanner.simulator.money import from_atoms
 from lanner.simulator.server import VenueServer
 from lanner.storage.journal import read_journal
 from lanner.venues.keys import Keys
@@ -44,10 +50,13 @@ LOOK_S = 1.0
 MEND_S = 15.0
 """So long after the next comparison an order may work that has ended for us."""
 CALM_NS = 2_000_000_000
-"""What was on its way when the trading ended has arrived by then."""
+"""What was on its way has arrived by then: so long nothing may have moved when both sides are compared."""
 _MEMORY = Path("/dev/shm")
+ACCOUNT = "test"
 SETTLE_S = 240.0
 """So long engine and venue have to agree after the last fault."""
+END_S = 60.0
+"""So long a session may take to end."""
 _PASSING = (OrderStatus.SUBMITTED, OrderStatus.PENDING_AMEND, OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN)
 
 
@@ -62,11 +71,12 @@ class Outcome(msgspec.Struct, kw_only=True):
     faults: dict[str, int] = {}
     orders: int = 0
     fills: int = 0
+    forgotten: int = 0
     starts: int = 0
 
 
-def play(scenario: Scenario) -> Outcome:
-    """Play a scenario from beginning to end."""
+def play(scenario: Scenario, attach: Attach | None = None, make: type[Session] = Session) -> Outcome:
+    """Play a scenario from beginning to end; ``attach`` and ``make`` as in ``DrilledEngine``."""
     outcome = Outcome(seed=scenario.seed, told=scenario.told())
     loop = VirtualLoop(START_NS, Network(scenario.latency_s))
     with (
@@ -75,7 +85,11 @@ def play(scenario: Scenario) -> Outcome:
         virtual_time(loop),
     ):
         try:
-            loop.run_until_complete(_Run(scenario, Path(folder), loop, outcome).play())
+            loop.run_until_complete(
+                _Run(scenario, Path(folder) / SESSION, loop, outcome, attach, make).play()
+            )
+        except StrategyError as error:  # one finding: what else is found follows from it
+            outcome.violations = [Violation("the strategy runs", str(error))]
         except Exception as error:  # noqa: BLE001 - a run that cannot be played to its end is a finding
             outcome.violations.append(Violation("the run ends", f"{type(error).__name__}: {error}"))
         finally:
@@ -86,7 +100,17 @@ def play(scenario: Scenario) -> Outcome:
 
 
 class _Run:
-    def __init__(self, scenario: Scenario, folder: Path, loop: VirtualLoop, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path,
+        loop: VirtualLoop,
+        outcome: Outcome,
+        attach: Attach | None,
+        make: type[Session],
+    ) -> None:
+        self._attach = attach
+        self._make = make
         self.scenario = scenario
         self.folder = folder
         self.loop = loop
@@ -101,19 +125,27 @@ class _Run:
         venue = self.venue = VenueServer(self._venue_config(), note=self._noted, tick_s=TICK_S)
         ready = await venue.start()
         url = ready["dialects"][scenario.product]["http"]
-        self.books = Books(venue.hosts[0].exchange, "test")
+        self._own_no_coins(venue.hosts[0].exchange)
+        self.books = (PaperBooks if scenario.paper else Books)(venue.hosts[0].exchange, ACCOUNT)
         where = Where({scenario.product: url})
         plan = await self._plan(where)
-        self.engine = DrilledEngine(plan, self.folder, where, _keys(venue), scenario, self._killed)
+        self.engine = DrilledEngine(
+            plan, self.folder, where, _keys(venue), scenario, self._killed, self._attach, self._make
+        )
         for name, params in scenario.faults:
             venue.faults.add(name, dict(params), venue.now_ns())
         running = self.loop.create_task(self.engine.run())
         await self._trade()
         await self._settle()
         self.engine.stop()
-        await asyncio.wait((running,), timeout=60.0)
+        await asyncio.wait((running,), timeout=END_S)
+        if running.done():
+            running.result()  # whatever ended the engine's supervisor is a finding
+        else:
+            running.cancel()
+            await self.loop.bury(self.engine.side)
+            self._add(Violation("a session ends when it is told to", f"it still runs {END_S:.0f} s later"))
         self._conclude(plan)
-        running.cancel()
         await venue.stop()
 
     # -- the parts of a run --------------------------------------------------------------------------------
@@ -130,16 +162,28 @@ class _Run:
             history_s=0.0,
         )
 
+    def _own_no_coins(self, exchange: Exchange) -> None:
+        """Leave the account money only: what it sells on spot it must have bought."""
+        for name in self.scenario.instruments:
+            asset = name.partition("-")[0]
+            atoms = exchange.accounts[ACCOUNT].balance(asset).total
+            if "-PERP" not in name and atoms:
+                exchange.deposit(ACCOUNT, asset, -from_atoms(atoms), self.venue.now_ns())
+
     async def _plan(self, where: Where) -> Plan:
         scenario = self.scenario
         config = SessionConfig(
-            mode="live",
+            mode="paper" if scenario.paper else "live",
             strategy=scenario.strategy,
             params=scenario.params,
             instruments=list(scenario.instruments),
+            timeframe=scenario.timeframe or None,
             url=dict(where.urls),
             seed=scenario.seed,
+            risk=RiskConfig(stops=scenario.stops),
             journal=JournalConfig(sync="none", checkpoint_s=20.0),
+            ledger=LedgerConfig(enabled=False),
+            retention=_retention(scenario),
             recovery=RecoveryConfig(
                 reconcile_s=scenario.reconcile_s, checkpoint_on_trade=False, max_checkpoints=2
             ),
@@ -217,8 +261,13 @@ class _Run:
         gate = session.engine.execution.gate
         if gate.state is TradingState.REDUCING:
             return f"trading is {gate.state.name}: {gate.reason}"
+        news_ns = self.books.last_news_ns(session)
+        if self.loop.wall_ns() < news_ns + CALM_NS:
+            return "orders still move"
         venues = session.venues
-        if getattr(venues, "reconciled_ns", 0) < since_ns:
+        if isinstance(venues, PaperVenues):
+            return ""
+        if getattr(venues, "reconciled_ns", 0) < max(since_ns, news_ns + CALM_NS):
             return "nothing was compared with the venue"
         return "; ".join(getattr(venues, "differences", ()))
 
@@ -239,17 +288,20 @@ class _Run:
         engine, outcome = self.engine, self.outcome
         for text in engine.faults:
             self._add(Violation("only the venue ends a session", text))
-        if engine.refused and not self._pulled:
+        if engine.refused and not self._pulled and not engine.trips:
             self._add(Violation("a session can be continued", engine.refused))
         session = engine.last
         if session is not None:
             self._add(*self._replayed(plan, session))
-            outcome.orders = len(session.engine.execution.orders)
-            outcome.fills = len(session.engine.execution.fills)
+            outcome.orders = session.engine.execution.retention.order_count
+            outcome.forgotten = session.engine.execution.retention.forgotten
+            outcome.fills = session.engine.execution.retention.fill_count
         outcome.starts = engine.starts
         counted = Counter(line.fault for line in self.venue.faults.lines)
         counted["crash"] = engine.crashes
-        counted["kill"] = int(self.halted)
+        counted["kill"] = int(self._pulled and self.halted)
+        counted["disk-full"] = engine.fulls
+        counted["watchdog"] = engine.trips
         outcome.faults = {name: count for name, count in counted.items() if count}
         outcome.fingerprint = self._fingerprint(session)
 
@@ -257,7 +309,8 @@ class _Run:
         again = build_engine(plan, session.id)
         told = replay(again, read_journal(session.folder / "journal"))
         found = [Violation("the journal replays", text) for text in told.differences[:3]]
-        ran = session.engine.started  # one that its latch kept from starting has nothing to compare
+        # one that its latch kept from starting has nothing to compare, one that died had no time to take it all
+        ran = session.engine.started and session is not self.engine.died
         if ran and session.engine.hash.hexdigest() != again.hash.hexdigest() and not found:
             found.append(Violation("the journal replays", "to another fingerprint"))
         return found
@@ -287,6 +340,13 @@ class _Run:
 def _memory() -> str | None:
     """Return a folder in memory where there is one: a run writes a small file every virtual second."""
     return str(_MEMORY) if os.access(_MEMORY, os.W_OK) else None
+
+
+def _retention(scenario: Scenario) -> RetentionConfig:
+    if scenario.keeps is None:
+        return RetentionConfig()
+    ended_orders, min_age_s = scenario.keeps
+    return RetentionConfig(ended_orders=ended_orders, min_age_s=min_age_s)
 
 
 def _keys(venue: VenueServer) -> Keys:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from lanner.core.errors import NotFoundError
+from lanner.core.bus import Handler, MessageBus
+from lanner.core.errors import ConfigError, NotFoundError
 from lanner.marketdata.book import L2Book
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarketData, MarkPrice, Quote, Trade
@@ -23,17 +24,28 @@ QUOTE_EXPIRY_NS = 60_000_000_000
 class Cache:
     """Hold instruments, the latest market data, the last bars of each series, orders and positions.
 
-    ``live`` takes books as venues show them, old levels off today's grid included; data at rest must fit.
+    ``live`` takes books as venues show them, old levels off today's grid included; data at rest must fit. A bus may
+    stand in the place of the instruments: with ``enable_notifications`` what the cache has learnt is told on it, as
+    ``quote.update``, ``orderbook.update``, ``order.update``, ``position.update`` and ``account.update``.
     """
 
     def __init__(
         self,
-        instruments: Mapping[str, Instrument] | None = None,
+        instruments: Mapping[str, Instrument] | MessageBus | None = None,
         max_bars: int = MAX_BARS,
         *,
         live: bool = False,
+        enable_notifications: bool = False,
     ) -> None:
-        self.instruments = dict(instruments or {})
+        bus = instruments if isinstance(instruments, MessageBus) else None
+        if enable_notifications:
+            if bus is None:
+                raise ConfigError(
+                    "notifications need a bus", expected="Cache(bus, enable_notifications=True)"
+                )
+            _notify(bus)
+        known = None if isinstance(instruments, MessageBus) else instruments
+        self.instruments = dict(known or {})
         self.live = live
         self.max_bars = max_bars
         self.marks: dict[str, float] = {}
@@ -89,7 +101,9 @@ class Cache:
     def _take_quote(self, quote: Quote) -> None:
         name = quote.instrument_id
         self.quotes[name] = quote
-        self.marks[name] = (quote.bid_px + quote.ask_px) * 0.5
+        mid = quote.mid
+        if mid == mid:  # a side that is empty leaves the last price known
+            self.marks[name] = mid
 
     def take_book(self, update: BookUpdate) -> L2Book:
         """Apply a change to its book, which is made with its first one."""
@@ -113,6 +127,16 @@ class Cache:
         if last is not None and (last.bid_px, last.bid_qty, last.ask_px, last.ask_qty) == top:
             return None
         return Quote(book.instrument_id, book.ts_event, book.ts_recv, *top, book.seq)
+
+    def best_bid(self, instrument_id: str) -> float:
+        """Return the best bid of the book, NaN without one."""
+        book = self.books.get(instrument_id)
+        return float("nan") if book is None else book.best_bid
+
+    def best_ask(self, instrument_id: str) -> float:
+        """Return the best ask of the book, NaN without one."""
+        book = self.books.get(instrument_id)
+        return float("nan") if book is None else book.best_ask
 
     def quote_is_expired(self, instrument_id: str, now: int, expiry_ns: int = QUOTE_EXPIRY_NS) -> bool:
         """Tell whether there is no quote younger than the expiry."""
@@ -152,3 +176,37 @@ class Cache:
             "positions": self.positions,
         }
         return {name: len(list(held)) for name, held in kinds.items()}
+
+    def clear(self) -> None:
+        """Forget all market data; instruments, orders and positions belong to others and stay."""
+        for kept in (
+            self.marks,
+            self.quotes,
+            self.trades,
+            self.books,
+            self.mark_prices,
+            self.funding,
+            self.bars,
+        ):
+            kept.clear()
+
+
+def _notify(bus: MessageBus) -> None:
+    """Tell what was told of one thing under the topic of its kind, after the cache has it."""
+
+    def quoted(event: object) -> None:
+        if isinstance(event, Quote):
+            bus.publish("quote.update", event)
+
+    def unless_told(kind: str) -> Handler:
+        topic_of = f"{kind}.update"
+
+        def tell(topic: str, event: object) -> None:
+            if topic != topic_of:
+                bus.publish(topic_of, event)
+
+        return tell
+
+    bus.subscribe("market_data.*", quoted)
+    for kind in ("orderbook", "order", "position", "account"):
+        bus.subscribe(f"{kind}.*", unless_told(kind))

@@ -6,17 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import ConfigError, InvalidOrderError
 from lanner.core.rng import Rng
-from lanner.engine.shapes import check_shape, type_of
+from lanner.engine.shapes import check_expiry, check_shape, member_of, type_of
 from lanner.execution.exits import ExitPlan, check_levels
+from lanner.execution.overtaken import overtake, reckon, too_small
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
 from lanner.model.orders import Order, OrderView
 from lanner.model.signals import ALERT_LEVELS, StrategyAlert
-from lanner.model.timeframes import MINUTE_NS, timeframe_ns
+from lanner.model.timeframes import MINUTE_NS, length_ns
 from lanner.portfolio.positions import Position, PositionView
 from lanner.strategy.base import Distance, Strategy, as_fraction
 from lanner.strategy.protection import StopLossManager, level_of
@@ -115,9 +116,12 @@ class Desk:
         parent = None if after is None else self._own(after)
         if scaled and parent is None:
             raise InvalidOrderError("a scaled order", expected="after=, the order that it is sized by")
-        side = Side(side)
-        type = type or type_of(px, stop_px, trail)
+        side = member_of(Side, side, "the side of an order")
+        type = member_of(OrderType, type or type_of(px, stop_px, trail), "the type of an order")
+        tif = member_of(TimeInForce, tif, "tif")
         check_shape(type, px, stop_px, trail, tif, expire, post_only)
+        if expire is not None:
+            check_expiry(expire, self.now)
         trail_frac, trail_ticks = self._trail(traded, trail)
         order = Order(
             self.engine.ids.next("o"),
@@ -139,7 +143,7 @@ class Desk:
             group_kind=GroupKind.NONE if parent is None else GroupKind.OTO,
             parent_id="" if parent is None else parent.order_id,
             parent_lots=parent.lots if parent is not None and scaled else 0,
-            tag=tag,
+            tag=_text(tag),
         )
         plan = self._plan(traded, side, order, stop, take, None, defaults=False)
         return self.engine.execution.submit(order, plan, parent)
@@ -156,15 +160,13 @@ class Desk:
         tag: str,
     ) -> OrderView | None:
         traded = self._instrument(instrument)
-        weight = float(weight)
-        if not math.isfinite(weight):
-            raise InvalidOrderError(
-                "a target weight is not a number", expected="a fraction of equity", found=weight
-            )
+        weight = _weight(weight)
         if weight == 0:
             return self._to_lots(traded, 0, px, stop, take, trail, tag)
         price = float(px) if px is not None else self.engine.cache.price(traded.id)
         if not price > 0:
+            if any(mark > 0 for mark in self.engine.cache.marks.values()):
+                return None  # which of several instruments is told first is the market's to say
             raise InvalidOrderError(
                 f"{traded.id}: no price is known yet, so a target weight means nothing",
                 fix="Set targets from on_bar, on_quote or on_trade.",
@@ -205,12 +207,20 @@ class Desk:
             wanted = 0
         execution = self.engine.execution
         position = self.engine.portfolio.position(self.strategy_id, traded)
-        held = position.lots + execution.pending_lots(self.strategy_id, traded.id)
+        execution.wanted[self.strategy_id, traded.id] = wanted
+        working = execution.open_orders(self.strategy_id, traded.id)
+        if wanted != 0:
+            reckon(working)
+        held = position.lots + execution.pending_lots(self.strategy_id, traded.id, position.lots)
         delta = wanted - held
         if wanted == 0:
-            # what still works could open again, and on spot the exits lock the very coins that are to be sold
-            execution.cancel_all(self.strategy_id, traded.id, spare_stops=not traded.is_spot)
-            delta = -position.lots
+            # what still works could open again, and on spot the exits lock the very coins that are to be sold; but what
+            # is leaving at market cannot be had back, and sold again it would be other coins, or a short position
+            leaving = [o for o in working if o.type is OrderType.MARKET and o.side * position.lots < 0]
+            execution.cancel_all(self.strategy_id, traded.id, spare_stops=not traded.is_spot, spare=leaving)
+            gone = min(sum(order.leaves_lots for order in leaving), abs(position.lots))
+            overtake(working, leaving, gone)
+            delta = -position.lots + (gone if position.lots > 0 else -gone)
         if delta == 0 or (wanted != 0 and held != 0 and self._too_small(traded, abs(delta), px)):
             return None
         if wanted == 0 and traded.is_spot and self._too_small(traded, abs(delta), px):
@@ -231,17 +241,17 @@ class Desk:
             reduce_only=wanted == 0 and not traded.is_spot and traded.id not in execution.shared,
             fit=px is None,
             intent="target",
-            tag=tag,
+            tag=_text(tag),
         )
+        if wanted == 0 and px is None:
+            order.overtaken = order.lots  # it closes what there is, and nothing beyond
         opens = wanted * delta > 0
         plan = self._plan(traded, side, order, stop, take, trail, defaults=True) if opens else None
         return execution.submit(order, plan)
 
     def _too_small(self, traded: Instrument, lots: int, px: Number | None = None) -> bool:
         """Tell whether the venue would refuse so small an order."""
-        price = self.engine.cache.price(traded.id) if px is None else float(px)
-        value = traded.qty_float(lots) * float(traded.multiplier) * price
-        return lots < traded.min_lots or value < float(traded.min_notional)
+        return too_small(traded, lots, self.engine.cache.price(traded.id) if px is None else float(px))
 
     def dust(self) -> list[Position]:
         """Return the positions that are left because they are too small to be sold."""
@@ -250,7 +260,7 @@ class Desk:
         return [p for p in left if p.lots > 0 and self._too_small(p.instrument, p.lots)]
 
     def oco(self, orders: Sequence[OrderView]) -> None:
-        found = [self.engine.execution.find(view) for view in orders]
+        found = [self._own(view) for view in orders]
         if len(found) < 2 or len({order.instrument_id for order in found}) != 1:
             raise InvalidOrderError(
                 "these orders cannot be joined",
@@ -263,20 +273,23 @@ class Desk:
         return self.engine.execution.batch()
 
     def cancel(self, order: OrderView | str) -> None:
+        if self._is_forgotten(order):
+            return  # it ended long ago
         own = self._own(order)
-        self.engine.execution.stops.let_go(own)
-        self.engine.execution.cancel(own)
+        self.engine.execution.take_back(own)
 
     def cancel_all(self, instrument: str | None) -> int:
         wanted = None if instrument is None else self._instrument(instrument).id
-        return self.engine.execution.cancel_all(self.strategy_id, wanted, spare_stops=True)
+        return self.engine.execution.cancel_all(self.strategy_id, wanted, spare_stops=True, for_good=True)
 
     def amend(
         self, order: OrderView | str, *, qty: Number | None, px: Number | None, stop_px: Number | None
     ) -> bool:
-        own = self._own(order)
         if qty is None and px is None and stop_px is None:
             raise InvalidOrderError("nothing to amend", expected="qty, px or stop_px")
+        if self._is_forgotten(order):
+            return False  # it ended long ago
+        own = self._own(order)
         if self.engine.execution.stops.owns(own):
             raise InvalidOrderError(
                 f"order {own.order_id} is kept by self.stops", fix="Set the stop again with another price."
@@ -296,20 +309,21 @@ class Desk:
             raise ConfigError(
                 f"timer {name!r}: say either every or at", expected='every="5m" or at=<UNIX ns>'
             )
+        self.engine.late.drop(self.strategy_id, name)
         if at is not None:
             self.engine.clock.set_timer(self.strategy_id, name, at)
             return
-        assert every is not None
-        period = timeframe_ns(every)
+        period = length_ns(every) if isinstance(every, str) else 0
         if not period:
             raise ConfigError(
-                f"timer {name!r}: not a length of time", expected="e.g. 30s, 5m, 1h", found=every
+                f"timer {name!r}: not a length of time", expected="e.g. 30s, 5m, 1h", found=repr(every)
             )
         first = (self.now // period + 1) * period
         self.engine.clock.set_timer(self.strategy_id, name, first, period)
 
     def cancel_timer(self, name: str) -> bool:
-        return self.engine.clock.cancel_timer(self.strategy_id, name)
+        missed = self.engine.late.drop(self.strategy_id, name)
+        return self.engine.clock.cancel_timer(self.strategy_id, name) or missed
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -325,8 +339,11 @@ class Desk:
             )
         return found
 
+    def _is_forgotten(self, order: OrderView | str) -> bool:
+        return self.engine.execution.retention.has_forgotten(_order_or_id(order))
+
     def _own(self, order: OrderView | str) -> Order:
-        found = self.engine.execution.find(order)
+        found = self.engine.execution.find(_order_or_id(order))
         if found.strategy_id != self.strategy_id:
             raise InvalidOrderError(f"order {found.order_id} belongs to {found.strategy_id}")
         return found
@@ -372,6 +389,33 @@ class Desk:
         if reference:
             check_levels(plan, side, reference)
         return plan
+
+
+def _order_or_id(order: object) -> OrderView | str:
+    if isinstance(order, OrderView | str):
+        return order
+    raise InvalidOrderError(
+        "this is not an order",
+        expected="what self.buy, self.sell or self.order returned, or its order_id",
+        found=repr(order),
+    )
+
+
+def _weight(weight: Any) -> float:
+    try:
+        number = float(weight)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidOrderError(
+            "a target weight is not a number", expected="a fraction of equity, e.g. 0.5", found=repr(weight)
+        )
+    return number
+
+
+def _text(tag: object) -> str:
+    """Write a tag as text: people number their levels, and rows of text take no numbers."""
+    return tag if isinstance(tag, str) else "" if tag is None else str(tag)
 
 
 def shared_instruments(desks: Mapping[str, Desk]) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lanner.execution.engine import ExecutionEngine
 from lanner.model.commands import Command
-from lanner.model.enums import OrderType, Side
+from lanner.model.enums import OrderStatus, OrderType, Side
 from lanner.model.orders import Order
 from lanner.risk.gate import TradingState
 
@@ -70,7 +70,30 @@ def is_flat(engine: Engine) -> bool:
         position.lots and not is_dust(position.instrument, position.lots, marks.get(position.instrument.id))
         for position in engine.portfolio.positions.values()
     )
-    return not held and not any(order.is_open for order in engine.execution.orders.values())
+    return not held and not any(engine.execution.working_orders())
+
+
+def held_in_words(engine: Engine) -> list[str]:
+    """Say what is left of positions and orders, and why the venue refused to close it."""
+    marks = engine.portfolio.marks
+    found = [
+        f"{position.qty:f} {name} of {strategy_id}{refusal_in_words(engine, name)}"
+        for (strategy_id, name), position in engine.portfolio.positions.items()
+        if position.lots and not is_dust(position.instrument, position.lots, marks.get(name))
+    ]
+    return found + [f"order {order.order_id} may still work" for order in engine.execution.working_orders()]
+
+
+def refusal_in_words(engine: Engine, instrument_id: str) -> str:
+    """Say why the last order that should close an instrument was refused, nothing where none was."""
+    for order in reversed(engine.execution.orders.values()):
+        if order.tag == TAG and order.instrument_id == instrument_id:
+            return f": the venue refuses to close it: {order.reason}" if _refused(order) else ""
+    return ""
+
+
+def _refused(order: Order) -> bool:
+    return order.status in (OrderStatus.REJECTED, OrderStatus.EXPIRED) and not order.cum_lots
 
 
 def is_dust(instrument: Instrument, lots: int, px: float | None) -> bool:

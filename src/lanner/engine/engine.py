@@ -12,12 +12,14 @@ from typing import Any, get_args
 
 from lanner.core.bus import MessageBus
 from lanner.core.clock import LogicalClock, TimerEvent
-from lanner.core.errors import ConfigError, StrategyError
+from lanner.core.errors import ConfigError
 from lanner.core.ids import IdFactory
 from lanner.core.rng import Rng
+from lanner.engine.account_news import AccountNews
 from lanner.engine.cache import Cache
 from lanner.engine.desk import Desk, shared_instruments
-from lanner.engine.faults import USER_FAULTS, TimersDue, blame, endless_timer
+from lanner.engine.faults import USER_FAULTS, TimersDue, blame, endless_news, endless_timer
+from lanner.engine.late import LateTimers
 from lanner.engine.losses import looking, make_risk, watch_losses
 from lanner.engine.news import listener
 from lanner.engine.overridden import subscribe_overridden
@@ -28,7 +30,7 @@ from lanner.execution.engine import HOUSE_TIMERS, ExecutionEngine
 from lanner.model.commands import Command
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, BookUpdate, FundingRate, MarkPrice, Quote, Trade
-from lanner.model.reports import FundingPaid, OrderReport, PositionAdjusted, Report
+from lanner.model.reports import FundingPaid, OrderReport, PositionAdjusted
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
@@ -67,6 +69,7 @@ class Engine:
         self.execution = ExecutionEngine(
             self.clock, self.ids, self.portfolio, limits or RiskLimits(), self._publish
         )
+        self.execution.listens = self.bus.has_subscribers
         self.risk = make_risk(self.execution, self.cache, limits)
         self.cache.orders = self.execution.orders
         self.cache.positions = self.portfolio.positions
@@ -76,10 +79,12 @@ class Engine:
         self._stop_watch = StopWatch(self.execution.stops, self.cache, self.subscriptions)
         self.started = False
         self.paused = False
+        self.paused_by: set[str] = set()
+        self.late = LateTimers()
         self.holds_timers = False  # a driver that plays timers itself sets it while it must not be overtaken
         self._watched = False
-        self.reports: list[Report] = []
-        self.funding_after: list[int] = []  # how many fills came before each of the reports
+        self.news = AccountNews(self.execution)
+        self.reports, self.funding_after = self.news.reports, self.news.after
         self._log = log
         self._strategies: list[Strategy] = []
         self._bars: dict[str, BarRoute] = self.subscriptions.bars
@@ -128,10 +133,7 @@ class Engine:
         for strategy in self._strategies:
             subscribe_overridden(self, strategy, self._books, self._funding)
         self.subscriptions.seal()
-        ticks = self.subscriptions.source_ticks
-        self._quotes_from_book = {
-            name for name, kinds in ticks.items() if "book" in kinds and "quotes" not in kinds
-        }
+        self._quotes_from_book = self.subscriptions.only_books()
         self.bind_steps()
         self.bus.on_change = self._watch
         self._watch(self.bus.active)
@@ -254,9 +256,11 @@ class Engine:
                 fire(ts)
             clock.now = ts
             quotes[name] = quote
-            mid = marks[name] = (quote.bid_px + quote.ask_px) * 0.5
-            for update in route.updates:
-                update(mid)
+            mid = (quote.bid_px + quote.ask_px) * 0.5
+            if mid == mid:  # a side that is empty leaves the last price known
+                marks[name] = mid
+                for update in route.updates:
+                    update(mid)
             if route.busy:
                 if route.waiting:
                     route.warm()
@@ -368,14 +372,13 @@ class Engine:
         name = update.instrument_id
         book = self.cache.take_book(update)
         self._publish(f"orderbook.{name}.{'snapshot' if update.snapshot else 'delta'}", update)
+        commands = NOTHING
         if name in self._quotes_from_book:
             quote = self.cache.top_of(book)
             commands = NOTHING if quote is None else self.step_quote(quote)
-        else:
-            commands = NOTHING
-            if name not in self.cache.quotes and book.mid == book.mid:
-                self.cache.marks[name] = book.mid
-                self._stop_watch.price(name, book.mid, update.ts_recv)
+        elif name not in self.cache.quotes and book.mid == book.mid:
+            self.cache.marks[name] = book.mid
+            self._stop_watch.price(name, book.mid, update.ts_recv)
         for strategy in self._books.get(name, ()):
             self._call(strategy, strategy.on_book, book)
         return [*commands, *self.flush()]
@@ -395,8 +398,7 @@ class Engine:
     def _step_funding_paid(self, report: FundingPaid) -> list[Command]:
         self._tick(report.ts_recv)
         self.hash.add(report)
-        self.reports.append(report)
-        self.funding_after.append(len(self.execution.fills))
+        self.news.keep(report)
         instrument = self.cache.instrument(report.instrument_id)
         self.portfolio.apply_funding(instrument, report)
         self._publish("account.funding", report)
@@ -405,17 +407,18 @@ class Engine:
     def _step_adjusted(self, report: PositionAdjusted) -> list[Command]:
         self._tick(report.ts_recv)
         self.hash.add(report)
-        self.reports.append(report)
-        self.funding_after.append(len(self.execution.fills))
-        position = self.portfolio.adjust(self.cache.instrument(report.instrument_id), report)
+        self.news.keep(report)
+        self.portfolio.adjust(self.cache.instrument(report.instrument_id), report)
+        self.execution.unexplained.note(report)
         self.execution.adjusted(report.strategy_id, report.instrument_id)
-        self._publish(f"position.{report.instrument_id}", position)
         return self.flush()
 
     def _step_report(self, report: OrderReport) -> list[Command]:
         self._tick(report.ts_recv)
         self.hash.add(report)
         self.execution.on_report(report)
+        if self.execution.taken_back:
+            self.news.keep_taken_back()
         return self.flush()
 
     # -- timers, news, commands --------------------------------------------------------------------
@@ -432,18 +435,18 @@ class Engine:
             raise TimersDue
         last, again = -1, 0
         while (timer := self.clock.due(ts)) is not None:
-            again = again + 1 if timer.ts == last else 0
-            last = timer.ts
+            again, last = again + 1 if timer.ts == last else 0, timer.ts
             if again > MAX_ROUNDS:
                 raise endless_timer(timer)
-            self._on_timer(timer)
+            self.tell_timer(timer)
 
-    def _on_timer(self, timer: TimerEvent) -> None:
+    def tell_timer(self, timer: TimerEvent) -> None:
+        """Tell whom a timer belongs to that it is due, later where that one rests."""
         if timer.owner in HOUSE_TIMERS:
             self.execution.on_timer(timer)
-            return
-        desk = None if self.paused else self.desks.get(timer.owner)
-        if desk is not None:
+        elif self.paused:
+            self.late.keep(timer)
+        elif (desk := self.desks.get(timer.owner)) is not None:
             self._call(desk.strategy, desk.strategy.on_timer, timer)
 
     def flush(self) -> list[Command]:
@@ -457,15 +460,10 @@ class Engine:
             execution.notices.clear()
             rounds += 1
             if rounds > MAX_ROUNDS:
-                raise StrategyError(
-                    "a strategy answers its own orders' news without end",
-                    expected=f"at most {MAX_ROUNDS} rounds in one step",
-                    fix="Look at on_order and on_fill: they send an order for each one they hear of.",
-                )
+                raise endless_news(MAX_ROUNDS)
             for strategy_id, news in notices:
                 desk = self.desks[strategy_id]
-                handler = listener(desk, news)
-                if handler is not None:
+                if (handler := listener(desk, news)) is not None:
                     self._call(desk.strategy, handler, news)
         execution.intents = 0
         if execution.refusal is not None:

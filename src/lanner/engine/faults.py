@@ -36,3 +36,12 @@ def endless_timer(timer: TimerEvent) -> StrategyError:
         expected="a time after now",
         fix="Look at on_timer: set_timer(at=self.now) never lets time pass.",
     )
+
+
+def endless_news(rounds: int) -> StrategyError:
+    """Return the error of handlers that answer each order's news with another order."""
+    return StrategyError(
+        "a strategy answers its own orders' news without end",
+        expected=f"at most {rounds} rounds in one step",
+        fix="Look at on_order and on_fill: they send an order for each one they hear of.",
+    )

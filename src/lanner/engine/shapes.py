@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+from typing import Any, TypeVar
+
 from lanner.core.errors import InvalidOrderError
 from lanner.model.enums import OrderType, TimeInForce
 from lanner.model.instruments import Number
@@ -16,6 +19,33 @@ def type_of(px: Number | None, stop_px: Number | None, trail: Distance | None) -
     if stop_px is not None:
         return OrderType.STOP_MARKET if px is None else OrderType.STOP_LIMIT
     return OrderType.MARKET if px is None else OrderType.LIMIT
+
+
+Member = TypeVar("Member", bound=IntEnum)
+
+
+def member_of(kind: type[Member], value: Any, what: str) -> Member:
+    """Return a member of an enumeration; what is none is refused here, where the strategy's line can be shown."""
+    if isinstance(value, kind):
+        return value
+    try:
+        return kind(value)
+    except ValueError:
+        names = ", ".join(member.name for member in kind)
+        raise InvalidOrderError(
+            f"{what} is none that there is", expected=f"one of ln.{kind.__name__}: {names}", found=repr(value)
+        ) from None
+
+
+def check_expiry(expire: object, now: int) -> None:
+    """Refuse an end that is no time in nanoseconds; seconds or microseconds in their place are in 1970."""
+    if type(expire) is not int or expire < now // 100:
+        raise InvalidOrderError(
+            "expire is no time in nanoseconds",
+            expected=f"UNIX nanoseconds as a whole number (now is {now})",
+            found=repr(expire),
+            fix="E.g. expire=self.now + 60 * 1_000_000_000 for a minute.",
+        )
 
 
 def check_shape(

@@ -22,7 +22,7 @@ class StopWatch:
         self._stops = stops
         self._cache = cache
         self._subscriptions = subscriptions
-        stops.on_watch = self.watch
+        stops.book.on_watch = self.watch
 
     def watch(self, instrument_id: str, watched: bool) -> None:
         """Have the routes of an instrument show their prices, or stop it."""

@@ -175,9 +175,9 @@ class Subscriptions:
         else:
             self.source_ticks.setdefault(instrument_id, set()).add(kind)
 
-    def has_bars(self, strategy: Strategy) -> bool:
-        """Tell whether a strategy subscribed to any bars."""
-        return any(owner is strategy for route in self.bars.values() for owner, _ in route.owners)
+    def only_books(self) -> set[str]:
+        """Return the instruments whose best prices are known from their books only."""
+        return {name for name, has in self.source_ticks.items() if "book" in has and "quotes" not in has}
 
     def add_bars(self, strategy: Strategy, instrument_id: str, timeframe: str) -> BarSeries:
         """Subscribe to bars; each call gives a series of its own."""
@@ -244,9 +244,9 @@ class Subscriptions:
             return
         self.cache.take(message)
         if isinstance(message, Quote):
-            quotes = self.quotes.get(message.instrument_id)
-            for update in () if quotes is None else quotes.updates:
-                update(message.mid)
+            quotes, mid = self.quotes.get(message.instrument_id), message.mid
+            for update in () if quotes is None or mid != mid else quotes.updates:
+                update(mid)
         elif isinstance(message, Trade):
             trades = self.trades.get(message.instrument_id)
             if trades is None:

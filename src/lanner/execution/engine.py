@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 
-import msgspec
-
 from lanner.core.clock import LogicalClock, TimerEvent
-from lanner.core.errors import InvalidOrderError, NotFoundError, RiskRefusedError
+from lanner.core.errors import NotFoundError, RiskRefusedError
 from lanner.core.ids import IdFactory
 from lanner.execution import lifecycle
 from lanner.execution.abilities import Abilities
-from lanner.execution.exits import ExitPlan
-from lanner.execution.guards import ROI_OWNER, BracketGuards
+from lanner.execution.exits import ROI_OWNER, ExitPlan
+from lanner.execution.guards import BracketGuards
 from lanner.execution.held import HeldOrders
+from lanner.execution.late_fills import book_recognised
 from lanner.execution.lifecycle import apply_report, ask_cancel, can_amend, move
-from lanner.execution.position_stops import STOPS_OWNER, PositionStops
+from lanner.execution.overtaken import brings, lots_to_come, make_good
+from lanner.execution.packing import grouped, packed
+from lanner.execution.position_stops import PositionStops
+from lanner.execution.retention import Retention
+from lanner.execution.stop_book import STOPS_OWNER
 from lanner.execution.stops import StopEvent
-from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
+from lanner.execution.unexplained import Unexplained
+from lanner.model.commands import AmendOrder, CancelOrder, Command
 from lanner.model.enums import GroupKind, OrderStatus
-from lanner.model.orders import Order, OrderView
-from lanner.model.reports import Fill, OrderFilled, OrderReport
+from lanner.model.instruments import Instrument
+from lanner.model.orders import Order, OrderView, command_of
+from lanner.model.reports import Fill, OrderFilled, OrderReport, PositionAdjusted
 from lanner.portfolio.portfolio import Portfolio
+from lanner.portfolio.positions import Position
+from lanner.portfolio.snapshots import snapshot
 from lanner.risk.checks import Denial, OnDeny, RiskLimits, check_intents, check_order
 from lanner.risk.engine import RiskEngine
 from lanner.risk.gate import Gate
@@ -32,6 +39,9 @@ __all__ = ["HOUSE_TIMERS", "ExecutionEngine", "Publish"]
 
 HOUSE_TIMERS = frozenset({ROI_OWNER, STOPS_OWNER})
 """The owners of timers that are the execution engine's own."""
+
+CLEAR_AGAIN_NS = 1_000_000_000
+"""How long an order whose cancel was refused is left in peace before an exit wants it away again."""
 
 Publish = Callable[[str, object], None]
 Key = tuple[str, str]
@@ -58,7 +68,8 @@ class ExecutionEngine:
 
     ``shared`` names the instruments that several strategies trade through one account. Their orders leave without
     the reduce-only flag: the venue knows the net position only and would refuse one strategy's exit because of
-    another's position. ``refusal`` is set when a denied order shall stop the run.
+    another's position. ``wanted`` has the last targets, in lots. ``refusal`` is set when a denied order shall stop the
+    run. ``listens`` tells whether anybody wants to hear of a topic, so that nothing is made for nobody.
     """
 
     def __init__(
@@ -72,6 +83,7 @@ class ExecutionEngine:
         self.out: list[Command] = []
         self.notices: list[tuple[str, OrderView | Fill | StopEvent]] = []
         self.fills: list[tuple[OrderFilled, Order]] = []
+        self.wanted: dict[Key, int] = {}
         self.intents = 0
         self.stray_reports = 0
         self.denied_amends = 0
@@ -83,7 +95,11 @@ class ExecutionEngine:
         self.guards = BracketGuards(self)
         self.stops = PositionStops(self)
         self.held = HeldOrders(self)
+        self.retention = Retention(self)
+        self.unexplained = Unexplained()
+        self.taken_back: list[PositionAdjusted] = []
         self.publish = publish
+        self.listens: Callable[[str], bool] = _somebody
         self._batching = False
         self._open: dict[Key, dict[str, Order]] = {}
         self._open_count: dict[str, int] = {}
@@ -111,6 +127,12 @@ class ExecutionEngine:
             self.held.hold(order, parent)
         return OrderView(order)
 
+    def take_over(self, order: Order) -> None:
+        """Register an order that works at the venue already: from now on it counts like one of our own."""
+        self.orders[order.order_id] = order
+        self._count_open(order)
+        self.tell(order)
+
     def cancel(self, order: Order) -> None:
         """Ask for a working order back, or end one that was held; asking twice or too late is harmless."""
         if order.status is OrderStatus.HELD:
@@ -125,14 +147,37 @@ class ExecutionEngine:
         self.intents += 1
         self.out.append(CancelOrder(order.order_id, order.instrument_id, now, number))
 
+    def clear(self, order: Order) -> None:
+        """Ask an order back that is in the way of an exit.
+
+        A venue that refused that a moment ago has the order no more, and its news are on the way: asking on and on
+        would only spend what cancels may cost.
+        """
+        refused = 0 if order.requests is None else order.requests.refused_ns
+        if not refused or self.clock.now >= refused + CLEAR_AGAIN_NS:
+            self.cancel(order)
+
+    def take_back(self, order: Order) -> None:
+        """Ask an order back for good: what stands behind a stop or an exit does not send it again."""
+        self.stops.let_go(order)
+        self.guards.let_go(order)
+        self.cancel(order)
+
     def cancel_all(
-        self, strategy_id: str, instrument_id: str | None = None, *, spare_stops: bool = False
+        self,
+        strategy_id: str,
+        instrument_id: str | None = None,
+        *,
+        spare_stops: bool = False,
+        for_good: bool = False,
+        spare: Collection[Order] = (),
     ) -> int:
         """Ask for all of a strategy's orders back (of one instrument, or of all), and end those that were held.
 
-        ``spare_stops`` leaves the orders of a position's stops where they are.
+        ``spare_stops`` leaves the orders of a position's stops where they are, ``spare`` some others. What protects a
+        position comes again while there is one to protect, unless this is ``for_good`` as in ``take_back``.
         """
-        orders = list(self.open_orders(strategy_id, instrument_id))
+        orders = [order for order in self.open_orders(strategy_id, instrument_id) if order not in spare]
         if spare_stops and self.stops:
             orders = [order for order in orders if not self.stops.owns(order)]
         orders += [
@@ -141,18 +186,18 @@ class ExecutionEngine:
             if order.strategy_id == strategy_id and instrument_id in (None, order.instrument_id)
         ]
         for order in orders:
-            self.cancel(order)
+            (self.take_back if for_good else self.cancel)(order)
         return len(orders)
 
     def amend(self, order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> bool:
-        """Ask for a change of a working order; tell whether the request left or was denied by a limit."""
+        """Ask for a change of a working order; tell whether the request left.
+
+        A limit may deny it; and an order that has ended, was asked back or is in doubt cannot be changed: which of them
+        comes first is the venue's to say, so that is no mistake.
+        """
         held = order.status is OrderStatus.HELD
         if not held and not can_amend(order):
-            raise InvalidOrderError(
-                f"order {order.order_id} cannot be amended",
-                expected="a working order",
-                found=order.status.name,
-            )
+            return False
         changed = copy(order)
         _change(changed, lots, px_ticks, stop_ticks)
         denial = None if held or not self.abilities else self.abilities.check_amend(order)
@@ -189,7 +234,7 @@ class ExecutionEngine:
         for order in orders:
             order.group_id, order.group_kind = group_id, kind
         ids = {order.order_id for order in orders}
-        self.out[:] = [_grouped(command, ids, group_id, kind) for command in self.out]
+        self.out[:] = [grouped(command, ids, group_id, kind) for command in self.out]
         self._joined[group_id] = orders
 
     @contextmanager
@@ -207,21 +252,17 @@ class ExecutionEngine:
             yield
         finally:
             self._batching = False
-            self.out[start:] = self._packed(self.out[start:])
-
-    def _packed(self, commands: list[Command]) -> list[Command]:
-        by_venue: dict[str, list[SubmitOrder | CancelOrder | AmendOrder]] = {}
-        for command in commands:
-            assert not isinstance(command, Batch)
-            by_venue.setdefault(self.orders[command.order_id].instrument.venue, []).append(command)
-        return [Batch(tuple(own), self.clock.now) if len(own) > 1 else own[0] for own in by_venue.values()]
+            self.out[start:] = packed(self.out[start:], self.orders, self.clock.now)
 
     def find(self, order: OrderView | str) -> Order:
         """Return the order behind a view or an id."""
         order_id = order if isinstance(order, str) else order.order_id
         found = self.orders.get(order_id)
+        if found is None and isinstance(order, OrderView) and self.retention.has_forgotten(order):
+            found = order._order
         if found is None:
-            raise NotFoundError(f"no order {order_id!r} in this run")
+            fix = "It ended long ago; the ledger has it." if self.retention.has_forgotten(order_id) else None
+            raise NotFoundError(f"no order {order_id!r} in this run", fix=fix)
         return found
 
     def open_orders(self, strategy_id: str, instrument_id: str | None = None) -> Iterable[Order]:
@@ -235,17 +276,23 @@ class ExecutionEngine:
         for orders in self._open.values():
             yield from orders.values()
 
-    def pending_lots(self, strategy_id: str, instrument_id: str) -> int:
-        """Return the signed lots that working entry orders (market and limit) may still add."""
-        orders = self._open.get((strategy_id, instrument_id))
-        if not orders:
-            return 0
-        return sum(o.leaves_lots * o.side for o in orders.values() if o.intent == "target")
+    def pending_lots(self, strategy_id: str, instrument_id: str, held: int) -> int:
+        """Return the signed lots that working orders of targets may still add, and those at market, which will."""
+        left = held
+        for order in self._open.get((strategy_id, instrument_id), {}).values():
+            if order.overtaken is None and brings(order):
+                left += lots_to_come(order, left)
+        return left - held
+
+    def is_alone(self, instrument: Instrument) -> bool:
+        """Tell whether nothing stops an exit at a position of 0: on spot it locks what it sells, too."""
+        return instrument.is_spot or instrument.id in self.shared
 
     def shrink_exits(self, strategy_id: str, instrument_id: str, lots: int) -> None:
         """Bring protective exits down to a position that is about to be ``lots``."""
-        self.guards.shrink(strategy_id, instrument_id, lots)
-        self.stops.shrink(strategy_id, instrument_id, lots)
+        key = (strategy_id, instrument_id)
+        self.guards.shrink(key, lots)
+        self.stops.shrink(key, lots)
 
     # -- the veto ----------------------------------------------------------------------------------
 
@@ -275,6 +322,7 @@ class ExecutionEngine:
         self._denied(order, denial, "")
         if self.held:
             self.held.after_news(order)
+        self.retention.ended(order)
 
     def _denied(self, order: Order, denial: Denial, prefix: str) -> None:
         order.reason = prefix + denial.reason
@@ -298,33 +346,14 @@ class ExecutionEngine:
 
     def send(self, order: Order) -> None:
         """Send an order, unchecked."""
-        key = (order.strategy_id, order.instrument_id)
-        self._open.setdefault(key, {})[order.order_id] = order
-        self._open_count[order.strategy_id] = self._open_count.get(order.strategy_id, 0) + 1
+        self._count_open(order)
         move(order, OrderStatus.SUBMITTED, self.clock.now)
-        self.out.append(
-            SubmitOrder(
-                order.order_id,
-                order.instrument_id,
-                self.clock.now,
-                order.side,
-                order.type,
-                order.lots,
-                order.px_ticks,
-                order.stop_ticks,
-                order.trail_ticks,
-                order.trail_frac,
-                order.tif,
-                order.expire_ts,
-                order.post_only,
-                order.reduce_only,
-                order.display_lots,
-                order.fit,
-                order.group_id,
-                order.group_kind,
-            )
-        )
-        self.publish("order.submitted", order)
+        self.out.append(command_of(order, self.clock.now))
+        self.publish("order.submitted", OrderView(order))
+
+    def _count_open(self, order: Order) -> None:
+        self._open.setdefault((order.strategy_id, order.instrument_id), {})[order.order_id] = order
+        self._open_count[order.strategy_id] = self._open_count.get(order.strategy_id, 0) + 1
 
     # -- reports -----------------------------------------------------------------------------------
 
@@ -334,6 +363,12 @@ class ExecutionEngine:
         if order is None:
             self.stray_reports += 1
             return
+        if order.concluded is not None and isinstance(report, OrderFilled):
+            fresh = book_recognised(order, report, self.portfolio)
+            if fresh is None:
+                self.tell(order)
+                return
+            report = fresh
         was, was_open = order.status, order.is_open
         if not apply_report(order, report):
             return
@@ -343,21 +378,27 @@ class ExecutionEngine:
             self._booked(order, report)
         if was_open and not order.is_open:
             self._closed(order)
-            for sibling in self._joined.pop(order.group_id, ()) if order.cum_lots else ():
-                if sibling is not order:
-                    self.cancel(sibling)
         if order.group_kind is GroupKind.BRACKET:
             self.guards.after_report(order, report, was)
+        elif was_open and not order.is_open:
+            self.guards.after_end(order)
         if self.stops:
             self.stops.after_report(order, report, was_open)
         if self.held:
             self.held.after_news(order)
         self.tell(order)
+        make_good(self, order)
 
     def _booked(self, order: Order, fill: OrderFilled) -> None:
         instrument = order.instrument
-        position = self.portfolio.apply_fill(order.strategy_id, instrument, fill)
+        back = self.unexplained.explained_by(fill) if self.unexplained else None
+        if back is None:
+            position = self.portfolio.apply_fill(order.strategy_id, instrument, fill)
+        else:
+            position = self.portfolio.apply_late(order.strategy_id, instrument, fill, back)
+            self.taken_back.append(back)
         self.fills.append((fill, order))
+        self.retention.booked()
         if self.risk is not None:
             self.risk.next_look = 0
         self.notices.append(
@@ -379,17 +420,26 @@ class ExecutionEngine:
                 ),
             )
         )
-        self.publish(f"position.{instrument.id}", position)
+        self._tell_position(order.strategy_id, position)
         self.guards.after_fill(order, position.lots)
         if self.stops:
             self.stops.after_fill(order)
+        if back is not None and back.strategy_id != order.strategy_id:
+            self.adjusted(back.strategy_id, instrument.id)
 
     def adjusted(self, strategy_id: str, instrument_id: str) -> None:
-        """Bring exits and stops to a position that was brought to what the venue has."""
+        """Bring exits and stops to a position that was brought to what the venue has, and tell it."""
         position = self.portfolio.positions[strategy_id, instrument_id]
+        self._tell_position(strategy_id, position)
         self.guards.after_adjustment(strategy_id, instrument_id, position.lots)
         if self.stops:
             self.stops.after_adjustment(strategy_id, instrument_id)
+
+    def _tell_position(self, strategy_id: str, position: Position) -> None:
+        topic = f"position.{position.instrument.id}"
+        if self.listens(topic):
+            mark = self.portfolio.marks.get(position.instrument.id, float("nan"))
+            self.publish(topic, snapshot(position, strategy_id, mark, self.clock.now))
 
     def _closed(self, order: Order) -> None:
         orders = self._open[order.strategy_id, order.instrument_id]
@@ -397,15 +447,25 @@ class ExecutionEngine:
         self._open_count[order.strategy_id] -= 1
         if order.status is OrderStatus.REJECTED and not order.cum_lots:
             self.guards.drop(order)
+        self.retention.ended(order)
+        for sibling in self._joined.pop(order.group_id, ()) if order.cum_lots else ():
+            if sibling is not order:
+                self.cancel(sibling)
 
     def tell(self, order: Order) -> None:
         """Tell a strategy, and whoever listens, what an order has come to."""
-        self.notices.append((order.strategy_id, OrderView(order)))
-        self.publish(_TOPICS.get(order.status, "order.update"), order)
+        view = OrderView(order)
+        self.notices.append((order.strategy_id, view))
+        self.publish(_TOPICS.get(order.status, "order.update"), view)
 
     def on_timer(self, timer: TimerEvent) -> None:
         """Take one of the house's own timers."""
         (self.stops if timer.owner == STOPS_OWNER else self.guards).on_timer(timer)
+
+
+def _somebody(_topic: str) -> bool:
+    """Nobody knows who listens, so somebody may."""
+    return True
 
 
 def _change(order: Order, lots: int | None, px_ticks: int | None, stop_ticks: int | None) -> None:
@@ -421,13 +481,3 @@ def _is_more(changed: Order, order: Order) -> bool:
         or (changed.px_ticks or 0) > (order.px_ticks or 0)
         or (changed.stop_ticks or 0) > (order.stop_ticks or 0)
     )
-
-
-def _grouped(command: Command, ids: set[str], group_id: str, kind: GroupKind) -> Command:
-    """Return a command with the group, where it submits one of the orders."""
-    if isinstance(command, SubmitOrder) and command.order_id in ids:
-        return msgspec.structs.replace(command, group_id=group_id, group_kind=kind)
-    if isinstance(command, Batch):
-        members = tuple(_grouped(one, ids, group_id, kind) for one in command.commands)
-        return msgspec.structs.replace(command, commands=members)
-    return command

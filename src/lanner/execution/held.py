@@ -81,3 +81,4 @@ class HeldOrders:
         move(order, OrderStatus.CANCELED, self.engine.clock.now)
         self.engine.tell(order)
         self.after_news(order)
+        self.engine.retention.ended(order)

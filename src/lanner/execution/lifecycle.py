@@ -8,8 +8,11 @@ unanswered, the order stays PENDING, whatever else is answered.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lanner.core.errors import InternalFaultError, TransitionError
 from lanner.core.fsm import TransitionTable
+from lanner.execution.late_fills import note_concluded
 from lanner.model.enums import OrderStatus
 from lanner.model.orders import FINAL_STATUSES, Order, Requests
 from lanner.model.reports import (
@@ -116,6 +119,27 @@ def move(order: Order, status: OrderStatus, ts: int) -> None:
         LIFECYCLE.check(order.status, status, order.order_id)
         order.status = status
     order.ts_last = ts
+
+
+def found_working(
+    order: Order,
+    venue_order_id: str,
+    *,
+    triggered: bool,
+    cum_lots: int,
+    notional: int,
+    trade_ids: Iterable[str],
+) -> None:
+    """Bring a new order to where the venue has it: one of another program's that is taken over.
+
+    What was filled before (``notional``: ticks × lots) stays the other program's; the trade ids keep it from being
+    counted later.
+    """
+    order.venue_order_id, order.triggered = venue_order_id, triggered
+    order.cum_lots, order.notional = cum_lots, notional
+    for trade_id in trade_ids:
+        order.remember(trade_id)
+    order.status = resting_status(order)
 
 
 def ask_cancel(order: Order, ts: int) -> int:
@@ -258,10 +282,12 @@ def _apply_refusal(order: Order, report: AmendRejected | CancelRejected) -> bool
     requests = _requests(order)
     if report.request in requests.amends:
         requests.amends = tuple(number for number in requests.amends if number != report.request)
+        requests.amend_refused_ns = report.ts_recv
         if not requests.amends:
             requests.asked_lots = requests.aim_lots = 0
     elif report.request in requests.cancels:
         requests.cancels = tuple(number for number in requests.cancels if number != report.request)
+        requests.refused_ns = report.ts_recv
     else:
         return False
     if order.status is not _S.UNKNOWN:
@@ -272,7 +298,8 @@ def _apply_refusal(order: Order, report: AmendRejected | CancelRejected) -> bool
 def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     if fill.trade_id in order.trade_ids:
         return False
-    _remember(order, fill.trade_id)
+    order.remember(fill.trade_id)
+    note_concluded(order, fill)
     _is_sure(order)
     order.cum_lots += fill.lots
     order.notional += fill.px_ticks * fill.lots
@@ -284,14 +311,3 @@ def _apply_fill(order: Order, fill: OrderFilled) -> bool:
     elif order.status not in FINAL_STATUSES and order.status not in _PENDING:
         move(order, _S.PARTIALLY_FILLED, fill.ts_event)
     return True
-
-
-def _remember(order: Order, trade_id: str) -> None:
-    """Keep a trade id; most orders have one or two fills, and a set for each would be most of their memory."""
-    ids = order.trade_ids
-    if isinstance(ids, set):
-        ids.add(trade_id)
-    elif len(ids) < 8:
-        order.trade_ids = (*ids, trade_id)
-    else:
-        order.trade_ids = {*ids, trade_id}

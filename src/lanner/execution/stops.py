@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lanner.execution.refusals import MIN_NOTIONAL
 from lanner.model.enums import OrderType, Side
 from lanner.model.features import TYPE_FEATURES
 from lanner.model.instruments import Instrument
@@ -44,6 +45,11 @@ class TimeAction(StrEnum):
 
 
 KINDS = tuple(StopKind)
+STUCK_NS = 60_000_000_000
+"""How long an exit waits that the venue can never take as it is; after each further refusal twice as long."""
+STUCK_DOUBLINGS = 6
+WORTH_MORE = 1.01
+"""By so much the price must have risen for something that was worth too little to be tried again."""
 Terms = tuple[OrderType, int | None, int | None]
 """Type, limit price and trigger price of an order, in ticks."""
 
@@ -52,7 +58,8 @@ class StopEvent(msgspec.Struct, frozen=True):
     """What happened to a stop. ``what`` is the last word of the bus topic ``risk.stop.<what>``.
 
     ``armed``, ``removed``: it was set, or given up with its position. ``triggered``, ``executed``: it went off, its
-    exit filled. ``failed``: its exit or resting order was refused. ``missing``, ``replaced``: its resting order was not
+    exit filled. ``failed``: its exit or resting order was refused. ``uncloseable``: the venue does not take its exit,
+    now or later, so that this part of the position stays open. ``missing``, ``replaced``: its resting order was not
     at the venue any more, and was sent again. ``alert``: a time stop that shall only tell.
     """
 
@@ -68,6 +75,26 @@ class StopEvent(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+@dataclass(slots=True)
+class Stuck:
+    """Why a venue does not take an exit, whatever is done: refused for so many lots, at this price, so many times."""
+
+    code: str
+    reason: str
+    lots: int
+    px: float
+    times: int = 1
+
+    @property
+    def pause_ns(self) -> int:
+        """Return how long nothing is tried again while nothing changes."""
+        return STUCK_NS << min(self.times - 1, STUCK_DOUBLINGS)
+
+    def has_changed(self, lots: int, px: float) -> bool:
+        """Tell whether the venue may judge otherwise now: about another quantity, or one that is worth more."""
+        return lots != self.lots or (self.code == MIN_NOTIONAL and px >= self.px * WORTH_MORE)
+
+
 @dataclass(slots=True, eq=False)
 class Stop:
     """One stop at work. ``side`` is that of the position, ``part`` the share of it that is closed.
@@ -75,7 +102,8 @@ class Stop:
     ``ticks`` is the level, ``best`` the best price since it was set (both of a trailing stop move). Where ``order`` is
     set, it rests at the venue or is the exit under way; ``asked`` is what was asked of that order last. ``went_off``
     says that there is no way back: ``owed`` lots are still to be closed. ``held_back``: the venue refused to rest it.
-    ``lost`` says why its order ended that nobody asked back; nothing is sent again before ``again_at``.
+    ``lost`` says why its order ended that nobody asked back; nothing is sent again before ``again_at``, which is the
+    farther off the more exits were refused in a row (``failures``). ``stuck``: the venue cannot take its exit.
     """
 
     stop_id: str
@@ -100,9 +128,16 @@ class Stop:
     went_off: bool = False
     owed: int = 0
     again_at: int = 0
+    failures: int = 0
     held_back: bool = False
     lost: str = ""
     keeps_amending: bool = True
+    stuck: Stuck | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return whose position it protects."""
+        return self.strategy_id, self.instrument.id
 
     @property
     def level(self) -> float:
@@ -121,6 +156,12 @@ class Stop:
     def cuts_losses(self) -> bool:
         """Tell whether it lies on the losing side of the market."""
         return self.kind in (StopKind.LOSS, StopKind.TRAIL)
+
+    def is_leaving(self, free: int, px: float, now: int) -> bool:
+        """Tell whether its exit is under way, or about to be; one that the venue cannot take waits for a change."""
+        if not self.went_off or self.order is not None or self.stuck is None:
+            return self.went_off
+        return now >= self.again_at or self.stuck.has_changed(min(self.owed, free), px)
 
     def lots_of(self, held: int) -> int:
         """Return how many of the lots that are held it closes; at least one."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lanner.core.errors import RiskRefusedError
-from lanner.model.accounts import AccountState, VenueFill
+from lanner.model.accounts import AccountState, KeyRights, VenueFill
 
 if TYPE_CHECKING:
     from lanner.venues.link import Link
@@ -31,12 +33,29 @@ async def ask_fills(link: Link, instrument_id: str, since_ns: int) -> list[Venue
     return fills
 
 
-async def check_rights(link: Link) -> None:
-    """Refuse a key that may withdraw or may not trade; raise ``RiskRefusedError``."""
+async def ask_rights(link: Link) -> KeyRights | None:
+    """Ask what the key may do; None where nobody tells.
+
+    Another product's server does not know what it may trade here.
+    """
     call = link.codec.rights()
-    if call is None:
+    own: KeyRights | None = None
+    if call is not None:
+        own = await link.ask(call)
+    if link.rights_from is None:
+        return own
+    async with link.rights_from() as other:
+        told = await ask_rights(other)
+    if own is None or told is None:
+        return own or told
+    return msgspec.structs.replace(own, withdraw=told.withdraw, ip_bound=told.ip_bound)
+
+
+async def check_rights(link: Link) -> None:
+    """Refuse a key that may withdraw or may not trade, and an account in hedge mode; raise ``RiskRefusedError``."""
+    rights = await ask_rights(link)
+    if rights is None:
         return
-    rights = await link.ask(call)
     if rights.withdraw:
         raise RiskRefusedError(
             f"the key for {link.codec.spec.product} may withdraw",
@@ -46,6 +65,12 @@ async def check_rights(link: Link) -> None:
     if rights.trade is False:
         raise RiskRefusedError(
             f"the key for {link.codec.spec.product} may not trade", fix="Give it the right to trade."
+        )
+    if rights.hedge:
+        raise RiskRefusedError(
+            f"the account at {link.codec.spec.product} is in hedge mode",
+            expected="one position for each instrument (one-way mode)",
+            fix="Switch the account to one-way mode at the venue; it must be without positions and orders then.",
         )
 
 

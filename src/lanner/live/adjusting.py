@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING, Any
 from lanner.backtest.config import RiskConfig
 from lanner.backtest.mistakes import validate
 from lanner.backtest.risk_limits import limits_of_risk
-from lanner.core.errors import ConfigError, LannerError, NotFoundError
+from lanner.core.errors import ConfigError, InvalidOrderError, LannerError, NotFoundError
 from lanner.engine.faults import USER_FAULTS
 from lanner.engine.losses import make_risk
 from lanner.engine.shapes import check_shape, type_of
-from lanner.model.enums import OrderType, Side, TimeInForce
+from lanner.execution.lifecycle import can_amend
+from lanner.live.foreign import adopt
+from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
+from lanner.model.orders import OrderView
 from lanner.strategy.parameters import declared
 
 if TYPE_CHECKING:
     from lanner.engine.desk import Desk
     from lanner.engine.engine import Engine
+    from lanner.live.session import Session
     from lanner.model.commands import Command
+    from lanner.model.orders import Order
     from lanner.risk.checks import RiskLimits
     from lanner.storage.journal import Control
     from lanner.strategy.base import Strategy
@@ -36,7 +41,7 @@ PROTECTION = ("stop_loss", "take_profit")
 
 
 def adjust(engine: Engine, control: Control, now: int) -> list[Command]:
-    """Do what a record of the kinds ``params``, ``risk``, ``order``, ``cancel`` or ``cancel_all`` says."""
+    """Do what a record of the kinds ``params``, ``risk``, ``order``, ``amend``, ``cancel`` or ``cancel_all`` says."""
     commands = engine.advance(now)
     try:
         _ACTIONS[control.action](engine, control.details)
@@ -213,13 +218,41 @@ def _order(engine: Engine, told: Mapping[str, Any]) -> None:
     )
 
 
+def amend_details(
+    engine: Engine, order: Order, *, qty: Any = None, px: Any = None, stop_px: Any = None
+) -> dict[str, Any]:
+    """Return the particulars of an order's change for a control record; raise for one that cannot be made."""
+    _desk(engine, order.strategy_id)
+    if order.status is not OrderStatus.HELD and not can_amend(order):
+        raise InvalidOrderError(
+            f"order {order.order_id} cannot be amended", expected="a working order", found=order.status.name
+        )
+    told = {
+        name: _text(value, name)
+        for name, value in (("qty", qty), ("px", px), ("stop_px", stop_px))
+        if value is not None
+    }
+    if not told:
+        raise InvalidOrderError("nothing to amend", expected="qty, px or stop_px")
+    for name, value in told.items():
+        (order.instrument.quantise_qty if name == "qty" else order.instrument.quantise_px)(value)
+    return {"order_id": order.order_id, **told}
+
+
+def _amend(engine: Engine, told: Mapping[str, Any]) -> None:
+    order = engine.execution.find(told["order_id"])
+    _desk(engine, order.strategy_id).amend(
+        OrderView(order), qty=told.get("qty"), px=told.get("px"), stop_px=told.get("stop_px")
+    )
+
+
 def _cancel(engine: Engine, told: Mapping[str, Any]) -> None:
-    engine.execution.cancel(engine.execution.find(told["order_id"]))
+    engine.execution.take_back(engine.execution.find(told["order_id"]))
 
 
 def _cancel_all(engine: Engine, told: Mapping[str, Any]) -> None:
     for strategy_id in engine.desks:
-        engine.execution.cancel_all(strategy_id, told.get("instrument") or None)
+        engine.execution.cancel_all(strategy_id, told.get("instrument") or None, for_good=True)
 
 
 def _named(kind: Any, word: str, what: str) -> Any:
@@ -245,14 +278,32 @@ _ACTIONS = {
     "params": _params,
     "risk": _risk,
     "order": _order,
+    "amend": _amend,
+    "adopt": adopt,
     "cancel": _cancel,
     "cancel_all": _cancel_all,
 }
 ADJUSTMENTS = tuple(_ACTIONS)
 
 
-def refusal(error: object) -> LannerError:
-    """Return what was told on ``control.refused`` as an error for people."""
+def controlled(session: Session, action: str, reason: str, details: Mapping[str, Any]) -> LannerError | None:
+    """Let a running session write a change down and make it; return why it was refused, or None."""
+    refused: list[object] = []
+
+    def hear(_topic: str, error: object) -> None:
+        refused.append(error)
+
+    session.bus.subscribe(REFUSED, hear)
+    try:
+        session.control(action, reason, **details)
+    finally:
+        session.bus.unsubscribe(REFUSED, hear)
+    if session.fault is not None:
+        return LannerError(f"session {session.id} ended: {session.fault}")
+    return _refusal(refused[0]) if refused else None
+
+
+def _refusal(error: object) -> LannerError:
     if isinstance(error, LannerError):
         return error
     return LannerError(f"the strategy refused: {type(error).__name__}: {error}")

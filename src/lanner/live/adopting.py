@@ -5,10 +5,9 @@ Perpetuals are compared with the venue anyway; of a spot account nobody but the 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from lanner.live.killswitch import REPORT
+from lanner.live.kill_reports import last_report, put_away, sales_name
 from lanner.model.reports import PositionAdjusted
 
 if TYPE_CHECKING:
@@ -17,16 +16,14 @@ if TYPE_CHECKING:
 
 def adopt_sales(session: Session) -> None:
     """Book the sales of the last kill report once, as adjustments of the positions that they closed."""
-    path = session.folder / REPORT
-    try:
-        told = json.loads(path.read_text())
-    except FileNotFoundError:
+    told = last_report(session.folder)
+    if told is None:
         return
-    text = f"sold by the watchdog's kill switch of {told['started_ns']}"
+    text = sales_name(told["started_ns"])
     done = any(getattr(report, "reason", "") == text for report in session.engine.reports)
     for name, (lots, notional) in ({} if done else told["sold"]).items():
         _adjust(session, name, lots, max(1, round(notional / lots)), text)
-    path.replace(path.with_name(f"kill-report-{told['started_ns']}.json"))
+    put_away(session.folder, told["started_ns"])
 
 
 def _adjust(session: Session, name: str, lots: int, px_ticks: int, text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from lanner.backtest.config import LatencyConfig
 from lanner.backtest.prepare_venues import delay_of
 from lanner.live.config import SessionConfig
@@ -35,7 +37,7 @@ def paper_venue(config: SessionConfig, venue: str, currency: str) -> VenueSettin
             bar_participation=fills.bar_participation,
             walk_ticks=fills.walk_ticks,
         ),
-        leverage=config.leverage,
+        leverage=config.leverage or Decimal(1),
     )
 
 

@@ -69,21 +69,13 @@ class Beats:
         self.set_alarm()
 
     async def _beat(self, period_s: float, act: Callable[[], None]) -> None:
-        """Act at a fixed pace, on an absolute schedule that never drifts and never catches up in bursts."""
-        time = asyncio.get_running_loop().time
-        due = time() + period_s
-        while True:
-            await asyncio.sleep(max(0.0, due - time()))
-            self._session.guarded(act)
-            due += period_s
-            behind = time() - due
-            if behind > 0:
-                due += period_s * (behind // period_s)
+        await keep_pace(period_s, lambda: self._session.guarded(act))
 
     def _tick(self) -> None:
         session = self._session
-        session.counts.ticks += 1
-        session.bus.publish("system.tick", session.counts.ticks)
+        if not session.engine.paused:
+            session.counts.ticks += 1
+            session.bus.publish("system.tick", session.counts.ticks)
         self.pass_time()
 
     def _heartbeat(self) -> None:
@@ -93,3 +85,16 @@ class Beats:
             session.health.offset_ms[product] = link.clock.offset_ns / 1e6
         session.bus.publish("system.heartbeat", session.counts.heartbeats)
         session.changed()
+
+
+async def keep_pace(period_s: float, act: Callable[[], None]) -> None:
+    """Act at a fixed pace, on an absolute schedule that never drifts; what was missed is left out, not made up for."""
+    time = asyncio.get_running_loop().time
+    due = time() + period_s
+    while True:
+        await asyncio.sleep(max(0.0, due - time()))
+        act()
+        due += period_s
+        behind = time() - due
+        if behind > 0:
+            due += period_s * (behind // period_s)

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from lanner import __version__
-from lanner.backtest.prepare import source_hash
+from lanner.backtest.config import FeesConfig
 from lanner.backtest.risk_limits import limits_of_risk
-from lanner.backtest.run import bars_needed
 from lanner.core.bus import MessageBus
 from lanner.core.errors import ConfigError, DataError
 from lanner.engine.engine import Engine, LogSink
+from lanner.engine.history import bars_needed
 from lanner.live.config import SessionConfig
 from lanner.live.deadman import check_dead_man
-from lanner.model.features import impossible_in
+from lanner.live.leverage import check_leverage
 from lanner.model.instruments import FeeSchedule, Instrument
 from lanner.model.timeframes import split_series, timeframe_ns
 from lanner.risk.checks import RiskLimits
@@ -27,8 +27,10 @@ from lanner.sim.settings import VenueSettings
 from lanner.storage.journal import SessionHead
 from lanner.strategy.base import Strategy
 from lanner.strategy.registry import load_strategy
+from lanner.strategy.sources import source_hash
 from lanner.venues.codec import Feed, ProductSpec, Subscription
 from lanner.venues.registry import product_of, product_spec
+from lanner.venues.rules import Refuser, impossible_for
 
 _ALWAYS = (Feed.QUOTES,)
 _LOADING = threading.RLock()
@@ -44,14 +46,19 @@ class Plan:
     products: tuple[str, ...]
 
 
+def _fees(known: FeeSchedule, told: FeesConfig) -> FeeSchedule:
+    """Return what the settings say of the fees, and the venue's own word on the rest."""
+    maker, taker = (told.maker, told.taker) if told.tells_rates else (known.maker, known.taker)
+    return FeeSchedule(maker, taker, known.in_base if told.in_base is None else told.in_base)
+
+
 def make_plan(config: SessionConfig, known: Mapping[str, Instrument]) -> Plan:
     """Settle instruments and currency; raise ``ConfigError`` for what cannot be traded together."""
     instruments = {name: known[name] for name in config.instruments}
     if config.fees is not None:
-        schedule = FeeSchedule(config.fees.maker, config.fees.taker)
         instruments = {
-            name: msgspec.structs.replace(instrument, fees=schedule)
-            for name, instrument in instruments.items()
+            name: msgspec.structs.replace(one, fees=_fees(one.fees, config.fees))
+            for name, one in instruments.items()
         }
     settles = list(dict.fromkeys(instrument.settle for instrument in instruments.values()))
     currency = config.currency or settles[0]
@@ -64,6 +71,7 @@ def make_plan(config: SessionConfig, known: Mapping[str, Instrument]) -> Plan:
             )
     plan = Plan(config, instruments, currency, products_of_session(config))
     check_dead_man(plan)
+    check_leverage(config, instruments)
     return plan
 
 
@@ -104,9 +112,17 @@ def plan_of(head: SessionHead) -> Plan:
 
 
 def build_engine(
-    plan: Plan, session: str, *, bus: MessageBus | None = None, log: LogSink | None = None
+    plan: Plan,
+    session: str,
+    *,
+    bus: MessageBus | None = None,
+    log: LogSink | None = None,
+    keeps_all: bool = False,
 ) -> Engine:
-    """Return a fresh engine with the session's strategies seated, not started yet."""
+    """Return a fresh engine with the session's strategies seated, not started yet.
+
+    ``keeps_all``: no order is forgotten, whatever the settings say, for those who look at all of them afterwards.
+    """
     config = plan.config
     engine = Engine(
         plan.instruments,
@@ -119,16 +135,28 @@ def build_engine(
         log=log,
     )
     engine.cache.live = True
+    if not keeps_all:
+        limit_memory(engine, config)
     if engine.risk is not None:
         engine.risk.closes = False  # the session's kill switch does, when the venue has confirmed the cancels
     for strategy, allocation, instruments in _strategies(config):
         engine.add_strategy(strategy, config.cash * Decimal(repr(allocation)), instruments)
     for name in plan.instruments:
         facts = product_spec(product_of(name))
-        engine.execution.abilities.forbid(name, impossible_in(facts.capabilities))
+        product = product_of(name)
+        engine.execution.abilities.forbid(
+            name, impossible_for(product, plan.instruments[name]), Refuser(product)
+        )
         for kind, spec in sources_of(facts):
             engine.subscriptions.add_source(kind, name, spec)
     return engine
+
+
+def limit_memory(engine: Engine, config: SessionConfig) -> None:
+    """Let an engine forget ended orders as the settings say."""
+    told = config.retention
+    age_ns = int(told.min_age_s * 1e9)
+    engine.execution.retention.limit(told.ended_orders, age_ns, compares=config.mode == "live")
 
 
 def load_alone(ref: str) -> type[Strategy]:
@@ -224,7 +252,7 @@ def state_of(engine: Engine) -> dict[str, Any]:
             for (strategy_id, instrument_id), position in engine.portfolio.positions.items()
             if position.lots
         },
-        "open_orders": sum(order.is_open for order in engine.execution.orders.values()),
-        "orders": len(engine.execution.orders),
-        "fills": len(engine.execution.fills),
+        "open_orders": sum(1 for _ in engine.execution.working_orders()),
+        "orders": engine.execution.retention.order_count,
+        "fills": engine.execution.retention.fill_count,
     }

@@ -7,11 +7,8 @@ asked for it by our id until its state is known or time runs out; then it is tol
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -20,14 +17,14 @@ from lanner.core.errors import ConfigError, NotFoundError
 from lanner.execution.lifecycle import apply_report, move
 from lanner.live.accounts import ask_fills, check_rights
 from lanner.live.killswitch import KillReport, VenueSweep
+from lanner.live.orderlog import OrderLog, in_words
 from lanner.live.reconcile import own_fills, settle_order
-from lanner.live.tickets import command_of
 from lanner.model.accounts import AccountState, VenueFill, VenueOrder
 from lanner.model.enums import OrderStatus, OrderType, TimeInForce
 from lanner.model.features import Support, features_of_order
 from lanner.model.instruments import Instrument
-from lanner.model.orders import FINAL_STATUSES, Order
-from lanner.model.reports import OrderUnanswered
+from lanner.model.orders import FINAL_STATUSES, Order, command_of
+from lanner.model.reports import OrderFilled, OrderUnanswered, Report
 from lanner.net.wallclock import wall_ns
 from lanner.venues.errors import ErrorKind, Reason, VenueError
 
@@ -43,54 +40,11 @@ WAIT_S = 15.0
 """How long an order's state is asked for."""
 GRACE_S = 2.0
 """How long a venue's list of fills may lag behind what it says of the order."""
+FOLLOWED = 20
+"""How many orders that were left working are asked for at most."""
 _OVERLAP_NS = 60_000_000_000
 _NEVER_NS = 1 << 62
-_REMEMBERED = 2_000
 _IN_DOUBT = frozenset({OrderStatus.SUBMITTED, OrderStatus.UNKNOWN})
-
-
-class OrderLog:
-    """One line for each order before it leaves, and one for what became of it; on disk before it returns."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.ids: dict[str, list[str]] = {}
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()[-_REMEMBERED:]
-        except FileNotFoundError:
-            return
-        for line in lines:
-            try:
-                told = json.loads(line)
-                self.ids.setdefault(told["product"], []).append(told["order_id"])
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that a crash cut off
-
-    def write(self, what: str, order: Order, product: str) -> None:
-        """Append a line."""
-        self.ids.setdefault(product, []).append(order.order_id)
-        line = {
-            "ts": wall_ns(),
-            "what": what,
-            "product": product,
-            "order_id": order.order_id,
-            "instrument_id": order.instrument_id,
-            "side": order.side.name,
-            "type": order.type.name,
-            "qty": f"{order.qty:f}",
-            "px": None if order.px is None else f"{order.px:f}",
-            "stop_px": None if order.stop_px is None else f"{order.stop_px:f}",
-            "status": order.status.name,
-            "venue_order_id": order.venue_order_id,
-            "cum_qty": f"{order.cum_qty:f}",
-            "reason": order.reason,
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch(0o600)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 @dataclass(slots=True)
@@ -125,6 +79,7 @@ class Hand:
         self.instruments = instruments
         self._log = log
         self._trusted = trusted
+        self._fills: dict[str, list[OrderFilled]] = {}
 
     @property
     def product(self) -> str:
@@ -192,15 +147,35 @@ class Hand:
         self._log.write("sent", order, self.product)
         for call in calls:
             for report in await self.link.send_order(call):
-                apply_report(order, report)
+                self._apply(order, report)
         await self._follow(order, wait_s)
         if order.status is OrderStatus.SUBMITTED:
             now = wall_ns()
-            apply_report(
-                order, OrderUnanswered(order.order_id, order.instrument_id, now, now, "nobody knows")
-            )
-        self._log.write("told", order, self.product)
+            self._apply(order, OrderUnanswered(order.order_id, order.instrument_id, now, now, "nobody knows"))
+        self._told(order)
         return order
+
+    def _apply(self, order: Order, report: Report) -> None:
+        if apply_report(order, report) and isinstance(report, OrderFilled):  # type: ignore[arg-type]
+            self._fills.setdefault(order.order_id, []).append(report)
+
+    def _told(self, order: Order) -> None:
+        """Log what became of an order."""
+        self._log.write("told", order, self.product, self._fills.get(order.order_id, ()))
+
+    async def follow_up(self, instrument_id: str | None = None) -> None:
+        """Ask what became of orders by hand that the log has no end of: nobody listens while no command runs."""
+        unended = self._log.open_orders(self.product, self.instruments)
+        wanted = [one for one in unended if instrument_id in (None, one[0].instrument_id)][:FOLLOWED]
+        try:
+            for order, fills in wanted:
+                known = order.status, order.cum_lots
+                self._fills[order.order_id] = fills
+                await self._look(order, patient=False)
+                if (order.status, order.cum_lots) != known:
+                    self._told(order)
+        except VenueError:
+            return  # the next command asks again
 
     async def _follow(self, order: Order, wait_s: float) -> None:
         loop = asyncio.get_running_loop()
@@ -235,7 +210,7 @@ class Hand:
         # an order that the venue has accepted is not gone because a question missed it
         absence_ns = ABSENCE_NS if order.status in _IN_DOUBT else _NEVER_NS
         for report in settle_order(order, told, fills, wall_ns(), absence_ns=absence_ns, lag_ns=0):
-            apply_report(order, report)
+            self._apply(order, report)
         if told is not None:
             order.venue_order_id = order.venue_order_id or told.venue_order_id
         return told is not None
@@ -255,7 +230,10 @@ class Hand:
             if error.kind is not ErrorKind.UNANSWERED and error.reason != Reason.UNKNOWN_ORDER:
                 raise
             trouble = error.what
-        return await self._gone(order, trouble, wait_s)
+        gone = await self._gone(order, trouble, wait_s)
+        self._log.note("manual.cancel", in_words(gone.order, gone.status))
+        await self.follow_up(instrument_id)
+        return gone
 
     async def _gone(self, order: VenueOrder, trouble: str, wait_s: float) -> Cancelled:
         loop = asyncio.get_running_loop()
@@ -295,7 +273,10 @@ class Hand:
         report = KillReport("cancelled by hand", wall_ns())
         sweep = VenueSweep({self.product: self.link}, {name: self.instruments[name] for name in named})
         await sweep.cancel_all(report)
-        return Sweep(report.orders_cancelled, report.left, report.errors)
+        where = instrument_id or self.product
+        self._log.note("manual.cancel_all", f"{where}: {len(sweep.cancelled)} orders taken back")
+        await self.follow_up(instrument_id)
+        return Sweep(len(sweep.cancelled), sweep.remaining(), report.errors)
 
 
 def _ends_at_once(order: Order) -> bool:

@@ -27,6 +27,7 @@ from lanner.backtest.mistakes import validate
 from lanner.core.errors import ConfigError
 from lanner.live.adjusting import check_params, check_risk, protection_of
 from lanner.live.config import SessionConfig
+from lanner.live.entries import entry_of, is_many
 from lanner.strategy.base import as_fraction
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Row:
     before: Any
     after: Any
 
+    @property
+    def place(self) -> str:
+        """Return what changes, as options name it."""
+        return f"{'risk' if self.kind == 'risk' else self.strategy}.{self.name}"
+
     def as_dict(self) -> Plain:
         """Return the difference as plain data."""
         return {
@@ -84,22 +90,29 @@ class Change:
 
 
 def read_file(
-    path: Path, engine: Engine, config: SessionConfig, last_good: Plain | None
+    path: Path, session_id: str, engine: Engine, config: SessionConfig, last_good: Plain | None
 ) -> tuple[Wanted, Plain]:
-    """Return what a file wants, and its content; ``last_good`` is the content that it is compared with.
+    """Return what a file wants of a session, and its content; ``last_good`` is the content that it is compared with.
 
     Of a settings file only what was changed in it counts, because options and variables stood over it from the start:
-    ``config`` is what came of them all.
+    ``config`` is what came of them all. Of a file of several sessions the one with this id is meant.
     """
     values, _lines = read_yaml(path)
     if _is_seed_form(values):
         return _from_seed_form(values, path.name, engine), values
-    values = anchored(values, path.parent)
+    own = entry_of(values, path, session_id) if is_many(values) else anchored(values, path.parent)
+    return read_settings(own, path.name, engine, config, last_good), own
+
+
+def read_settings(
+    values: Plain, source: str, engine: Engine, config: SessionConfig, last_good: Plain | None
+) -> Wanted:
+    """Return what a session's settings want, compared with those that were good last."""
     beneath = config.to_plain()
     if "strategy" in values or "strategies" in values:
         beneath = {key: value for key, value in beneath.items() if key not in _WHO}
-    validate(SessionConfig, merge(beneath, values), source=path.name)
-    return _from_settings(values, last_good or {}, path.name, engine), values
+    validate(SessionConfig, merge(beneath, values), source=source)
+    return _from_settings(values, last_good or {}, source, engine)
 
 
 def _is_seed_form(values: Plain) -> bool:

@@ -144,7 +144,7 @@ class Checkpointer:
     def look(self) -> None:
         """Make a checkpoint when one is due; called once a second."""
         now = asyncio.get_running_loop().time()
-        since, fills = now - self._last, len(self._session.engine.execution.fills)
+        since, fills = now - self._last, self._session.engine.execution.retention.fill_count
         traded = self._config.recovery.checkpoint_on_trade and fills != self._fills
         wait = max(AFTER_TRADE_S, 50 * self.stats.seconds) if traded else self._config.journal.checkpoint_s
         if self._last == 0.0:

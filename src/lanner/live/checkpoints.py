@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 
 import lanner
-from lanner.backtest.prepare import source_hash
 from lanner.core.errors import DataError, LannerError
 from lanner.storage.files import write_atomic
 from lanner.strategy.base import Strategy
+from lanner.strategy.sources import source_hash
 
 MAGIC = b"LANNERC1"
 VERSION = 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-PACE_S = 5.0
+PACE_S = 1.0
 QUIET = (5_000, 20, 1_000_000)
 _USUAL = gc.get_threshold()
 

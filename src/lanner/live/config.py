@@ -44,6 +44,10 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _none_is_all(value: object) -> object:
+    return 0 if value is None else value
+
+
 Traded = Annotated[str, BeforeValidator(_instrument)]
 
 
@@ -56,7 +60,7 @@ class JournalConfig(Model):
 
 
 class RecoveryConfig(Model):
-    """What is done about orders that are not ours, how often state is compared with the venue, and who watches.
+    """What is done about orders and positions that are not ours, how often all is compared with the venue, who watches.
 
     ``watchdog`` starts another process that ends the session when it is gone, or silent for ``watchdog_s``;
     ``watchdog_key`` is the name of the key that it uses (empty: the session's). ``dead_man_s`` arms the venue's own
@@ -67,6 +71,7 @@ class RecoveryConfig(Model):
     """
 
     foreign_orders: Literal["adopt", "ignore", "cancel"] = "ignore"
+    foreign_positions: Literal["refuse", "adopt"] = "refuse"
     reconcile_s: Annotated[float, Field(ge=5)] = 60.0
     inquire_s: Annotated[float, Field(gt=0)] = 1.0
     believe_absence_s: Annotated[float, Field(ge=1)] = 10.0
@@ -77,6 +82,17 @@ class RecoveryConfig(Model):
     checkpoint_on_trade: bool = True
     max_checkpoints: Annotated[int, Field(ge=0, le=1_000)] = 10
     max_checkpoint_age_h: Annotated[float, Field(gt=0)] = 24.0
+
+
+class RetentionConfig(Model):
+    """How much of what is over a session keeps in memory; its journal and its ledger keep everything.
+
+    Of the orders that have ended the newest ``ended_orders`` are kept (0 or null: all of them), and those that ended
+    less than ``min_age_s`` ago. A live session counts that age up to its last comparison with the venue.
+    """
+
+    ended_orders: Annotated[int, BeforeValidator(_none_is_all), Field(ge=0)] = 10_000
+    min_age_s: Annotated[float, Field(ge=1)] = 3_600.0
 
 
 class ReloadConfig(Model):
@@ -117,8 +133,11 @@ class LedgerConfig(Model):
 class SessionConfig(Model):
     """Everything a session can be told. Money, fees, delays and fill rules are those of paper trading.
 
-    ``tick_ms`` adds ``system.tick`` at a fixed pace; None leaves the session driven by events alone. ``warm_ms`` keeps
-    the way of an order in the processor's caches (see ``venues.rehearsal``), for live sessions that are in a hurry.
+    A live session sets ``leverage`` (1 on paper where not given) and ``margin_mode`` at the venue when it starts, see
+    ``live.leverage``; without ``leverage`` the account's own settings stay.
+    ``tick_ms`` adds ``system.tick`` at a fixed pace; None leaves the session driven by events alone. For live sessions
+    that are in a hurry ``warm_ms`` keeps the way of an order in the processor's caches (see ``venues.rehearsal``), and
+    ``busy_poll`` has the session never sleep: it takes a processor for itself, and ``warm_ms`` is 0.1 where not given.
     """
 
     name: str = ""
@@ -131,7 +150,8 @@ class SessionConfig(Model):
     cash: Annotated[Amount, Field(gt=0, le=10**15)] = DEFAULT_CASH
     currency: Currency | None = None
     rates: dict[Currency, Positive] = Field(default_factory=dict)
-    leverage: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(1)
+    leverage: Annotated[Amount, Field(ge=1, le=1000)] | None = None
+    margin_mode: Literal["cross", "isolated"] = "cross"
     fees: Fees | None = None
     slippage: Slippage = SlippageConfig(model="none", value=Decimal(0))
     latency: LatencyTimes = LatencyConfig()
@@ -143,10 +163,12 @@ class SessionConfig(Model):
     ca_file: str = ""
     key: str = "default"
     tick_ms: Annotated[int, Field(ge=1)] | None = None
-    warm_ms: Annotated[int, Field(ge=1)] | None = None
+    warm_ms: Annotated[float, Field(ge=0.05)] | None = None
+    busy_poll: bool = False
     heartbeat_ms: Annotated[int, Field(ge=100)] = 30_000
     journal: JournalConfig = JournalConfig()
     recovery: RecoveryConfig = RecoveryConfig()
+    retention: RetentionConfig = RetentionConfig()
     ledger: LedgerConfig = LedgerConfig()
     reload: ReloadConfig = ReloadConfig()
     alerts: AlertsConfig = AlertsConfig()
@@ -240,6 +262,7 @@ __all__ = [
     "LiveTradingConfig",
     "RecoveryConfig",
     "ReloadConfig",
+    "RetentionConfig",
     "SessionConfig",
     "WebSocketEndpoint",
 ]

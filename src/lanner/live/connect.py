@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from lanner.venues.registry import PRODUCTS, endpoints_of, make_codec, product_o
 
 if TYPE_CHECKING:
     from lanner.model.instruments import Instrument
-    from lanner.venues.codec import Codec
+    from lanner.venues.codec import Codec, ProductSpec
     from lanner.venues.keys import Keys
 
 _LOCAL = ("127.0.0.1", "localhost")
@@ -70,11 +71,18 @@ async def connect(
     spec = product_spec(product)
     endpoints = endpoints_of(spec, url=where.url(product), testnet=where.testnet)
     link = _shared_link(make_codec(product, endpoints, keys), where.ca_file, keys, urgent=urgent)
+    if keys is not None and _tells_rights(spec, where):
+        link.rights_from = partial(connect, spec.rights_at, where, keys=keys, urgent=urgent)
     try:
         await link.open(follow=True)
         yield link
     finally:
         await link.close()
+
+
+def _tells_rights(spec: ProductSpec, where: Where) -> bool:
+    """Tell whether another product's server knows a key: the venue's own does, test networks have keys for each."""
+    return bool(spec.rights_at) and not where.testnet and not where.url(spec.product)
 
 
 def shared_files(codec: Codec, account: str = "") -> tuple[Path, Path, Path]:

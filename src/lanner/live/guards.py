@@ -16,7 +16,7 @@ import msgspec
 
 from lanner.core.errors import RiskRefusedError
 from lanner.live.adopting import adopt_sales
-from lanner.live.killswitch import lock, take_permission
+from lanner.live.killswitch import kill_session, lock, take_permission
 from lanner.net.wallclock import wall_ns
 from lanner.risk.gate import TradingState
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PULSE = "pulse.json"
 BEAT_S = 1.0
+AGAIN_S, AGAIN_MOST_S = 2.0, 30.0
+"""How soon a kill switch that did not get flat is tried again, and how seldom at most."""
 
 
 class Pulse(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ class SessionGuard:
         self._beat = 0
         self._guard = ""
         self._guard_done = False
+        self._insists = False
         self._born = born(os.getpid())
 
     def enter(self) -> None:
@@ -125,7 +128,7 @@ class SessionGuard:
             self._guard,
             self._guard_done,
             ended,
-            "" if fault is None else str(fault)[:500] or type(fault).__name__,
+            "" if fault is None else _in_short(fault),
             self.shared,
         )
         path = self._session.folder / PULSE
@@ -152,3 +155,30 @@ class SessionGuard:
         report = await self._session.kill(self._guard, close=closes)
         self._guard_done = report.flat or not closes
         self.write()
+
+    def insist(self, reason: str) -> None:
+        """Run the kill switch again and again until nothing is left: a venue that is away comes back."""
+        if not self._insists:
+            self._insists = True
+            self._spawn(self._insist(reason))
+
+    async def _insist(self, reason: str) -> None:
+        wait_s = AGAIN_S
+        try:
+            while True:
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, AGAIN_MOST_S)
+                if self._session.engine.execution.gate.state is not TradingState.HALTED:
+                    return  # somebody took the latch off
+                if (await kill_session(self._session, reason)).flat:
+                    self._guard_done = True
+                    self.write()
+                    return
+        finally:
+            self._insists = False
+
+
+def _in_short(fault: BaseException) -> str:
+    """Say what ended a session in a line; the session itself told all of it."""
+    said = str(fault).partition("\nLast inputs")[0]
+    return " · ".join(line.strip() for line in said.splitlines())[:500] or type(fault).__name__

@@ -32,6 +32,7 @@ from lanner.storage.journal import (
     Kind,
     Note,
     Record,
+    SessionHead,
     Warm,
 )
 
@@ -61,6 +62,12 @@ class Heart:
         """
         self._script = (record for record in records if record.kind not in _TOLD)
 
+    def unplayed(self) -> int:
+        """Return the number of the first record that should have come again and did not, 0 where all have."""
+        record = None if self._script is None else next(self._script, None)
+        self._script = None
+        return 0 if record is None else record.seq
+
     # -- what a driver sees of the engine ------------------------------------------------------------------
 
     @property
@@ -86,14 +93,21 @@ class Heart:
     def step(self, message: Any) -> list[Command]:
         """Write an input down and let the engine take it; return the commands, written down too.
 
-        An input received before the one taken last gets its time: the engine's clock never goes back.
+        An input received before the one taken last gets its time: the engine's clock never goes back. What a paused
+        engine only sees keeps its own, so that its age can be told.
         """
-        now = self.engine.clock.now
-        if message.ts_recv < now:
-            message = msgspec.structs.replace(message, ts_recv=now)
-        self._write(message, message.ts_recv)
+        ts, now = message.ts_recv, self.engine.clock.now
+        if ts < now:
+            ts = now
+            if not self.engine.paused or type(message) not in _MARKET_DATA:
+                message = msgspec.structs.replace(message, ts_recv=now)
+        self._write(message, ts)
         self.inputs += 1
         return self._written(self.engine.step(message))
+
+    def begin(self, head: SessionHead, ts: int) -> None:
+        """Write the journal's first record."""
+        self._write(head, ts)
 
     def advance(self, ts: int) -> list[Command]:
         """Move the clock, so that timers fire."""
@@ -162,7 +176,24 @@ class Heart:
 
 _TOLD = frozenset({Kind.SESSION, Kind.NOTE, Kind.CHECKPOINT})
 _MARKET_DATA = frozenset(get_args(MarketData))
-CONTROLS = ("start", "stop", "pause", "resume", "state", "halt", "flatten", "recovered", *ADJUSTMENTS)
+CONTROLS = (
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "catch_up",
+    "caught_up",
+    "state",
+    "halt",
+    "flatten",
+    "recovered",
+    "compared",
+    *ADJUSTMENTS,
+)
+
+
+STARTING = "start"
+"""Who lets the strategies rest until a session has started."""
 
 
 def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
@@ -173,9 +204,18 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
             return engine.start(ts)
         case "stop":
             return engine.stop(now)
-        case "pause" | "resume":
-            engine.paused = control.action == "pause"
+        case "pause":
+            _pause(engine, control.details.get("by", "session"), on=True)
             return engine.advance(now)
+        case "resume":
+            due = engine.advance(now)  # what is due by now was missed as well, where the strategies rest
+            _pause(engine, control.details.get("by", "session"), on=False)
+            return [*due, *engine.late.fire(engine)]
+        case (
+            "catch_up" | "caught_up"
+        ):  # what came while a session was away or starting is past: nobody acts on it
+            _pause(engine, STARTING, on=control.action == "catch_up")
+            return engine.late.fire(engine)
         case "state":
             _set_state(engine, control)
             return engine.advance(now)
@@ -185,9 +225,21 @@ def apply_control(engine: Engine, control: Control, ts: int) -> list[Command]:
             return flatten(engine, now)
         case "recovered":
             return []
+        case "compared":
+            engine.execution.retention.compared(control.details["since"])
+            return []
         case action if action in ADJUSTMENTS:
             return adjust(engine, control, now)
     raise DataError(f"unknown control {control.action!r} in a journal", expected=", ".join(CONTROLS))
+
+
+def _pause(engine: Engine, by: str, *, on: bool) -> None:
+    """Let handlers rest, or take one's own wish for that back: they run when nobody wishes it any more."""
+    if on:
+        engine.paused_by.add(by)
+    else:
+        engine.paused_by.discard(by)
+    engine.paused = bool(engine.paused_by)
 
 
 def _set_state(engine: Engine, control: Control) -> None:

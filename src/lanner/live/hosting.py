@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lanner.storage.files import write_atomic
+
 if TYPE_CHECKING:
     from lanner.live.session import Session
 
@@ -30,7 +32,7 @@ def cut_off(session: Session, reason: str) -> None:
 async def ask_to_cut_off(folder: Path, reason: str) -> bool:
     """Ask the process of a session to cut it off; tell whether it did in time."""
     (folder / DONE).unlink(missing_ok=True)
-    (folder / WANTED).write_text(reason)
+    write_atomic(folder / WANTED, reason.encode())
     end = asyncio.get_running_loop().time() + ANSWER_S
     while asyncio.get_running_loop().time() < end:
         if (folder / DONE).exists():

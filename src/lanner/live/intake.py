@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lanner.live.session import Session
 
 CONNECT_S = 30.0
+FRESH = 10
+"""A bar that came while a session was starting is for its strategies up to this part of its length."""
 _BUFFERED = 200_000
 
 
@@ -34,8 +36,13 @@ class Intake:
         self._waiting: list[MarketData] | None = []
         self._bars: dict[str, int] = {}
 
-    def resume_bars(self) -> None:
-        """Go on behind the bars that a recovered engine has seen."""
+    def rest(self) -> None:
+        """Let the strategies rest until ``release``, and go on behind the bars that a recovered engine has seen.
+
+        Timers would else fire before the venue is there or was compared with, those of a session that was away for
+        every turn that it missed.
+        """
+        self._control("catch_up")
         for route in self._session.engine.subscriptions.bars.values():
             if route.history:
                 self._bars[route.series] = route.history[-1].ts_open
@@ -72,10 +79,31 @@ class Intake:
         return bars
 
     def release(self) -> None:
-        """Hand over what came while the past was being fetched, and go on with what comes."""
+        """Hand over what came while the session was starting, as the past that it is by now, and go on with what comes.
+
+        It moves prices, books and indicators, and keeps its times; nobody acts on it. Only a series' last bar is for
+        the strategies when it closed a moment ago, after everything else: its signal holds until the next one.
+        """
         waiting, self._waiting = self._waiting or [], None
+        last = self._fresh_bars(waiting)
+        later = {id(bar) for bar in last}
         for message in waiting:
-            self.data(message)
+            if id(message) not in later:
+                self.data(message)
+        self._control("caught_up")
+        for bar in last:
+            self.data(bar)
+
+    def _control(self, action: str) -> None:
+        session, reason = self._session, "what came while the session was starting"
+        now = session.engine.clock.now
+        session.guarded(lambda: session.send(session.heart.control(action, now, reason)))
+
+    def _fresh_bars(self, waiting: Sequence[MarketData]) -> list[Bar]:
+        """Return the last bar of each series that is younger than a tenth of its length."""
+        last = {bar.series: bar for bar in waiting if type(bar) is Bar}
+        now = self._session.now()
+        return [bar for bar in last.values() if (now - bar.ts_event) * FRESH < bar.ts_event - bar.ts_open]
 
     async def close(self) -> None:
         """Close the streams."""

@@ -8,26 +8,36 @@ to make all rows again.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lanner.core.errors import LannerError
+from lanner.core.errors import ConfigError, LannerError
+from lanner.live.event_words import level_of_event, words_of
+from lanner.live.overrides import settings_from
 from lanner.model.enums import OrderStatus
-from lanner.model.orders import Order
+from lanner.model.orders import Order, OrderView
 from lanner.model.reports import FundingPaid, PositionAdjusted
 from lanner.storage.journal import Control
-from lanner.storage.ledger.fold import WHO, control_event, denied_note
+from lanner.storage.ledger.address import address_of
+from lanner.storage.ledger.byhand import KILL_LOG, LogKeeper
+from lanner.storage.ledger.byhand import SESSION as MANUAL
+from lanner.storage.ledger.fold import UNTOLD, WHO, control_event, denied_note
 from lanner.storage.ledger.records import EquityPoint, Event, FillSnap, snap
 from lanner.storage.ledger.store import Ledger
 from lanner.storage.ledger.writer import LedgerState, LedgerWriter, Pace, SessionEnd
 from lanner.telemetry.secrets import SecretText
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lanner.live.config import LedgerConfig
     from lanner.live.session import Session
 
 CLOSE_S = 15.0
 TICK_S = 1.0
+SILENT = 2.0
+"""How many times ``ledger.wait_s`` a database may leave a question without an answer."""
 _WORK = ("order.*", "position.*", "account.*", "live_engine.*")
 _NEWS = (
     "system.fault",
@@ -44,20 +54,11 @@ _NEWS = (
     "alert.*",
     "ledger.*",
 )
-_LEVELS = {
-    "system.fault": "critical",
-    "risk.kill_switch": "critical",
-    "risk.kill_wanted": "critical",
-    "risk.trouble": "error",
-    "ledger.down": "error",
-    "config.reload_failed": "error",
-    "data_engine.error": "warning",
-    "data_engine.gap": "warning",
-    "system.reconnecting": "warning",
-    "system.disconnected": "warning",
-}
 _FROM_ENGINE = ("risk.", "config.", "control.")
 """Topics on which a journal that is played again speaks."""
+MOST_UNNAMED = 1_000
+"""So many orders are waited for whose venue has not told its own number; those that it refused never get one."""
+COMPARED = "execution_engine.recovery_complete"
 _SAME_NS = 1_000_000_000
 """Events of one topic that come faster than this are told once, and counted."""
 
@@ -68,6 +69,12 @@ def attach_ledger(session: Session, config: LedgerConfig | None = None) -> Ledge
     Without ``config`` the session's own settings count. Raises ``LannerError`` for an address that cannot be right;
     a database that is not there is no error: it is told on the bus, and made up for when it comes back.
     """
+    if session.id == MANUAL:
+        raise ConfigError(
+            f"a session cannot be called {MANUAL!r}",
+            found=session.id,
+            fix="Orders by hand have this name in the ledger; take another.",
+        )
     settings = config or session.plan.config.ledger
     return LedgerHandle(session, settings, Ledger(real_url(settings.url), wait_s=settings.wait_s))
 
@@ -76,6 +83,16 @@ def real_url(url: str) -> str:
     """Return a ledger's address; ``env:NAME``, ``file:PATH`` and ``keyring:NAME`` say where it is kept."""
     told = SecretText(url)
     return told.reveal() if told.is_reference else url
+
+
+def kill_keeper(folder: Path, config: LedgerConfig) -> LogKeeper:
+    """Return what keeps the orders of a kill switch from outside in the ledger of the session that it ended.
+
+    Settings that come out of a journal have no passwords; an address in the environment counts first.
+    """
+    told = settings_from(os.environ).get("ledger.url")
+    address = address_of(real_url(str(told[1]) if told is not None and told[1] else config.url))
+    return LogKeeper(folder / KILL_LOG, folder.name, lambda: Ledger(address, wait_s=config.wait_s))
 
 
 class LedgerHandle:
@@ -94,6 +111,7 @@ class LedgerHandle:
         self._held: set[str] = set()
         self._unnamed: dict[str, Order] = {}
         self._notes: list[Order] = []
+        self._fresh: list[tuple[Order, OrderStatus] | None] = []
         self._capital_told = False
         self._events = 0
         self._last_event: dict[str, tuple[int, int]] = {}
@@ -101,7 +119,9 @@ class LedgerHandle:
         self._timer: asyncio.TimerHandle | None = None
         self._shut = False
         self._closed = False
-        pace = Pace(config.batch, config.queue, config.flush_ms / 1e3, self._equity_ns)
+        pace = Pace(
+            config.batch, config.queue, config.flush_ms / 1e3, self._equity_ns, SILENT * config.wait_s
+        )
         self._writer = LedgerWriter(ledger, session.folder, pace, self._tell)
         self._listening: list[tuple[str, Callable[[str, Any], None]]] = [
             *((topic, self._work) for topic in _WORK),
@@ -148,6 +168,7 @@ class LedgerHandle:
         ended = session.now()
         equity: tuple[EquityPoint, ...] = ()
         if session.engine.started and not self._is_past():
+            self._take_pictures()
             self._look()
             self._name_late()
             ended = session.engine.clock.now
@@ -155,7 +176,7 @@ class LedgerHandle:
         fault = error or session.fault
         return SessionEnd(
             "ended" if fault is None else "failed",
-            "" if fault is None else _words(fault),
+            "" if fault is None else words_of(fault),
             ended,
             session.heart.journal.seq,
             equity,
@@ -164,14 +185,32 @@ class LedgerHandle:
     # -- orders, fills, adjustments ------------------------------------------------------------------------
 
     def _work(self, topic: str, event: Any) -> None:
-        """Take the picture of what changed. A journal that is being played again has been taken before."""
+        """Note what changed, and take its picture after the orders of this turn have left.
+
+        A journal that is being played again has been taken before.
+        """
         if self._is_past():
             return
         if self._loop is None:
             self._first()
+        is_order = isinstance(event, OrderView)
+        order = self._session.engine.execution.find(event) if is_order else None
+        if not self._fresh and self._loop is not None:
+            self._loop.call_soon(self._take_pictures)
+        self._fresh.append(None if order is None else (order, order.status))
+        if self._loop is None:
+            self._take_pictures()
+
+    def _take_pictures(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
+            return
         self._look()
-        if isinstance(event, Order):
-            self._order(event)
+        for changed in fresh:
+            if changed is not None:
+                self._order(*changed)
+        if self._loop is not None:
+            self._note()
 
     def _is_past(self) -> bool:
         return self._continued > 0 and self._session.engine.clock.now < self._since
@@ -189,21 +228,27 @@ class LedgerHandle:
     def _look(self) -> None:
         """Take fills and adjustments that are new."""
         engine = self._session.engine
-        fills, reports = engine.execution.fills, engine.reports
+        execution, reports = engine.execution, engine.reports
+        fills = execution.fills
+        gone = execution.retention.fill_count - len(fills)
         put = self._writer.put
-        while self._fills < len(fills):
-            fill, order = fills[self._fills]
+        self._fills = max(self._fills, gone)
+        while self._fills < gone + len(fills):
+            fill, order = fills[self._fills - gone]
             self._fills += 1
             if fill.ts_recv >= self._from:
                 put(FillSnap(fill, order.strategy_id, order.tag or order.intent))
-        while self._reports < len(reports):
-            report = reports[self._reports]
+        lost = engine.news.gone
+        self._reports = max(self._reports, lost)
+        while self._reports < lost + len(reports):
+            report = reports[self._reports - lost]
             self._reports += 1
             if report.ts_recv >= self._from and isinstance(report, FundingPaid | PositionAdjusted):
                 put(report)
 
-    def _order(self, order: Order) -> None:
-        order_id, status = order.order_id, order.status
+    def _order(self, order: Order, status: OrderStatus) -> None:
+        """Take an order that had come to a status; its picture shows what it is now."""
+        order_id = order.order_id
         if status is OrderStatus.HELD:
             self._held.add(order_id)
             return
@@ -212,11 +257,13 @@ class LedgerHandle:
             if status is OrderStatus.CANCELED:
                 return  # it never left
         if status is OrderStatus.SUBMITTED or status is OrderStatus.DENIED:
-            self._remember(order)
+            self._notes.append(order)
         if order.venue_order_id:
             self._unnamed.pop(order_id, None)
         elif status is not OrderStatus.DENIED:
             self._unnamed[order_id] = order
+            if len(self._unnamed) > MOST_UNNAMED:
+                del self._unnamed[next(iter(self._unnamed))]
         self._writer.put(snap(order))
 
     def _name_late(self) -> None:
@@ -227,13 +274,8 @@ class LedgerHandle:
 
     # -- notes in the journal ------------------------------------------------------------------------------
 
-    def _remember(self, order: Order) -> None:
-        """Note in the journal whose order it is, after everything of this turn has been written and sent."""
-        if not self._notes and self._loop is not None:
-            self._loop.call_soon(self._note)
-        self._notes.append(order)
-
     def _note(self) -> None:
+        """Note in the journal whose orders the new ones are; everything of the turn has been written and sent."""
         orders, self._notes = self._notes, []
         if self._shut or not orders:
             return
@@ -264,6 +306,7 @@ class LedgerHandle:
         if self._continued and not self._is_past():
             self._writer.cover(self._continued)
             self._continued = 0
+        self._writer.look()
         now = self._session.now()
         step = now // self._equity_ns
         if step > self._sampled and self._session.engine.cache.marks:
@@ -299,17 +342,20 @@ class LedgerHandle:
             self._last_event[topic] = (last, more + 1)
             return
         self._last_event[topic] = (now, 0)
-        text = _words(event) + (f" (and {more} before)" if more else "")
-        self._put_event(now, topic, text)
+        if topic == COMPARED and not event:
+            return  # nothing differs: most comparisons
+        text = words_of(event) + (f" (and {more} before)" if more else "")
+        self._put_event(now, topic, text, level_of_event(topic, event))
 
     def _control(self, control: Control, ts: int) -> None:
         """Take what a person or a guard did; it has the name that the journal gives it, too."""
+        if control.action in UNTOLD:
+            return
         entry = control_event(control, self._session.heart.journal.seq, ts)
         self._writer.put_event(entry)
 
-    def _put_event(self, ts: int, topic: str, text: str) -> None:
+    def _put_event(self, ts: int, topic: str, text: str, level: str) -> None:
         self._events += 1
-        level = _LEVELS.get(topic, "info")
         self._writer.put_event(Event(f"{ts}-{self._events}", ts, level, topic, text))
 
     def _tell(self, topic: str, state: LedgerState) -> None:
@@ -323,20 +369,3 @@ class LedgerHandle:
     def _publish(self, topic: str, state: LedgerState) -> None:
         self._session.health.ledger = "up" if topic == "ledger.up" else f"down: {state.error}"
         self._session.bus.publish(topic, state)
-
-
-def _words(event: Any) -> str:
-    """Return an event in few words."""
-    if isinstance(event, LannerError):
-        text = event.message()
-    elif isinstance(event, BaseException):
-        text = f"{type(event).__name__}: {event}"
-    elif isinstance(event, LedgerState):
-        text = event.error or f"{event.written} rows written, {event.dropped} entries dropped on the way"
-    elif hasattr(event, "name") and hasattr(event, "state"):
-        text = f"{event.name}: {event.state.name.lower()} {getattr(event, 'reason', '')}"
-    elif hasattr(event, "as_dict"):
-        text = str(event.as_dict())
-    else:
-        text = str(event)
-    return " ".join(text.split())[:500]

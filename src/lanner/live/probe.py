@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError
+from lanner.live.accounts import ask_rights
 from lanner.live.connect import Where, connect, load_instruments
 from lanner.model.market import MarketData
 from lanner.net.wallclock import mono_ns
@@ -104,14 +105,22 @@ async def _rights(link: Link, keys: Keys | None) -> list[Finding]:
                 "key", POOR, "none is set, so only public data can be had", "Add one with `lanner keys add`."
             )
         ]
-    call = link.codec.rights()
-    if call is None:
+    rights = await ask_rights(link)
+    if rights is None:
         return [Finding("key", GOOD, f"{keys.name}: the venue tells nothing of its rights")]
-    rights = await link.ask(call)
     if rights.withdraw:
         return [
             Finding(
                 "key", BAD, f"{keys.name} may withdraw", "Use a key without that right: no other may trade."
+            )
+        ]
+    if rights.hedge:
+        return [
+            Finding(
+                "account",
+                BAD,
+                "long and short positions are kept apart (hedge mode)",
+                "Switch it to one-way mode.",
             )
         ]
     if rights.trade is False:

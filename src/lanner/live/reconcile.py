@@ -7,17 +7,18 @@ venue and feeds the reports.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
 
 from lanner.model.accounts import VenueFill, VenueOrder, VenuePosition
-from lanner.model.enums import Liquidity, OrderStatus
+from lanner.model.enums import Liquidity, OrderStatus, Side
 from lanner.model.instruments import Instrument
 from lanner.model.orders import Order
 from lanner.model.reports import (
+    CONCLUDED,
     OrderAccepted,
     OrderAmended,
     OrderCanceled,
@@ -30,8 +31,6 @@ from lanner.model.reports import (
 )
 
 LAG_NS = 10_000_000_000
-ADJUSTED = "adjust"
-"""How the trade ids of fills begin that were concluded from an order's quantity, because no fill was told."""
 
 
 def own_fills(order: Order, fills: Iterable[VenueFill]) -> list[OrderFilled]:
@@ -54,19 +53,22 @@ def settle_order(
     now: int,
     *,
     absence_ns: int,
+    missing_ns: int = 0,
     lag_ns: int = LAG_NS,
+    mark_px: float = float("nan"),
 ) -> list[OrderReport]:
     """Return the reports that bring an order to what the venue says of it; none when there is nothing to learn.
 
-    ``told`` None means that the venue has never heard of it; that is believed ``absence_ns`` after it was last touched.
+    ``told`` None means that the venue has never heard of it; that is believed ``absence_ns`` after it was last touched,
+    or when the venue has said so for that long (``missing_ns``): asking it back again and again keeps nothing alive.
     A venue's list of fills may lag behind what it counts: a fill that is not in it is concluded ``lag_ns`` after the
-    order's last change.
+    order's last change; at ``mark_px`` where the venue tells no price and the order has none.
     """
     reports: list[OrderReport] = list(own_fills(order, fills))
     filled = order.cum_lots + sum(report.lots for report in reports if isinstance(report, OrderFilled))
     name = (order.order_id, order.instrument_id)
     if told is None:
-        if not reports and order.is_open and now - order.ts_last >= absence_ns:
+        if not reports and order.is_open and max(missing_ns, now - order.ts_last) >= absence_ns:
             reports.append(_gone(order, now))
         return reports
     ts = max(told.ts_last, order.ts_last, 0 if order.requests is None else order.requests.amended[0])
@@ -80,7 +82,7 @@ def settle_order(
     if told.cum_lots > filled:
         if now - told.ts_last < lag_ns:
             return reports
-        reports.append(_concluded(order, told, filled, now))
+        reports.append(_concluded(order, told, filled, now, mark_px))
     if told.status in _WORKING:
         if order.is_open and _is_news(order, told, now, absence_ns):
             reports.append(
@@ -123,11 +125,14 @@ def _gone(order: Order, now: int) -> OrderReport:
 _WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.TRIGGERED, OrderStatus.PARTIALLY_FILLED})
 
 
-def _concluded(order: Order, told: VenueOrder, filled: int, now: int) -> OrderFilled:
-    """Write a fill that the venue counts but never told: quantity from its count, price from its average."""
+def _concluded(order: Order, told: VenueOrder, filled: int, now: int, mark_px: float) -> OrderFilled:
+    """Write a fill that the venue counts but never told: quantity from its count, price from its average.
+
+    The fee is a taker's; what the venue tells later corrects both, see ``execution.late_fills``.
+    """
     lots = told.cum_lots - filled
     instrument = order.instrument
-    px_ticks = order.px_ticks or 0
+    px_ticks = order.px_ticks or (round(mark_px / instrument.tick_float) if mark_px == mark_px else 0)
     if told.avg_px == told.avg_px and told.avg_px > 0:
         paid = told.avg_px / instrument.tick_float * told.cum_lots - order.notional
         px_ticks = (
@@ -135,19 +140,22 @@ def _concluded(order: Order, told: VenueOrder, filled: int, now: int) -> OrderFi
             if filled == order.cum_lots
             else round(told.avg_px / instrument.tick_float)
         )
+    fee = instrument.fees.taker * instrument.px(px_ticks) * instrument.qty(lots) * instrument.multiplier
+    keeps_coin = instrument.is_spot and instrument.fees.in_base and order.side is Side.BUY
     return OrderFilled(
         order.order_id,
         order.instrument_id,
         max(told.ts_last, order.ts_last),
         now,
-        f"{ADJUSTED}-{order.order_id}-{told.cum_lots}",
+        f"{CONCLUDED}-{order.order_id}-{told.cum_lots}",
         order.side,
         max(1, px_ticks),
         lots,
-        Decimal(0),
+        fee,
         Liquidity.TAKER,
         max(1, px_ticks),
         "concluded from the order's quantity at the venue",
+        instrument.fees.taker * instrument.qty(lots) if keeps_coin else Decimal(0),
     )
 
 
@@ -167,16 +175,20 @@ def compare_positions(
     instruments: Mapping[str, Instrument],
     marks: Mapping[str, float],
     now: int,
+    heir: Callable[[str], str],
 ) -> list[Difference]:
     """Return the perpetuals whose net position differs, with the adjustments that mend them.
 
-    ``ours`` maps (strategy, instrument) to lots. The difference goes to the strategy that trades the instrument; where
-    several do, to the one with the largest position, because that is where it is most likely missing. Where none has
-    ever traded it, the position is foreign and left alone.
+    ``ours`` maps (strategy, instrument) to lots. The difference goes to the strategy that has traded the instrument;
+    where several have, to the one with the largest position, because that is where it is most likely missing; where
+    none has, to its ``heir``. A venue nets everything, so a position that nobody counted would be closed unseen.
     """
     venue: dict[str, int] = {}
+    prices: dict[str, float] = {}
     for position in theirs:
         venue[position.instrument_id] = venue.get(position.instrument_id, 0) + position.lots
+        known = position.mark_px == position.mark_px
+        prices[position.instrument_id] = position.mark_px if known else position.entry_px
     found = []
     for name, instrument in instruments.items():
         if instrument.is_spot:
@@ -187,8 +199,10 @@ def compare_positions(
             continue
         difference = Difference(name, net, told)
         mark = marks.get(name, float("nan"))
-        if holders and mark == mark:
-            owner = max(holders, key=lambda key: (abs(holders[key]), key))
+        if mark != mark:  # at a start no price has come yet
+            mark = prices.get(name, mark)
+        if mark == mark:
+            owner = max(holders, key=lambda key: (abs(holders[key]), key), default="") or heir(name)
             ticks = max(1, round(mark / instrument.tick_float))
             difference.adjusted.append(
                 PositionAdjusted(

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lanner.core.errors import ConfigError, DataError, LannerError
-from lanner.live.build import Plan, build_engine
+from lanner.live.build import Plan, build_engine, limit_memory
 from lanner.live.checkpointing import facts_of, restore, store_of
 from lanner.live.checkpoints import Kept, software_of
 from lanner.live.heart import Heart, Replayed, replay
-from lanner.live.paper import PaperVenues
+from lanner.live.paper import DATA_KINDS, PaperVenues
 from lanner.storage.journal import Checkpoint, Record, read_journal
 
 if TYPE_CHECKING:
@@ -67,13 +67,40 @@ class Recovery:
         collects = gc.isenabled()
         gc.disable()  # nearly all that is made here stays
         try:
-            if not self._from_checkpoint():
-                self._from_journal()
+            self._play()
+            while seq := self._heart.unplayed():
+                self._cut(seq)
+                self._play()
         finally:
             if collects:
                 gc.enable()
         self.told.seconds = perf_counter() - began
         return self.told
+
+    def _play(self) -> None:
+        if not self._from_checkpoint():
+            self._from_journal()
+
+    def _cut(self, seq: int) -> None:
+        """Give up what nothing leads to any more, and begin anew.
+
+        A simulated venue sees a message before the engine does. A crash between the two leaves what the venue made of
+        it at the journal's end, without the message: records of one moment, and of the venue and the engine only.
+        """
+        journal = self._heart.journal
+        lost = list(read_journal(journal.folder, after=seq - 1))
+        if len({record.ts for record in lost}) > 1 or any(record.kind in DATA_KINDS for record in lost):
+            raise ConfigError(
+                "the session cannot be continued: its simulated venues now do otherwise than they did",
+                expected=f"record {seq} of the journal, {type(lost[0].message).__name__}",
+                found="nothing that leads to it",
+                fix="Start a new session, or continue with the version of Lanner that the journal was written with.",
+            )
+        journal.cut(seq)
+        self._start_anew()
+        self.told.problems.append(
+            f"{len(lost)} records at the end were given up: the message behind them was lost"
+        )
 
     # -- from a checkpoint ---------------------------------------------------------------------------------
 
@@ -103,6 +130,7 @@ class Recovery:
                 msgspec.msgpack.encode(facts_of(heart.engine)) != head.facts
             ):
                 raise DataError("the state that was read back is another one")
+            limit_memory(heart.engine, self._plan.config)  # the settings may be others by now
             heart.inputs, heart.commands = head.inputs, head.commands
             self._play_after(head.seq, records)
         except LannerError as error:

@@ -14,11 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import ConfigError, LannerError
-from lanner.live.adjusting import REFUSED, refusal
+from lanner.live.adjusting import controlled
 from lanner.live.baked import baked_params
-from lanner.live.changes import Change, Row, Wanted, check_change, read_file, read_options, seed_form
+from lanner.live.changes import (
+    Change,
+    Row,
+    Wanted,
+    check_change,
+    read_file,
+    read_options,
+    read_settings,
+    seed_form,
+)
+from lanner.live.entries import NewContent, stamp_of
 from lanner.live.overrides import redacted_text
 from lanner.net.wallclock import wall_ns
+from lanner.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from lanner.live.config import SessionConfig
@@ -26,7 +37,7 @@ if TYPE_CHECKING:
 
 BACKUPS = "reload-backups"
 MARK = "reloaded.json"
-"""A file beside the journal of a session whose parameters or limits were changed: what is now."""
+"""A file beside the journal of a session whose parameters or limits were changed: where the last change came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ class ReloadReport:
     changes: list[Row] = field(default_factory=list)
     applied: bool = False
     backup: str = ""
+    was_good: tuple[dict[str, Any] | None, str] = (None, "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -77,9 +89,10 @@ class HotReloadManager:
         self.config = session.plan.config.reload
         self.path = Path(self.config.file) if self.config.file else None
         self.stats = ReloadStats()
+        self.watched = self.config.watch
         self._lock = asyncio.Lock()
         self._baked: Mapping[str, frozenset[str]] | None = None
-        self._stamp = self._look()
+        self._stamp = stamp_of(self.path)
         self._good: dict[str, Any] | None = None
         self._good_text = ""
         self._remember()
@@ -93,27 +106,16 @@ class HotReloadManager:
                 "there is no file to watch",
                 expected="reload.file, or a session that was started with a settings file",
             )
+        content = NewContent(self.path, self._stamp)
         while True:
             await asyncio.sleep(self.config.interval_ms / 1e3)
             self.stats.check_count += 1
-            stamp = self._look()
-            if stamp is None or stamp == self._stamp:
+            if not content.look():
                 continue
-            self._stamp = stamp
             try:
                 await self.reload_now(reason="the file changed")
             except LannerError:
                 continue  # counted and told; the next change of the file is another try
-
-    def _look(self) -> tuple[int, int, int] | None:
-        """Return what tells one content of the file from the next; None while there is none."""
-        if self.path is None:
-            return None
-        try:
-            told = self.path.stat()
-        except OSError:
-            return None
-        return told.st_mtime_ns, told.st_size, told.st_ino
 
     def _remember(self) -> None:
         """Take what stands in the file now for good: the session was started with it."""
@@ -121,7 +123,7 @@ class HotReloadManager:
             return
         try:
             session = self._session
-            _wanted, self._good = read_file(self.path, session.engine, session.plan.config, None)
+            _wanted, self._good = read_file(self.path, session.id, session.engine, session.plan.config, None)
             self._good_text = self.path.read_text(encoding="utf-8")
         except (LannerError, OSError, ValueError):
             self._good, self._good_text = None, ""
@@ -140,13 +142,50 @@ class HotReloadManager:
             with _Counted(self):
                 session = self._session
                 wanted, content = read_file(
-                    path, session.engine, session.plan.config, self._good if own else None
+                    path, session.id, session.engine, session.plan.config, self._good if own else None
                 )
                 text = path.read_text(encoding="utf-8")
                 report = await self._change(wanted, str(path), reason, self._good_text, dry_run=dry_run)
                 if own and not dry_run:
                     self._good, self._good_text = content, text
                 return report
+
+    def begin_with(self, values: dict[str, Any], text: str) -> None:
+        """Say what the session's settings were in its file when it was started, and that somebody watches that."""
+        self.watched = True
+        if not self.stats.reload_count:
+            self._good, self._good_text = values, text
+
+    async def take(
+        self, values: dict[str, Any], text: str, *, dry_run: bool = False, reason: str = "the file changed"
+    ) -> ReloadReport:
+        """Take what is new in the session's settings as its file has them now; ``text`` is the file's whole content."""
+        assert self.path is not None
+        async with self._lock:
+            with _Counted(self):
+                session = self._session
+                wanted = read_settings(
+                    values, self.path.name, session.engine, session.plan.config, self._good
+                )
+                report = await self._change(wanted, str(self.path), reason, self._good_text, dry_run=dry_run)
+                if not dry_run:
+                    report.was_good = (self._good, self._good_text)
+                    self._good, self._good_text = values, text
+                return report
+
+    async def take_back(self, report: ReloadReport, reason: str) -> None:
+        """Undo what ``take`` did."""
+        async with self._lock:
+            with _Counted(self):
+                wanted = Wanted()
+                for row in report.changes:
+                    if row.kind == "risk":
+                        wanted.risk[row.name] = row.before
+                    else:
+                        told = wanted.params if row.kind == "params" else wanted.protection
+                        told.setdefault(row.strategy, {})[row.name] = row.before
+                await self._change(wanted, report.source, f"{reason}: taken back", "", dry_run=False)
+                self._good, self._good_text = report.was_good
 
     async def change(
         self, options: Sequence[str], *, dry_run: bool = False, reason: str = "asked for"
@@ -190,13 +229,22 @@ class HotReloadManager:
         report = ReloadReport(source, change.rows)
         if dry_run or not change:
             return report
-        if self.config.backup:
-            report.backup = await asyncio.to_thread(self._backup, good_text, change)
+        try:
+            if self.config.backup:
+                report.backup = await asyncio.to_thread(self._backup, good_text, change)
+            # The mark first: a changed session without it could not be started again, an unchanged one with it can.
+            mark = json.dumps({"source": source}).encode()
+            await asyncio.to_thread(write_atomic, session.folder / MARK, mark)
+        except OSError as error:
+            raise LannerError(
+                "nothing was changed: what a restart needs to know of it cannot be kept",
+                expected=f"a folder {session.folder} that can be written",
+                found=error.strerror or str(error),
+            ) from error
         self._apply(change, f"reload: {reason}"[:500])
         report.applied = True
         self.stats.reload_count += 1
         self.stats.last_reload_ns = wall_ns()
-        (session.folder / MARK).write_text(json.dumps(report.as_dict(), default=str))
         session.bus.publish(
             "config.reloaded",
             ConfigReloaded(source, self.stats.reload_count, self.stats.last_reload_ns, tuple(change.rows)),
@@ -208,29 +256,15 @@ class HotReloadManager:
         done: list[tuple[str, dict[str, Any]]] = []
         before = dict(self._session.engine.execution.limits.settings)
         for action, details in change.controls:
-            refused = self._control(action, reason, details)
+            refused = controlled(self._session, action, reason, details)
             if refused is not None:
                 for undo, own in reversed(done):
-                    self._control(undo, f"{reason}: taken back", _undone(own, change.rows, before))
+                    controlled(
+                        self._session, undo, f"{reason}: taken back", _undone(own, change.rows, before)
+                    )
                 raise refused
             done.append((action, details))
         self._session.guard.listen()
-
-    def _control(self, action: str, reason: str, details: dict[str, Any]) -> LannerError | None:
-        """Write a change down and make it; return why it was refused, or None."""
-        session, refused = self._session, list[object]()
-
-        def hear(_topic: str, error: object) -> None:
-            refused.append(error)
-
-        session.bus.subscribe(REFUSED, hear)
-        try:
-            session.control(action, reason, **details)
-        finally:
-            session.bus.unsubscribe(REFUSED, hear)
-        if session.fault is not None:
-            return LannerError(f"session {session.id} ended: {session.fault}")
-        return refusal(refused[0]) if refused else None
 
     # -- backups -------------------------------------------------------------------------------------------
 
@@ -263,7 +297,7 @@ class HotReloadManager:
         """Return the statistics as plain data."""
         return {
             **asdict(self.stats),
-            "watching": self.config.watch,
+            "watching": self.watched,
             "file": "" if self.path is None else str(self.path),
         }
 

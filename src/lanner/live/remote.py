@@ -49,6 +49,11 @@ def ask(folder: Path, do: str, *, timeout_s: float = 30.0, **details: Any) -> di
             expected=f"an answer within {timeout_s:g} s",
             fix=f"If it is stuck: `lanner kill {folder.name}`.",
         ) from None
+    except (ConnectionError, ValueError):
+        raise NotFoundError(
+            f"session {folder.name} ended before it answered",
+            fix="`lanner sessions` shows which are running.",
+        ) from None
     finally:
         door.close()
     if not answer.pop("ok"):
@@ -68,6 +73,19 @@ def is_running(folder: Path) -> bool:
         ask(folder, "status", timeout_s=2.0)
     except LannerError:
         return False
+    return True
+
+
+def has_process(folder: Path) -> bool:
+    """Tell whether a session's process is there, if only stuck: its door takes callers, answered or not."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(2.0)
+        try:
+            door.connect(str(socket_path(folder)))
+        except TimeoutError:  # so many callers are waiting
+            return True
+        except OSError:
+            return False
     return True
 
 

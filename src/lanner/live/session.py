@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lanner.core.bus import MessageBus
 from lanner.core.errors import ConfigError, LannerError
+from lanner.live.adjusting import REFUSED
 from lanner.live.beats import Beats
 from lanner.live.build import Plan, build_engine, head_of, wishes_of
 from lanner.live.checkpointing import Checkpointer
@@ -24,7 +25,7 @@ from lanner.live.control import ControlServer, refuse_second
 from lanner.live.deadman import DeadMan
 from lanner.live.guards import PULSE, SessionGuard
 from lanner.live.health import Health, SessionCounts
-from lanner.live.heart import Heart, JournalFault
+from lanner.live.heart import STARTING, Heart, JournalFault
 from lanner.live.intake import Intake
 from lanner.live.killswitch import KillReport, kill_session, refuse_latched
 from lanner.live.paper import PaperVenues
@@ -99,6 +100,8 @@ class Session:
         self.checkpoints = Checkpointer(self)
         self.beats = Beats(self)
         self._stopping: asyncio.Event | None = None
+        self._why = "user_request"
+        self._closing = False
         self._fault: BaseException | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.guard = SessionGuard(self, self.spawn)
@@ -128,21 +131,22 @@ class Session:
                 await self.intake.warm_up()
                 await self._enter_venue()
                 self.guard.enter()
-                self.intake.release()
                 self.health.started_ns = wall_ns()
                 self.guard.write()
+                if on_ready is not None:  # who watches it must be there before its strategies see anything
+                    on_ready()
+                self.intake.release()
                 self.spawn(self.guard.keep())
                 self.beats.start()
-                if on_ready is not None:
-                    on_ready()
                 await self._stopping.wait()
             finally:
                 await self._close()
         if self._fault is not None:
             raise self._fault
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "user_request") -> None:
         """End the session after what is being done; orders stay unless the strategies cancel them in ``on_stop``."""
+        self._why = reason
         if self._stopping is not None:
             self._stopping.set()
 
@@ -159,7 +163,10 @@ class Session:
         self.control("state", reason, state=state.name)
 
     def control(self, action: str, reason: str = "", **details: Any) -> None:
-        """Write a control down and do it."""
+        """Write a control down and do it. A session that ends takes no more orders: nobody would look after them."""
+        if self._closing and action in ("order", "amend"):
+            self.bus.publish(REFUSED, LannerError(f"session {self.id} is ending and takes no orders"))
+            return
         self.guarded(lambda: self._control(action, reason, **details))
         self.changed()
 
@@ -180,6 +187,11 @@ class Session:
         return self.heart.engine
 
     @property
+    def paused(self) -> bool:
+        """Tell whether the strategies rest because somebody wants it, not because the session is still starting."""
+        return bool(self.engine.paused_by - {STARTING})
+
+    @property
     def is_live(self) -> bool:
         """Tell whether real orders are sent."""
         return self.plan.config.mode == "live"
@@ -195,13 +207,14 @@ class Session:
             self.venues = recovery.venues or self._real_venues()
             heart.note(f"the session was {self.recovered.in_words()}")
             self.bus.publish("system.recovered", self.recovered)
-            self.intake.resume_bars()
             if not self.engine.started:  # the session ended before it could begin
                 self._control("start")
+            self.intake.rest()
             return
         self.venues = self._real_venues() if self.is_live else PaperVenues(heart, self.plan)
-        heart.journal.append(head_of(self.plan, self.id, wall_ns()), self.now())
+        heart.begin(head_of(self.plan, self.id, wall_ns()), self.now())
         self._control("start")
+        self.intake.rest()
 
     def _real_venues(self) -> RealVenues:
         return RealVenues(
@@ -229,7 +242,7 @@ class Session:
         """Take market data."""
         self.health.last_data_ns[message.instrument_id] = message.ts_recv
         self.counts.data += 1
-        self.guarded(lambda: self._take(message))
+        self.guarded(self._take, message)
 
     def _take(self, message: MarketData) -> None:
         assert self.venues is not None
@@ -253,12 +266,12 @@ class Session:
 
     # -- faults and the end --------------------------------------------------------------------------------
 
-    def guarded(self, act: Callable[[], None]) -> None:
+    def guarded(self, act: Callable[..., None], *args: object) -> None:
         """Act; a fault of the strategy, the journal or the house ends the session, and is kept."""
         if self._fault is not None:
             return
         try:
-            act()
+            act(*args)
         except Exception as error:  # noqa: BLE001 - the session's outermost wall: record and decide
             self._fail(error)
 
@@ -271,7 +284,10 @@ class Session:
         self.stop()
 
     def spawn(self, work: Any) -> None:
-        """Do work beside; a failure of the house or the journal in it ends the session."""
+        """Do work beside; a failure of the house or the journal in it ends the session. One that ends begins none."""
+        if self._closing:
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -287,6 +303,7 @@ class Session:
                 self._fail(error)
 
     async def _close(self) -> None:
+        self._closing = True
         self.beats.stop()
         for task in list(self._tasks):
             task.cancel()
@@ -302,11 +319,17 @@ class Session:
         if not self.heart.broken:
             self.heart.journal.close()
         self.guard.write(ended=True)
-        self.bus.publish("system.shutdown", self.health.last_error or "user_request")
+        self.bus.publish("system.shutdown", "fatal_error" if self._fault is not None else self._why)
 
     async def kill(self, reason: str, *, close: bool = True) -> KillReport:
-        """Stop all trading: nothing new, everything back, everything closed, confirmed by the venue; latched."""
-        return await kill_session(self, reason, close=close)
+        """Stop all trading: nothing new, everything back, everything closed, confirmed by the venue; latched.
+
+        Where something is left, because the venue is away, say, it is tried again until nothing is.
+        """
+        report = await kill_session(self, reason, close=close)
+        if close and not report.flat:
+            self.guard.insist(reason)
+        return report
 
     @property
     def fault(self) -> BaseException | None:

@@ -25,15 +25,21 @@ def state_of_session(session: Session) -> dict[str, Any]:
     return {
         "session": session.id,
         "mode": session.plan.config.mode,
-        "paused": engine.paused,
+        "paused": session.paused,
         "trading": gate.state.name,
         "reason": gate.reason,
         "differences": session.venues.differences if isinstance(session.venues, RealVenues) else [],
         "sync_failed": session.venues.sync_failed if isinstance(session.venues, RealVenues) else "",
         "recovered": "" if session.recovered is None else session.recovered.in_words(),
         "quarantined": list(gate.quarantined),
-        "unknown": sum(order.status is OrderStatus.UNKNOWN for order in engine.execution.orders.values()),
+        "uncloseable": [
+            f"{engine.cache.instruments[name].qty(stuck.lots):f} {name} of {strategy_id}: {stuck.reason}"
+            for (strategy_id, name), stuck in engine.execution.stops.uncloseable()
+        ],
+        "unknown": sum(order.status is OrderStatus.UNKNOWN for order in engine.execution.working_orders()),
         **state_of(engine),
+        "currency": engine.portfolio.currency,
+        "pnl": engine.portfolio.total_equity() - float(sum(engine.portfolio.capital.values())),
     }
 
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from lanner.core.errors import ConfigError
-from lanner.model.commands import SubmitOrder
 from lanner.model.enums import OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Rounding, to_decimal
 from lanner.model.orders import Order
 
 BY_HAND = "cli"
 """The strategy that orders by hand belong to, and how their ids begin."""
+MANUAL = "manual"
+"""What they are for, in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +70,8 @@ def order_of(ticket: Ticket, instrument: Instrument, order_id: str, ts: int) -> 
         tif=TimeInForce.IOC if ticket.ioc else TimeInForce.GTC,
         post_only=ticket.post_only,
         reduce_only=ticket.reduce_only,
+        intent=MANUAL,
         tag=BY_HAND,
-    )
-
-
-def command_of(order: Order) -> SubmitOrder:
-    """Return the command that places an order."""
-    return SubmitOrder(
-        order.order_id,
-        order.instrument_id,
-        order.ts_init,
-        order.side,
-        order.type,
-        order.lots,
-        order.px_ticks,
-        order.stop_ticks,
-        tif=order.tif,
-        post_only=order.post_only,
-        reduce_only=order.reduce_only,
     )
 
 

@@ -1,13 +1,11 @@
 """Keep the way from a quote to an order warm in a session that orders rarely: the engine's part.
 
-What an order needs has left the processor's caches a few milliseconds after the last one, and the next takes several
-times as long. Here an engine of its own, which nothing leaves, decides one order again and again; ``venues.rehearsal``
-does the same for the wire.
+An engine of its own, which nothing leaves, decides one order again and again; ``venues.rehearsal`` says why, and does
+the same for the wire.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,26 +26,21 @@ PX = 1_000.0
 
 
 class Warming:
-    """Decide an order of the session's first instrument every ``every_s``, on an engine of its own."""
+    """Decide an order of the session's first instrument each ``turn``, on an engine of its own."""
 
-    def __init__(self, plan: Plan, every_s: float) -> None:
+    def __init__(self, plan: Plan) -> None:
         config = plan.config.model_copy(
             update={"mode": "paper", "strategy": IDLE, "strategies": None, "params": {}, "timeframe": None}
         )
         self.turns = 0
-        self._every_s = every_s
-        self._engine = build_engine(Plan(config, plan.instruments, plan.currency, plan.products), "warming")
+        self._engine = build_engine(
+            Plan(config, plan.instruments, plan.currency, plan.products), "warming", keeps_all=True
+        )
         _loosen(self._engine)
         self._engine.start(1)
         [self._desk] = self._engine.desks.values()
         self._instrument = next(iter(plan.instruments.values()))
         self._qty = max(self._instrument.min_qty, self._instrument.lot)
-
-    async def keep(self) -> None:
-        """Go on until cancelled."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            self.turn()
 
     def turn(self) -> None:
         """Decide an order, hear that the venue has it, take it back."""

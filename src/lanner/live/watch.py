@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lanner.core.errors import LannerError
@@ -83,6 +83,12 @@ class Watch:
         self.last_recv = message.ts_recv
         self.changed += 1
 
+    def earlier(self, trades: Iterable[Trade]) -> None:
+        """Put prints from before the watch in front of those that it has seen itself."""
+        known = {trade.trade_id for trade in self.trades}
+        before = [trade for trade in trades if trade.trade_id not in known]
+        self.trades = deque(sorted([*before, *self.trades], key=lambda trade: trade.ts_event), KEPT_TRADES)
+
     def event(self, event: StreamEvent) -> None:
         """Note that something is missing, or whole again."""
         self.gaps += isinstance(event, StreamGap)
@@ -125,6 +131,19 @@ async def watch(
                     found=error.found,
                     fix="Look with `lanner doctor --venue`.",
                 ) from error
+            await _before(seen, feeds, link)
             yield seen
         finally:
             await gateway.stop()
+
+
+async def _before(seen: Watch, feeds: tuple[Feed, ...], link: Link) -> None:
+    """Ask for what the streams tell only when it changes: in a quiet market nothing would come for long."""
+    name = seen.instrument.id
+    with suppress(LannerError):  # without an answer there are still the streams
+        if Feed.TRADES in feeds:
+            seen.earlier((await link.ask(link.codec.trades(name, None, None))).rows)
+        if Feed.QUOTES in feeds and seen.quote is None:
+            quote = await link.ask(link.codec.quote(name))
+            if seen.quote is None:
+                seen.take(quote)

@@ -19,7 +19,7 @@ from lanner.core.errors import NotFoundError
 from lanner.live.aftermath import end_session
 from lanner.live.build import plan_of
 from lanner.live.guards import Pulse, born, read_pulse
-from lanner.live.killswitch import CONFIRM_S, KillReport
+from lanner.live.killswitch import CONFIRM_S, KillReport, locked
 from lanner.live.replaying import read_head
 from lanner.net.wallclock import mono_ns
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lanner.venues.keys import Keys
 
 LOOK_S = 0.25
+AGAIN_S, AGAIN_MOST_S = 5.0, 60.0
+"""How soon a session that could not be ended is tried again, and how seldom at most."""
 GUARD_S = 2 * CONFIRM_S + 5.0
 """How long a session may take for its own kill switch: it confirms cancels, then positions."""
 
@@ -73,9 +75,16 @@ class Judge:
 
 
 async def watch(
-    folder: Path, keys: Callable[[str], Keys], on_trip: Callable[[str], None]
+    folder: Path,
+    keys: Callable[[str], Keys],
+    on_trip: Callable[[str], None],
+    on_report: Callable[[KillReport], None] = lambda _report: None,
 ) -> KillReport | None:
-    """Watch a session until it ends by itself (None), or end it and return the report."""
+    """Watch a session until it ends by itself (None), or end it and return the report.
+
+    Where the venue is away, or something is left, it is tried again until nothing is, or somebody takes the latch off.
+    ``on_report`` hears of each try.
+    """
     config = plan_of(read_head(folder)).config
     judge = Judge(config.recovery.watchdog_s)
     if read_pulse(folder) is None:
@@ -88,8 +97,27 @@ async def watch(
             return None
         if reason:
             on_trip(reason)
-            return await end_session(folder, reason, keys, pulse)
+            return await _end(folder, reason, keys, pulse, on_report)
         await asyncio.sleep(LOOK_S)
+
+
+async def _end(
+    folder: Path,
+    reason: str,
+    keys: Callable[[str], Keys],
+    pulse: Pulse | None,
+    on_report: Callable[[KillReport], None],
+) -> KillReport:
+    wait_s = AGAIN_S
+    while True:
+        report = await end_session(folder, reason, keys, pulse)
+        on_report(report)
+        if report.flat:
+            return report
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, AGAIN_MOST_S)
+        if not locked(folder):
+            return report
 
 
 class WatchdogProcess:
@@ -112,10 +140,11 @@ class WatchdogProcess:
         """See to it that there is one, until cancelled. It outlives this process: that is its purpose."""
         while True:
             if self._process is None or self._process.poll() is not None:
-                self._start()
+                self.start()
             await asyncio.sleep(1.0)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start one now."""
         self.starts += 1
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

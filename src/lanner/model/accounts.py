@@ -117,12 +117,16 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 class KeyRights(msgspec.Struct, frozen=True):
-    """What a key may do, None where the venue does not tell."""
+    """What a key may do, None where the venue does not tell.
+
+    ``hedge`` says that the account keeps long and short positions of an instrument apart.
+    """
 
     read: bool | None
     trade: bool | None
     withdraw: bool | None
     ip_bound: bool | None = None
+    hedge: bool | None = None
 
 
 class FeeRates(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from functools import cache
 
 from lanner.model.commands import AmendOrder, Batch, Command, SubmitOrder
 from lanner.model.enums import GroupKind, OrderType, TimeInForce
@@ -59,20 +60,29 @@ TIF_FEATURES: Mapping[TimeInForce, str] = {tif: tif.name.lower() for tif in Time
 _GROUPS = {GroupKind.OCO: Feature.OCO, GroupKind.BRACKET: Feature.BRACKET}
 
 
-def features_of_order(order: Order | SubmitOrder) -> Iterator[str]:
+def features_of_order(order: Order | SubmitOrder) -> tuple[str, ...]:
     """Return what an order asks for. A time in force counts where the order can rest."""
-    yield TYPE_FEATURES[order.type]
-    if order.type is not OrderType.MARKET or order.tif is not TimeInForce.GTC:
-        yield TIF_FEATURES[order.tif]
-    if order.post_only:
-        yield Feature.POST_ONLY
-    if order.reduce_only:
-        yield Feature.REDUCE_ONLY
-    if order.display_lots is not None:
-        yield Feature.ICEBERG
-    group = _GROUPS.get(order.group_kind)
-    if group is not None:
-        yield group
+    is_iceberg = order.display_lots is not None
+    return _features(order.type, order.tif, order.post_only, order.reduce_only, is_iceberg, order.group_kind)
+
+
+@cache
+def _features(
+    kind: OrderType, tif: TimeInForce, post_only: bool, reduce_only: bool, is_iceberg: bool, group: GroupKind
+) -> tuple[str, ...]:
+    """Put the names together once for each of the few hundred kinds of orders that there are."""
+    found = [TYPE_FEATURES[kind]]
+    if kind is not OrderType.MARKET or tif is not TimeInForce.GTC:
+        found.append(TIF_FEATURES[tif])
+    asked = (
+        (post_only, Feature.POST_ONLY),
+        (reduce_only, Feature.REDUCE_ONLY),
+        (is_iceberg, Feature.ICEBERG),
+    )
+    found += [feature for is_asked, feature in asked if is_asked]
+    if group in _GROUPS:
+        found.append(_GROUPS[group])
+    return tuple(found)
 
 
 def features_of(command: Command) -> Iterator[str]:

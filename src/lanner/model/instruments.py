@@ -31,10 +31,14 @@ class Rounding(IntEnum):
 
 
 class FeeSchedule(msgspec.Struct, frozen=True):
-    """Maker and taker fees as fractions of notional; a negative maker fee is a rebate."""
+    """Maker and taker fees as fractions of notional; a negative maker fee is a rebate.
+
+    ``in_base``: the fee of a spot buy is taken out of the coin that was bought, so that less of it can be sold.
+    """
 
     maker: Decimal = Decimal(0)
     taker: Decimal = Decimal(0)
+    in_base: bool = False
 
     def __post_init__(self) -> None:
         for name, rate in (("maker", self.maker), ("taker", self.taker)):

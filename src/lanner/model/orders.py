@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from lanner.model.commands import SubmitOrder
 from lanner.model.enums import GroupKind, OrderStatus, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument
 
@@ -29,6 +30,8 @@ FINAL_STATUSES = frozenset(
 STOP_TYPES = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 TAKE_TYPES = frozenset({OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT})
 TRIGGERED_TYPES = STOP_TYPES | TAKE_TYPES
+STOP_INTENTS = frozenset({"stop_loss", "take_profit", "trailing_stop", "time_stop"})
+"""What the orders of a position's stops are for."""
 PRICED_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 
 
@@ -38,18 +41,41 @@ class Requests:
     An order's requests are numbered 1, 2, 3 …; an answer names the number that it answers, so that one told twice
     or out of order answers nothing else. ``asked_lots`` is the largest quantity that the venue may have by now,
     ``aim_lots`` the one that was asked for last (0: none was). ``unsure``: the request left while nobody knew whether
-    the venue has the order; a refusal does not prove that it has.
+    the venue has the order; a refusal does not prove that it has. ``refused_ns`` and ``amend_refused_ns``: when last.
     """
 
-    __slots__ = ("aim_lots", "amended", "amends", "asked_lots", "cancels", "last", "unsure")
+    __slots__ = (
+        "aim_lots",
+        "amend_refused_ns",
+        "amended",
+        "amends",
+        "asked_lots",
+        "cancels",
+        "last",
+        "refused_ns",
+        "unsure",
+    )
 
     def __init__(self) -> None:
-        self.last = 0
+        self.last = self.refused_ns = self.amend_refused_ns = 0
         self.unsure = False
         self.cancels: tuple[int, ...] = ()
         self.amends: tuple[int, ...] = ()
         self.asked_lots = self.aim_lots = 0
         self.amended = (0, 0)  # the venue's time of the last change, and the request that it answered
+
+
+class Concluded:
+    """Lots that the venue counts as filled and has told no fill of: how many, at ticks × lots, with which fees.
+
+    A fill that it tells by ``until`` may be of them.
+    """
+
+    __slots__ = ("base_fee", "fee", "lots", "notional", "until")
+
+    def __init__(self) -> None:
+        self.lots = self.notional = self.until = 0
+        self.fee = self.base_fee = Decimal(0)
 
 
 class Order:
@@ -62,11 +88,13 @@ class Order:
 
     ``parent_id`` names the entry that an exit protects, or the order that this one waits for. Where
     ``parent_lots`` is set, the order waits for its parent's end and is sized by it: ``lots`` belong to that many filled
-    lots of the parent. ``reason`` says why an order was refused or ended, ``reject_code`` the same for programs
-    (refusals only).
+    lots of the parent. ``overtaken`` is what was filled when a newer target took its place (None: none did); what
+    fills later is made good. ``reason`` says why an order was refused or ended, ``reject_code`` the same for
+    programs (refusals only).
     """
 
     __slots__ = (
+        "concluded",
         "cum_lots",
         "display_lots",
         "expire_ts",
@@ -80,6 +108,7 @@ class Order:
         "lots",
         "notional",
         "order_id",
+        "overtaken",
         "parent_id",
         "parent_lots",
         "post_only",
@@ -166,6 +195,18 @@ class Order:
         self.requests: Requests | None = None
         self.triggered = False
         self.trade_ids: tuple[str, ...] | set[str] = ()
+        self.concluded: Concluded | None = None
+        self.overtaken: int | None = None
+
+    def remember(self, trade_id: str) -> None:
+        """Keep a trade id; most orders have one or two fills, and a set for each would be most of their memory."""
+        ids = self.trade_ids
+        if isinstance(ids, set):
+            ids.add(trade_id)
+        elif len(ids) < 8:
+            self.trade_ids = (*ids, trade_id)
+        else:
+            self.trade_ids = {*ids, trade_id}
 
     @property
     def leaves_lots(self) -> int:
@@ -245,6 +286,9 @@ class OrderView:
             f"an order is changed with self.amend(...) or self.cancel(...), not by setting {name!r}"
         )
 
+    def __reduce__(self) -> tuple[type[OrderView], tuple[Order]]:
+        return OrderView, (self._order,)  # a strategy may keep it, and then it is part of a checkpoint
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OrderView) and other.order_id == self.order_id
 
@@ -253,3 +297,27 @@ class OrderView:
 
     def __repr__(self) -> str:
         return repr(object.__getattribute__(self, "_order"))
+
+
+def command_of(order: Order, ts: int | None = None) -> SubmitOrder:
+    """Return the command that places an order, at ``ts`` or when the order was made."""
+    return SubmitOrder(
+        order.order_id,
+        order.instrument_id,
+        order.ts_init if ts is None else ts,
+        order.side,
+        order.type,
+        order.lots,
+        order.px_ticks,
+        order.stop_ticks,
+        order.trail_ticks,
+        order.trail_frac,
+        order.tif,
+        order.expire_ts,
+        order.post_only,
+        order.reduce_only,
+        order.display_lots,
+        order.fit,
+        order.group_id,
+        order.group_kind,
+    )

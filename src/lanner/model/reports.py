@@ -11,6 +11,9 @@ import msgspec
 
 from lanner.model.enums import Liquidity, Side
 
+CONCLUDED = "adjust"
+"""How the trade ids of fills begin that were concluded from an order's quantity, because no fill was told."""
+
 
 class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
     """The venue has the order and it is working."""
@@ -45,7 +48,8 @@ class OrderTriggered(msgspec.Struct, frozen=True, gc=False):
 class OrderFilled(msgspec.Struct, frozen=True, gc=False):
     """An execution. ``trade_id`` makes it unique; the same id is never counted twice.
 
-    ``fee`` is in the settle currency, positive when we pay. ``ref_ticks`` is the price without slippage.
+    ``fee`` is in the settle currency, positive when we pay. ``ref_ticks`` is the price without slippage. ``base_fee``
+    is what of the bought coin the venue kept as that fee; ``fee`` is what it is worth, not a second one.
     """
 
     order_id: str
@@ -60,6 +64,7 @@ class OrderFilled(msgspec.Struct, frozen=True, gc=False):
     liquidity: Liquidity
     ref_ticks: int
     reason: str = ""
+    base_fee: Decimal = Decimal(0)
 
 
 class OrderCanceled(msgspec.Struct, frozen=True, gc=False):
@@ -144,7 +149,8 @@ class FundingPaid(msgspec.Struct, frozen=True, gc=False):
 class PositionAdjusted(msgspec.Struct, frozen=True, gc=False):
     """A strategy's position was brought to what the venue has: ``lots`` (signed) at ``px_ticks`` were not ours to see.
 
-    Made when a comparison with the venue finds a difference that no fill explains.
+    Made when a comparison with the venue finds a difference that no fill explains. ``as_of`` is the venue's time up to
+    which its position has counted everything: a fill of before that is told later takes it back (0: none does).
     """
 
     strategy_id: str
@@ -154,6 +160,7 @@ class PositionAdjusted(msgspec.Struct, frozen=True, gc=False):
     lots: int
     px_ticks: int
     reason: str
+    as_of: int = 0
 
 
 OrderReport = (

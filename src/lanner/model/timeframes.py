@@ -32,6 +32,8 @@ TIMEFRAMES_NS: dict[str, int] = {
 }
 """Nominal lengths in nanoseconds; ``1M`` is nominal only, its bars follow the calendar."""
 
+_LENGTH = re.compile(r"([1-9]\d*) ?([smhdw])")
+_UNITS_NS = {"s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
 _ACTIVITY = re.compile(r"^([1-9]\d*(?:\.\d+)?|0?\.\d+)(tick|vol|usd)$")
 
 
@@ -42,6 +44,12 @@ def timeframe_ns(spec: str) -> int:
         return TIMEFRAMES_NS[spec]
     parse_activity(spec)
     return 0
+
+
+def length_ns(text: str) -> int:
+    """Return a length of time such as ``30s`` or ``4h`` in nanoseconds, or 0 where the text is none."""
+    found = _LENGTH.fullmatch(text.strip())
+    return TIMEFRAMES_NS.get(text, 0) if found is None else int(found[1]) * _UNITS_NS[found[2]]
 
 
 @lru_cache(maxsize=256)

@@ -72,6 +72,7 @@ class WebSocket:
         self._is_pong = settings.heartbeat.is_pong
         self._pinged_ns = 0
         self._awaits_pong = False
+        self._doubts: asyncio.TimerHandle | None = None
         self._pacer = Pacer(settings.sends_per_s) if settings.sends_per_s > 0 else None
         self._outbox = Outbox()
         self._outbox_timer: asyncio.TimerHandle | None = None
@@ -126,6 +127,33 @@ class WebSocket:
             self._at_once = self._settled()
             self._wire.abort()
             self.on_lost(reason)
+
+    def doubt(self, within_s: float) -> None:
+        """Ask for a sign of life now; a connection that gives none within so many seconds is made anew.
+
+        For whoever waits in vain for an answer: a connection may stand although nobody is at its other end, and its
+        heartbeat takes a while to notice.
+        """
+        if self._wire is None or self._doubts is not None:
+            return
+        self._ping(self._wire)
+        heard = self._received + self._controls
+        self._await_life(self._wire, heard, within_s)
+
+    def _await_life(self, wire: Wire, heard: int, within_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + within_s
+
+        def judge() -> None:
+            self._doubts = None
+            if self._wire is not wire or self._received + self._controls != heard:
+                return
+            if loop.time() - due > within_s:  # we slept ourselves: its words may still wait in the socket
+                self._await_life(wire, heard, within_s)
+            else:
+                self.reconnect(f"no sign of life within {within_s:g} s of being asked for one")
+
+        self._doubts = loop.call_at(due, judge)
 
     def move(self, url: str) -> None:
         """Use another address from the next connection on (a fresh listen key, say)."""
@@ -182,7 +210,10 @@ class WebSocket:
     # -- what the wire tells ---------------------------------------------------------------------------
 
     def on_opened(self, wire: Wire) -> None:
-        """Take over an open wire, before its first frame."""
+        """Take over an open wire, before its first frame; one that comes after ``stop`` is dropped."""
+        if self._stopping:
+            wire.abort()
+            return
         self._wire = wire
         self._since = wall_ns()
         self._awaits_pong = False
@@ -316,10 +347,10 @@ class WebSocket:
         wire, self._wire = self._wire, None
         self._since = None
         self._dropped += self._outbox.clear()
-        for timer in (self._timer, self._outbox_timer):
+        for timer in (self._timer, self._outbox_timer, self._doubts):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._outbox_timer = None
+        self._timer = self._outbox_timer = self._doubts = None
         return wire
 
     def _become(self, state: LinkState, reason: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from lanner.core.errors import ConfigError
+from lanner.model.enums import Side
 from lanner.model.instruments import Instrument
 from lanner.model.reports import FundingPaid, OrderFilled, PositionAdjusted
 from lanner.portfolio.positions import Position
@@ -49,7 +50,26 @@ class Portfolio:
         position = self.position(strategy_id, instrument)
         position.apply(fill.side, fill.lots, fill.px_ticks, fill.ts_event, fill.ref_ticks)
         position.fees += fill.fee
+        if fill.base_fee:
+            position.give_up(fill.base_fee, fill.px_ticks, fill.ts_event)
         return position
+
+    def correct(
+        self, strategy_id: str, instrument: Instrument, side: Side, notional: int, fee: Decimal
+    ) -> None:
+        """Book that executions cost more than was thought: by ticks × lots, and by a fee.
+
+        It changes the average price where they opened what is held, and what was realised where they closed it.
+        """
+        position = self.position(strategy_id, instrument)
+        paid = int(side) * notional
+        position.cash_flow -= paid
+        if position.lots * side > 0 and (position.cost + paid) * side > 0:
+            position.cost += paid
+        else:
+            position.realised -= paid
+        position.volume += notional
+        position.fees += fee
 
     def adjust(self, instrument: Instrument, report: PositionAdjusted) -> Position:
         """Bring a strategy's position to what the venue has."""
@@ -57,6 +77,18 @@ class Portfolio:
         side = 1 if report.lots > 0 else -1
         position.apply(side, abs(report.lots), report.px_ticks, report.ts_event)
         return position
+
+    def apply_late(
+        self, strategy_id: str, instrument: Instrument, fill: OrderFilled, back: PositionAdjusted
+    ) -> Position:
+        """Book an execution in the place of an adjustment that stood for it; ``back`` is what takes that back."""
+        owner, position = self.position(back.strategy_id, instrument), self.position(strategy_id, instrument)
+        if owner is position and position.lots * fill.side <= 0:
+            position.reprice(fill.side, fill.lots, back.px_ticks, fill.px_ticks, fill.ref_ticks)
+            position.fees += fill.fee
+            return position
+        owner.undo(fill.side, fill.lots, back.px_ticks, back.ts_event)
+        return self.apply_fill(strategy_id, instrument, fill)
 
     def apply_funding(self, instrument: Instrument, report: FundingPaid) -> list[tuple[str, Decimal]]:
         """Share a funding payment between the strategies by their net position; return who got what.

@@ -13,11 +13,38 @@ from decimal import Decimal
 from lanner.model.instruments import Instrument
 
 
+class CoinFees:
+    """Fees that a venue took in the coin that was bought, and the whole lots that they cost so far.
+
+    A position counts whole lots: each begun lot has left it. What is left of such a lot pays the next fees. ``units``
+    are what the lots were worth when they left, in ticks × lots.
+    """
+
+    __slots__ = ("lots", "qty", "units")
+
+    def __init__(self) -> None:
+        self.qty = Decimal(0)
+        self.lots = 0
+        self.units = 0
+
+    def take(self, fee: Decimal, lot: Decimal) -> int:
+        """Add a fee; return the lots that leave the position with it (negative: come back with a rebate)."""
+        self.qty += fee
+        whole, begun = divmod(self.qty, lot)
+        lots = int(whole) + (begun > 0) - self.lots
+        self.lots += lots
+        return lots
+
+
 class Position:
-    """One netting position. ``lots`` and ``cost`` are signed: negative means short."""
+    """One netting position. ``lots`` and ``cost`` are signed: negative means short.
+
+    ``coin_fees`` are there once a fee was taken in the coin itself.
+    """
 
     __slots__ = (
         "cash_flow",
+        "coin_fees",
         "cost",
         "fees",
         "funding",
@@ -40,6 +67,7 @@ class Position:
         self.slippage = 0
         self.volume = 0
         self.fees = Decimal(0)
+        self.coin_fees: CoinFees | None = None
         self.funding = Decimal(0)
         self.ts_opened = 0
 
@@ -68,6 +96,48 @@ class Position:
             self.cost = (self.lots) * px_ticks
             self.ts_opened = ts
         return realised
+
+    def undo(self, side: int, lots: int, px_ticks: int, ts: int) -> None:
+        """Take back an execution on that side that was booked and never was.
+
+        The average price is as it would be without it, as far as what is held tells that.
+        """
+        signed = lots if side > 0 else -lots
+        self.volume -= lots * px_ticks
+        held, cost = self.lots - signed, self.cost - signed * px_ticks
+        if self.lots * signed < 0:  # it closed a part, which comes back at the average of the rest
+            self.cost += self.cost * lots // abs(self.lots)
+            self.lots = held
+        elif self.lots and held * signed >= 0 and cost * signed >= 0 and bool(held) == bool(cost):
+            self.lots, self.cost = held, cost
+        else:
+            self.volume -= lots * px_ticks
+            self.apply(-side, lots, px_ticks, ts)
+            return
+        self.cash_flow += signed * px_ticks
+        self.realised = self.cash_flow + self.cost
+
+    def reprice(self, side: int, lots: int, px_ticks: int, told_ticks: int, ref_ticks: int) -> None:
+        """Book another price for an execution that closed something: only what it realised changes."""
+        signed = lots if side > 0 else -lots
+        paid = signed * (told_ticks - px_ticks)
+        self.cash_flow -= paid
+        self.realised -= paid
+        self.volume += lots * (told_ticks - px_ticks)
+        self.slippage += signed * (told_ticks - ref_ticks)
+
+    def give_up(self, fee: Decimal, px_ticks: int, ts: int) -> None:
+        """Let a fee that was taken in the coin leave the position, at the price of its fill.
+
+        The fee's worth is in ``fees``; here its lots are sold at that price, so that it is paid once.
+        """
+        if self.coin_fees is None:
+            self.coin_fees = CoinFees()
+        lots = self.coin_fees.take(fee, self.instrument.lot)
+        if lots:
+            self.apply(-1 if lots > 0 else 1, abs(lots), px_ticks, ts)
+            self.volume -= abs(lots) * px_ticks
+            self.coin_fees.units += lots * px_ticks
 
     @property
     def qty(self) -> Decimal:

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lanner.backtest.prepare import source_hash
 from lanner.core.errors import LannerError
 from lanner.strategy.base import Strategy
+from lanner.strategy.sources import source_hash
 
 
 @dataclass(slots=True, frozen=True)

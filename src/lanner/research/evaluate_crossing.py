@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lanner.indicators.arrays import as_input
 from lanner.indicators.moving import SMA
 from lanner.research.evaluate_operations import Array
 from lanner.strategy.graph import Graph
@@ -23,7 +24,7 @@ class Crossing:
     def __init__(self, column: Array, one: int, two: int) -> None:
         from lanner.kernels.crossing import working_memory
 
-        self.column, self.lengths = column, (one, two)
+        self.column, self.lengths = as_input("", column), (one, two)
         self.room = working_memory(one, two)
 
     @classmethod

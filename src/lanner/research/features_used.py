@@ -10,15 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanner.engine.state_hash import StateHash
+from lanner.execution.abilities import Abilities, features_of_plan, trailing_exit, waits_for_trigger
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
-from lanner.model.features import FEATURES, TIF_FEATURES, TYPE_FEATURES, Feature, Support, features_of
+from lanner.model.features import (
+    FEATURES,
+    TIF_FEATURES,
+    TYPE_FEATURES,
+    Feature,
+    Support,
+    features_of,
+    features_of_order,
+)
 from lanner.research.probes import Finding
 from lanner.research.probes_stage import Outcome, Stage
+from lanner.venues.rules import Refuser, impossible_for
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
+    from lanner.execution.exits import ExitPlan
     from lanner.model.commands import Command
+    from lanner.model.orders import Order
     from lanner.model.reports import Report
+    from lanner.risk.checks import Denial
     from lanner.strategy.base import Strategy
 
 _KEYWORDS: Mapping[str, tuple[str, ...]] = {
@@ -83,15 +96,59 @@ class _Tally(StateHash):
         return self.hash.hexdigest()
 
 
-def features_run(stage: Stage) -> Counter[str]:
-    """Return how often each feature was asked for in one run of the strategy."""
-    found: Counter[str] = Counter()
+class Asked(Abilities):
+    """Stands where a session asks whether an order may leave, lets all of them, and notes what was asked."""
+
+    __slots__ = ("found", "lacking", "refusals")
+
+    def __init__(self, products: Iterable[str], found: Counter[str]) -> None:
+        super().__init__()
+        self.found = found
+        self.refusals: Counter[tuple[str, str]] = Counter()
+        self.lacking: dict[str, frozenset[str]] = dict.fromkeys(products, frozenset())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def check(self, order: Order, plan: ExitPlan | None = None) -> Denial | None:
+        """Note what an order and its exits ask for, and which product refuses it for another reason."""
+        asked = [*features_of_order(order), *(features_of_plan(plan) if plan else ())]
+        self.found.update(asked)
+        for product in self.lacking:
+            lacking = impossible_for(product, order.instrument).intersection(asked)
+            self.lacking[product] |= lacking
+            if lacking:
+                continue  # that is told by the feature
+            trail = trailing_exit(order, plan) if plan else None
+            reason = Refuser(product)(order) or (Refuser(product)(trail) if trail is not None else "")
+            if reason:
+                self.refusals[product, reason] += 1
+        return None
+
+    def check_amend(self, order: Order) -> Denial | None:
+        """Note that an order is changed."""
+        self.found[Feature.AMEND] += 1
+        if waits_for_trigger(order):
+            self.found[Feature.AMEND_TRIGGER] += 1
+        return None
+
+    def can_amend(self, order: Order) -> bool:
+        """Let the exits of brackets be changed; where a venue cannot, they are replaced, which is no feature."""
+        return True
+
+
+def features_run(stage: Stage, products: Iterable[str] = ()) -> tuple[Counter[str], Asked]:
+    """Return how often each feature was asked for in one run of the strategy, and what products say to its orders."""
+    sent: Counter[str] = Counter()
+    asked = Asked(products, Counter())
 
     def watch(engine: Engine, _strategy: Strategy) -> None:
-        engine.hash = _Tally(engine.hash, found)
+        engine.hash = _Tally(engine.hash, sent)
+        engine.execution.abilities = asked
 
     stage.attempt(hooks=[watch])
-    return found
+    sent[Feature.AMEND] = 0  # the house's own changes of exits do not count
+    return sent | asked.found, asked
 
 
 def features_named(paths: Iterable[Path]) -> dict[str, list[int]]:
@@ -150,19 +207,36 @@ def _is_off(value: ast.expr | None) -> bool:
 def check_venue(stage: Stage, paths: Iterable[Path], tables: Mapping[str, Mapping[str, Support]]) -> Outcome:
     """Compare what a strategy uses with the capability tables of products; what is impossible is an error,
     or a warning where the run did not come to it."""
-    ran, named = features_run(stage), features_named(paths)
+    (ran, asked), named = features_run(stage, tables), features_named(paths)
     outcome = Outcome("venue")
     for feature in FEATURES:
-        if feature not in ran and feature not in named:
+        if not ran[feature] and feature not in named:
             continue
-        support = {product: table[feature].name.lower() for product, table in tables.items()}
+        support = {
+            product: "impossible" if feature in asked.lacking[product] else table[feature].name.lower()
+            for product, table in tables.items()
+        }
         use = FeatureUse(feature, ran[feature], named.get(feature, []), support)
         outcome.features.append(use)
         for product, word in support.items():
             if word == "impossible":
                 outcome.findings.append(_impossible(use, product))
+    outcome.findings += [
+        _refused(product, reason, count) for (product, reason), count in sorted(asked.refusals.items())
+    ]
     outcome.note = f"{len(outcome.features)} order features at {', '.join(tables)}"
     return outcome
+
+
+def _refused(product: str, reason: str, count: int) -> Finding:
+    return Finding(
+        "venue",
+        "error",
+        f"{product}: {reason}",
+        expected="orders that the venue takes as they are",
+        found=f"{count} orders of the run",
+        fix="Such an order is denied before it leaves; use another kind, or another venue (`lanner venues`).",
+    )
 
 
 def _impossible(use: FeatureUse, product: str) -> Finding:

@@ -62,7 +62,7 @@ def play_fused(
         first = int(np.searchsorted(funding.bar, left))
         simulate(
             rules, state, queue, None, None, sum_state, blocks, edges, left, stop,
-            market.ticks, market.close, volume, signals, words,
+            market.ticks, market.input("close"), volume, signals, words,
             funding.bar[first:], funding.at_end[first:], funding.rate[first:], out, scratch,
         )  # fmt: skip
     check_fault(int(state["fault"]), market)

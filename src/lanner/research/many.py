@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lanner.indicators.arrays import as_input
 from lanner.kernels.account import VOLUME
 from lanner.kernels.crossing import working_memory
 from lanner.kernels.curve import CURVE
@@ -63,7 +64,7 @@ class ManyPlayer:
         curves = np.zeros(2, CURVE)
         most = min(CHANGES, len(self.market) + 64)
         went = play_many(
-            self.rules, curves, lengths, np.ascontiguousarray(columns[name]), lead, self.market.close,
+            self.rules, curves, lengths, as_input(name, columns[name]), lead, self.market.input("close"),
             self._table, self.spans, self.edges, working_memory(int(lengths.max()), 64),
             np.zeros((GROUP, most), np.int32), np.zeros((5, GROUP), np.int64), np.zeros((GROUP, FIELDS), np.int64),
             np.zeros((GROUP, 3)), np.zeros((GROUP, most + 2, 3), np.int64), np.zeros(ROOM + 3), raw, found, played,
@@ -77,8 +78,8 @@ class ManyPlayer:
         """Make the table of prices, once; False where it cannot be exact."""
         if self._table is None:
             self._table = np.empty(len(self.market) * TABLE)
-            opens = self.market.columns["open"]
-            self.suits = bool(price_table(self.rules, opens, self.market.close, self._table))
+            opens, close = self.market.input("open"), self.market.input("close")
+            self.suits = bool(price_table(self.rules, opens, close, self._table))
         return self.suits
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanner.core.errors import DataError
+from lanner.indicators.arrays import as_input
 from lanner.model.instruments import Instrument
 from lanner.model.timeframes import series_id
 
@@ -59,6 +60,10 @@ class Market:
     def close(self) -> Floats:
         """Return the closing prices."""
         return self.columns["close"]
+
+    def input(self, name: str) -> NDArray[Any]:
+        """Return a column as kernels take it: without the mark of arrays that are read-only, which is another type."""
+        return as_input(name, self.columns[name])
 
     def __len__(self) -> int:
         return len(self.ts)

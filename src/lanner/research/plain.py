@@ -29,7 +29,7 @@ class PlainPlayer:
         guarded = any(rules[name] > 0 for name in ("stop_num", "take_num", "trail", "stop_px", "take_px"))
         self.suits = not (guarded or market.funding.bar.size or rules["slippage"] == VOLUME)
         """Whether anything can be played this way."""
-        self._open = market.columns["open"]
+        self._open, self._close = market.input("open"), market.input("close")
         self._sums, self._changes = np.zeros(ROOM + 3), np.zeros(CHUNK + 8, np.int64)
 
     def weights(
@@ -42,7 +42,7 @@ class PlainPlayer:
         words, tail = words_of(weights)
         return int(
             play_weights(
-                self.rules, book, queue, curve, blocks, edges, start, stop, self._open, self.market.close, words,
+                self.rules, book, queue, curve, blocks, edges, start, stop, self._open, self._close, words,
                 tail, out, self._sums, self._changes,
             )
         )  # fmt: skip
@@ -59,7 +59,7 @@ class PlainPlayer:
         return int(
             play_crossing(
                 self.rules, book, queue, curve, blocks, edges, crossing.column, *crossing.lengths, crossing.room,
-                self._open, self.market.close, out, self._sums,
+                self._open, self._close, out, self._sums,
                 np.empty(CHUNK + 64, np.int64), self._changes,
             )
         )  # fmt: skip
@@ -74,7 +74,7 @@ class PlainPlayer:
         words, tail = words_of(weights)
         return bool(
             play_spans(
-                self.rules, books, curves, queue, blocks, edges, spans, self._open, self.market.close, words, tail,
+                self.rules, books, curves, queue, blocks, edges, spans, self._open, self._close, words, tail,
                 self._sums, self._changes, out,
             )
         )  # fmt: skip
@@ -89,7 +89,7 @@ class PlainPlayer:
         views = [words_of(one.view(np.int8)) if one is not None else (_NO_INTS, 0) for one in signals]
         return int(
             play_entries(
-                self.rules, book, queue, curve, blocks, _NO_INTS, 0, len(self.market), self._open, self.market.close,
+                self.rules, book, queue, curve, blocks, _NO_INTS, 0, len(self.market), self._open, self._close,
                 tuple(words for words, _ in views), np.array([tail for _, tail in views], np.int64), share, out,
                 self._sums, self._changes,
             )

@@ -21,9 +21,9 @@ def check_activity(stage: Stage) -> Outcome:
     if result is None:
         outcome.done, outcome.note = False, "not judged: the run did not end"
         return outcome
-    bars = len(stage.world.played)
+    bars, unit = len(stage.world.played), stage.world.unit
     own = [row for row in result.orders if row.strategy_id]
-    outcome.note = f"{len(own)} orders, {len(result.fills)} fills in {bars:,} bars"
+    outcome.note = f"{len(own)} orders, {len(result.fills)} fills in {bars:,} {unit}"
     refused = [row for row in own if row.status in ("denied", "rejected")]
     if not own:
         outcome.findings.append(
@@ -32,7 +32,7 @@ def check_activity(stage: Stage) -> Outcome:
                 "warning",
                 "the strategy never trades on these data",
                 expected="at least one order",
-                found=f"none in {bars:,} bars",
+                found=f"none in {bars:,} {unit}",
                 fix="Check it on data that should make it trade (--data), or look at its conditions.",
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from lanner.research.probes_process import OtherProcesses
 from lanner.research.probes_repeat import check_repeats
 from lanner.research.probes_stage import Outcome, Stage
 from lanner.research.probes_warmup import check_warmup
-from lanner.research.probes_world import World, real_world, synthetic_world
+from lanner.research.probes_world import World, real_world, synthetic_ticks, synthetic_world
 from lanner.strategy.base import Strategy
 from lanner.strategy.registry import load_strategy
 
@@ -211,17 +212,24 @@ def _stage(
     own = timeframe or cls.timeframe
     length = TIMEFRAMES_NS.get(own, 0)
     lengths = (own, *(name for name in FINER if 0 < TIMEFRAMES_NS[name] < length))
-    for name in lengths:
-        stage = Stage(synthetic_world(name, seed=seed), cls, ref, params, seed, budget)
+    makers: list[Callable[..., World]] = [
+        *(partial(synthetic_world, name) for name in lengths),
+        partial(synthetic_ticks, own),
+    ]
+    if cls.on_book is not Strategy.on_book:
+        makers = [partial(synthetic_ticks, own, book=True)]
+    missing: MissingSeriesError | None = None
+    for make in makers:
+        stage = Stage(make(seed=seed), cls, ref, params, seed, budget)
         stage.world.timeframe = own
         try:
             stage.reference = stage.trial()
-        except MissingSeriesError:
-            if name == lengths[-1]:
-                raise
+        except MissingSeriesError as error:
+            missing = missing or error
             continue
         return stage
-    raise AssertionError("there is always a first timeframe")
+    assert missing is not None
+    raise missing
 
 
 def source_files(stage: Stage) -> list[Path]:

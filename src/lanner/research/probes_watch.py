@@ -24,7 +24,10 @@ from lanner.strategy.errors import is_user_file
 
 CLOCK_S = 1_767_225_600.0  # 2026-01-01 UTC, a Thursday
 OTHER_CLOCK_S = CLOCK_S + 86_400 * 100 + 47_117.251  # another month, weekday, hour, minute and second
-TICK_S, OTHER_TICK_S = 0.001, 0.0017  # from one reading to the next: a machine and a slower one
+TICK_S, OTHER_TICK_S = (
+    0.001013,
+    0.001701,
+)  # from one reading to the next, odd in microseconds: a machine, a slower one
 READERS = {
     "polars": (
         "read_csv", "scan_csv", "read_parquet", "scan_parquet", "read_ipc", "scan_ipc", "read_ndjson", "scan_ndjson",

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lanner.backtest.config import BacktestConfig
+    from lanner.marketdata.synth import Market
     from lanner.strategy.base import Strategy
 
 SYNTHETIC_BARS = 1_500
 SYNTHETIC_DAYS = 500
+SYNTHETIC_QUOTES = 3_000
+SYNTHETIC_CHANGES = 1_500
 SYNTHETIC_SINCE_NS = 1_704_067_200_000_000_000  # 2024-01-01 UTC
 INSTRUMENT = "BTCUSDT-PERP.CHECK"
 MAX_ROWS = 200_000
 HISTORY_ROWS = 5_000
 """How much of the data before the start of trading is kept to warm indicators up."""
 WILD_ROWS = 64
+_UNITS = {"bars": "bars", "quotes": "quotes", "trades": "trades", "book": "changes of an order book"}
 PRICES = ("open", "high", "low", "close", "bid_px", "ask_px", "px", "price", "mark_px")
 SIZES = ("volume", "quote_volume", "taker_buy_volume", "bid_qty", "ask_qty", "qty")
 
@@ -62,8 +66,14 @@ class World:
 
     @property
     def ts(self) -> NDArray[np.int64]:
-        """Return the event times of the main data set in UNIX ns."""
-        return self.frames[self.main]["ts_event"].to_numpy()
+        """Return the event times of the main data set in UNIX ns; a change of an order book counts once."""
+        frame = self.frames[self.main]
+        return (frame.filter("last") if _is_book(frame) else frame)["ts_event"].to_numpy()
+
+    @property
+    def unit(self) -> str:
+        """Return what the main data set has, in the plural."""
+        return _UNITS.get(self.base.streams[self.main].kind, "rows")
 
     @property
     def played(self) -> NDArray[np.int64]:
@@ -113,20 +123,29 @@ def _began(frame: pl.DataFrame) -> str:
     return "ts_open" if "ts_open" in frame.columns else "ts_event"
 
 
+def _is_book(frame: pl.DataFrame) -> bool:
+    """Tell whether rows are levels of an order book; the last one of each change is marked."""
+    return "side" in frame.columns and "last" in frame.columns
+
+
 def _instant(frame: pl.DataFrame) -> int:
     """Return 1 for data without a length: what happens at the very time is known then."""
     return 0 if "ts_open" in frame.columns else 1
 
 
 def _wild(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
-    """Multiply prices by a random walk of ±30 % a row, all of a row alike so that high stays above low."""
+    """Multiply prices by a random walk of ±30 % a row, all of a row alike so that high stays above low.
+
+    A row of an order book is one level of many that stand in an order: only its quantity goes wild.
+    """
     import polars as pl
 
     if not frame.height:
         return frame
     walk = np.exp(np.clip(np.cumsum(rng.choice([-0.3, 0.3], frame.height)), -1.5, 1.5))
     busy = np.exp(rng.normal(0.0, 1.0, frame.height))
-    changes = [pl.col(name) * pl.Series(walk) for name in PRICES if name in frame.columns]
+    prices = () if _is_book(frame) else PRICES
+    changes = [pl.col(name) * pl.Series(walk) for name in prices if name in frame.columns]
     changes += [
         (pl.col(name) * pl.Series(busy)).cast(frame.schema[name]) for name in SIZES if name in frame.columns
     ]
@@ -157,23 +176,56 @@ def synthetic_world(
     frame = synthesize_bars(
         timeframe, since_ns=SYNTHETIC_SINCE_NS, days=days, seed=data_seed, market=market
     ).head(bars)
+    stream = memory_stream("bars", INSTRUMENT, frame, timeframe, synthetic=True)
+    title = f"{frame.height:,} synthetic bars of {timeframe} (seed {data_seed})"
+    return World(_base(market, [stream], seed), [frame], timeframe, title, synthetic=True)
+
+
+def synthetic_ticks(
+    timeframe: str, *, seed: int = 1, count: int | None = None, data_seed: int = 7, book: bool = False
+) -> World:
+    """Return invented quotes, or changes of an order book, with trades: for strategies that bars are too coarse for."""
+    import polars as pl
+
+    from lanner.marketdata.synth import Market, SynthPlan, synth_instrument
+
+    market = Market()
+    plan = SynthPlan(synth_instrument(INSTRUMENT, market), market, SYNTHETIC_SINCE_NS, 1, data_seed)
+    kind = "book" if book else "quotes"
+    told = next(plan.frames(kind))
+    if book:
+        changes = count or SYNTHETIC_CHANGES
+        told = told.filter(pl.col("last").cum_sum().shift(1, fill_value=0) < changes)
+    else:
+        told = told.head(count or SYNTHETIC_QUOTES)
+    last = told["ts_event"][-1]
+    trades = next(plan.frames("trades")).filter(pl.col("ts_event") <= last)
+    frames = [told, trades]
+    streams = [
+        memory_stream(kind, INSTRUMENT, frame, "", synthetic=True)
+        for kind, frame in zip((kind, "trades"), frames, strict=True)
+    ]
+    world = World(_base(market, streams, seed), frames, timeframe, "", synthetic=True)
+    world.title = f"{len(world.ts):,} synthetic {world.unit} with trades (seed {data_seed})"
+    return world
+
+
+def _base(market: Market, streams: list[Stream], seed: int) -> BacktestSpec:
     instrument = Instrument.perp(
         INSTRUMENT, tick=market.tick, lot=market.lot, maker="0.0002", taker="0.0005", max_leverage=5
     )
     venue = VenueSettings("CHECK", {"USDT": Decimal(10_000)}, funding=FundingMode.ASSUME_ZERO)
-    base = BacktestSpec(
+    return BacktestSpec(
         "check",
         "check",
         [],
-        [memory_stream("bars", INSTRUMENT, frame, timeframe, synthetic=True)],
+        streams,
         {INSTRUMENT: instrument},
         {"CHECK": venue},
         "USDT",
         seed=seed,
         max_points=10_000,
     )
-    title = f"{frame.height:,} synthetic bars of {timeframe} (seed {data_seed})"
-    return World(base, [frame], timeframe, title, synthetic=True)
 
 
 def real_world(config: BacktestConfig, cls: type[Strategy]) -> World:

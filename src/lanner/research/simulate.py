@@ -170,6 +170,7 @@ class Simulator:
         self._order_type, self._fill_type = ORDER, FILL
         self._no_orders, self._no_fills = np.zeros(0, ORDER), np.zeros(0, FILL)
         self._plain = PlainPlayer(market, rules)
+        self._close = market.input("close")
         self._by_volume = int(rules["slippage"]) == _SLIPPAGE[SlippageModel.VOLUME]
 
     def run(
@@ -240,7 +241,7 @@ class Simulator:
             funding = market.funding
             simulate(
                 self.rules, self._book[0], self._queue, orders, fills, self._curve[0], blocks, cuts, left, stop,
-                market.ticks, market.close, volume, weights, words, funding.bar, funding.at_end, funding.rate, out,
+                market.ticks, self._close, volume, weights, words, funding.bar, funding.at_end, funding.rate, out,
                 self._scratch,
             )  # fmt: skip
         book = self._book[0].copy()

@@ -142,6 +142,8 @@ def why_not_arrays(spec: BacktestSpec, strategy: type[Strategy]) -> str:
         return "it plays one instrument's bars (and funding) only"
     if spec.detail or not all(delay.is_zero for delay in delays) or venue.fills.bar_participation:
         return "it knows no latency, no finer bars and no limit on a bar's volume"
+    if any(one.is_spot and one.fees.in_base for one in spec.instruments.values()):
+        return "it takes all fees in money"
     bars = next(stream for stream in spec.streams if stream.kind == "bars")
     if timeframe_ns(bars.spec) != timeframe_ns(strategy.timeframe or bars.spec):
         return f"the data are {bars.spec} bars and the strategy asks for {strategy.timeframe}"

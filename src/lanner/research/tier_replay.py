@@ -115,6 +115,8 @@ def _why_not_venue(spec: BacktestSpec, venue: VenueSettings) -> str:
         return "a bar's volume is limited"
     if set(venue.balances) != {spec.currency} or len(spec.venues) != 1:
         return "the money is not in one currency at one venue"
+    if any(one.is_spot and one.fees.in_base for one in spec.instruments.values()):
+        return "the fees of buys are kept of the bought coin"
     return ""
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from lanner.model.enums import GroupKind, OrderType, Side
-from lanner.model.orders import Order
+from lanner.model.orders import STOP_INTENTS, Order
 from lanner.portfolio.positions import Position
 from lanner.risk.rules import ScopedRules
 
@@ -158,4 +158,4 @@ def _check_value(order: Order, after: int, mark: float, limits: RiskLimits, rate
 
 def only_closes(order: Order) -> bool:
     """Tell whether an order cannot open anything: reduce-only, or an exit that goes with its position."""
-    return order.reduce_only or order.group_kind is GroupKind.BRACKET
+    return order.reduce_only or order.group_kind is GroupKind.BRACKET or order.intent in STOP_INTENTS

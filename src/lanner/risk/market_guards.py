@@ -10,6 +10,7 @@ from lanner.risk.rules import ScopedRules
 from lanner.risk.sums import above, denied
 
 if TYPE_CHECKING:
+    from lanner.model.market import Bar, Quote, Trade
     from lanner.risk.engine import Market
 
 
@@ -71,15 +72,22 @@ def _check_age(order: Order, told: ScopedRules, market: Market, now: int) -> Den
 
 
 def _newest(order: Order, market: Market) -> int | None:
-    """Return when the last quote came; where there are none, the last trade or bar."""
+    """Return when the last quote was made; where there are none, the last trade or bar.
+
+    What was held up on its way, or read late by a process that stood still, is as old as the venue says.
+    """
     name = order.instrument_id
     quote = market.quotes.get(name)
     if quote is not None:
-        return int(quote.ts_recv)
+        return _made(quote)
     trade = market.trades.get(name)
-    times = [] if trade is None else [trade.ts_recv]
-    times += [bars[-1].ts_recv for bars in market.bars.values() if bars and bars[-1].instrument_id == name]
+    times = [] if trade is None else [_made(trade)]
+    times += [_made(bars[-1]) for bars in market.bars.values() if bars and bars[-1].instrument_id == name]
     return max(times, default=None)
+
+
+def _made(message: Quote | Trade | Bar) -> int:
+    return min(message.ts_recv, message.ts_event or message.ts_recv)
 
 
 def _check_spread(order: Order, told: ScopedRules, market: Market) -> Denial | None:

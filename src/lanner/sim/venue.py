@@ -358,6 +358,7 @@ class SimVenue:
         order.cum_lots += lots
         self._next_trade += 1
         when = self._event_time(ts)
+        in_base = book.fees.in_base and instrument.is_spot and order.side > 0
         self.outbox.append(
             OrderFilled(
                 order.order_id,
@@ -371,6 +372,7 @@ class SimVenue:
                 fee,
                 liquidity,
                 ref,
+                base_fee=instrument.qty(lots) * rate if in_base and rate > 0 else ZERO,
             )
         )
         if order.leaves == 0:

@@ -13,7 +13,7 @@ from lanner.simulator.connection import Connection
 from lanner.simulator.dialect import HttpRequest, HttpResponse, Kind, Refuse
 from lanner.simulator.events import ExchangeEvent, Exec, OrderUpdate
 from lanner.simulator.faults import SECOND, Act, FaultPlan, Point, garbled
-from lanner.simulator.orders import EndReason, SimStatus
+from lanner.simulator.orders import EndReason, SimOrder, SimStatus
 
 if TYPE_CHECKING:
     from lanner.simulator.dialect import Dialect
@@ -410,7 +410,7 @@ class DialectHost:
         order = event.order
         if event.kind is Exec.NEW and order.on_book:
             on = "rest"
-        elif event.kind is Exec.CANCELED and event.reason is EndReason.USER and order.leaves:
+        elif event.kind is Exec.CANCELED and event.reason is EndReason.USER and _could_trade(order):
             on = "cancel"
         else:
             return
@@ -425,3 +425,8 @@ class DialectHost:
             return
         lots = max(1, min(order.leaves, int(order.leaves * share)))
         self.exchange.fill_order(order_id, lots, self.now_ns())
+
+
+def _could_trade(order: SimOrder) -> bool:
+    """Tell whether a fill may have crossed an order's cancel: one that still waited for its trigger was in no book."""
+    return order.leaves > 0 and (order.triggered_ns > 0 or not order.is_triggered_type)

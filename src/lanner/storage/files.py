@@ -36,7 +36,7 @@ def sync_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file's new content piece by piece: a file beside it, then fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file

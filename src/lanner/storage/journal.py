@@ -231,6 +231,21 @@ class JournalWriter:
             os.close(self._file)
             self._file = -1
 
+    def cut(self, seq: int) -> None:
+        """Take the records from this one on out for good; the next one gets its number."""
+        self.close()
+        for path in reversed(_segments(self.folder)):
+            ends = [end for number, _, _, _, end in _scan(path, last=True) if number < seq]
+            if ends:
+                with path.open("r+b") as file:
+                    file.truncate(ends[-1])
+                    os.fsync(file.fileno())
+                break
+            path.unlink()
+        sync_folder(self.folder)
+        self.seq = seq - 1
+        self._open_segment()
+
     def _append_batch(self, message: Any, ts: int) -> int:
         if not isinstance(message, Batch):
             raise ConfigError("not a message for a journal", found=type(message).__name__)

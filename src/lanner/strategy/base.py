@@ -265,6 +265,7 @@ class Strategy:
 
         ``stop``, ``take`` and ``trail`` protect the new position (defaults: the class's ``stop_loss`` and ``roi``).
         A target of 0 sends everything away; on spot, dust below the venue's minimum stays, and the result names it.
+        While an instrument has no price yet and another one has, nothing is sent.
         """
         return self.context.target(
             weight, px=px, stop=stop, take=take, trail=trail, instrument=instrument, tag=tag
@@ -317,11 +318,15 @@ class Strategy:
         px: Number | None = None,
         stop_px: Number | None = None,
     ) -> bool:
-        """Ask the venue to change an order; ``qty`` is the new total quantity; False when a risk limit forbids it."""
+        """Ask the venue to change an order; ``qty`` is the new total quantity.
+
+        False when nothing is sent: a risk limit forbids it, or the order cannot be changed now, because it has ended,
+        was asked back, or the venue's answer about it is missing.
+        """
         return self.context.amend(order, qty=qty, px=px, stop_px=stop_px)
 
     def set_timer(self, name: str, *, every: str | None = None, at: int | None = None) -> None:
-        """Call ``on_timer`` every ``"5m"`` (aligned to the clock), or once at a UNIX time in nanoseconds."""
+        """Call ``on_timer`` every ``"10s"`` (aligned to the clock), or once at a UNIX time in nanoseconds."""
         self.context.set_timer(name, every=every, at=at)
 
     def cancel_timer(self, name: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +60,24 @@ def describe(error: BaseException) -> str:
     else:
         words = str(error).strip()
         text = f"{type(error).__name__}: {words}" if words else type(error).__name__
+        text += _meant(error)
     cause = error.__cause__
     if cause is not None and not isinstance(error, LannerError):
         text += f" (caused by {type(cause).__name__}: {cause})"
     return text
+
+
+def _meant(error: BaseException) -> str:
+    """Name what a wrong attribute may have meant; Python does so only where it prints an error itself."""
+    if not isinstance(error, AttributeError) or error.obj is None or not error.name:
+        return ""
+    names = [name for name in dir(error.obj) if not name.startswith("_")]
+    near = [name for name in names if name.startswith(f"{error.name}_")] or get_close_matches(
+        error.name, names
+    )
+    if not near:
+        near = list(getattr(error.obj, "__struct_fields__", ()))  # of a message: all that it has
+    return f"; there is {', '.join(near)}" if near else ""
 
 
 def user_lines(error: BaseException) -> list[str]:
@@ -76,6 +92,7 @@ def user_lines(error: BaseException) -> list[str]:
     return lines
 
 
+@lru_cache(maxsize=4096)
 def is_user_file(filename: str) -> bool:
     """Tell whether a traceback frame's file was written by the user: not ours, not a library's, not Python's."""
     if filename.startswith(("<frozen", "<lanner")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NoReturn
 
 from lanner.core.errors import StrategyError
@@ -60,19 +61,19 @@ class Valueless:
         )
 
 
-class Operators(Valueless):
+class Operators(Valueless, ABC):
     """Python's operators on expressions, in terms of three steps that an expression provides."""
 
     __slots__ = ()
 
-    def _apply(self, op: str, *others: object) -> Expr:
-        raise NotImplementedError
+    @abstractmethod
+    def _apply(self, op: str, *others: object) -> Expr: ...
 
-    def _swapped(self, op: str, other: object) -> Expr:
-        raise NotImplementedError
+    @abstractmethod
+    def _swapped(self, op: str, other: object) -> Expr: ...
 
-    def _join(self, sign: str, op: str, other: object) -> Expr:
-        raise NotImplementedError
+    @abstractmethod
+    def _join(self, sign: str, op: str, other: object) -> Expr: ...
 
     def __add__(self, other: object) -> Expr:
         return self._apply("add", other)

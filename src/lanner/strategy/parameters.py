@@ -54,7 +54,8 @@ class Param(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> Param[T] | T:
         if instance is None:
             return self
-        return cast(T, instance.__dict__.get(self.name, self.default))
+        value: T = instance.__dict__.get(self.name, self.default)
+        return value
 
     def __set__(self, instance: object, value: T) -> None:
         instance.__dict__[self.name] = self.parse(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,13 +19,13 @@ from lanner.execution.stops import ExitType, Stop, StopEvent, StopKind, TimeActi
 from lanner.model.enums import Side
 from lanner.model.instruments import Instrument, Number, to_decimal
 from lanner.model.orders import OrderView
+from lanner.model.timeframes import SECOND_NS, length_ns
 from lanner.portfolio.positions import Position
 from lanner.strategy.base import Distance, as_fraction
 
 if TYPE_CHECKING:
     from lanner.execution.engine import ExecutionEngine
 
-SECOND_NS = 1_000_000_000
 _Word = TypeVar("_Word", ExitType, TimeAction)
 
 
@@ -167,7 +166,11 @@ class StopLossManager:
         _, _, stop = self._begin(StopKind.TIME, name, part, instrument)
         if (at is None) == (after is None):
             raise ConfigError("a time stop: say either at or after", expected='at=<UNIX s> or after="4h"')
-        length = 0 if after is None else _length_ns(after)
+        length = 0 if after is None else length_ns(after)
+        if after is not None and not length:
+            raise ConfigError(
+                "a time stop: not a length of time", expected="e.g. 30s, 5m, 4h, 2d", found=after
+            )
         stop.due = self._execution.clock.now + length if at is None else int(at) * SECOND_NS
         stop.action = wanted
         return self._set(stop)
@@ -330,13 +333,6 @@ def level_of(traded: Instrument, distance: Distance | None) -> Level | None:
     if isinstance(distance, str) and not distance.strip().replace(".", "", 1).isdigit():
         return Level(fraction=as_fraction(distance))
     return Level(ticks=traded.quantise_px(Decimal(distance) if isinstance(distance, str) else distance))
-
-
-def _length_ns(text: str) -> int:
-    found = re.fullmatch(r"(\d+)\s*([smhd])", text.strip())
-    if found is None or not int(found[1]):
-        raise ConfigError("a time stop: not a length of time", expected="e.g. 30s, 5m, 4h, 2d", found=text)
-    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]] * SECOND_NS
 
 
 def _entry(position: Position) -> float:

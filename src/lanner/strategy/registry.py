@@ -21,6 +21,8 @@ from lanner.strategy.errors import describe, rendered, user_lines
 
 ENTRY_POINTS = "lanner.strategies"
 _MARK = "__lanner_loaded_from__"
+_MARKED: set[str] = set()
+"""Names of modules that may bear the mark: looking at all there are takes as long as loading a strategy."""
 
 
 def load_strategy(ref: str) -> type[Strategy]:
@@ -206,10 +208,14 @@ def _importable(folder: Path) -> Iterator[None]:
     Modules stay loaded (pickling and type hints look them up), but bear a mark, so that the next load of a folder
     with modules of the same names starts clean. An edited module is read again.
     """
-    for name, module in list(sys.modules.items()):
+    for name in list(_MARKED):
+        module = sys.modules.get(name)
         mark = getattr(module, "__dict__", {}).get(_MARK)
-        if mark is not None and mark != (str(folder), _modified(module)):
+        if module is None or mark is None:
+            _MARKED.discard(name)
+        elif mark != (str(folder), _modified(module)):
             del sys.modules[name]
+            _MARKED.discard(name)
     known = set(sys.modules)
     importlib.invalidate_caches()
     sys.path.insert(0, str(folder))
@@ -218,11 +224,11 @@ def _importable(folder: Path) -> Iterator[None]:
     finally:
         if str(folder) in sys.path:
             sys.path.remove(str(folder))
-        elsewhere = {str(Path(entry).resolve()) for entry in sys.path}
-        for name in set(sys.modules) - known:
-            module = sys.modules[name]
-            if _lies_in(name, module, folder) and str(folder.resolve()) not in elsewhere:
-                vars(module)[_MARK] = (str(folder), _modified(module))
+        fresh = [name for name in sys.modules.keys() - known if _lies_in(name, sys.modules[name], folder)]
+        if fresh and str(folder.resolve()) not in {str(Path(entry).resolve()) for entry in sys.path}:
+            for name in fresh:
+                vars(sys.modules[name])[_MARK] = (str(folder), _modified(sys.modules[name]))
+            _MARKED.update(fresh)
 
 
 def _lies_in(name: str, module: ModuleType, folder: Path) -> bool:

@@ -264,7 +264,9 @@ class ProductSpec:
 
     ``local`` makes the endpoints of a server that speaks this product's protocol at a base URL such as
     ``http://127.0.0.1:8080``. ``book_rule`` names the machine of ``marketdata.book_sync``; ``consecutive_trades``
-    says that an instrument's public trades are numbered one by one.
+    says that an instrument's public trades are numbered one by one. ``rights_at`` names the product whose server tells
+    what a key of this one may do, where its own does not. ``spot_lacks`` are features that its spot instruments do not
+    have, where it trades perpetuals, too.
     """
 
     product: str
@@ -282,6 +284,8 @@ class ProductSpec:
     history_rows: Mapping[Feed, int]
     docs: str = ""
     consecutive_trades: bool = False
+    rights_at: str = ""
+    spot_lacks: frozenset[str] = frozenset()
 
 
 # -- the codec -----------------------------------------------------------------------------------------
@@ -396,6 +400,14 @@ class Codec(Protocol):
 
     def remember(self, order_ids: Iterable[str]) -> None:
         """Learn ids of orders made earlier, so that the venue's news of them can be told apart from strangers'."""
+        ...
+
+    def forget_when(self, gone: Callable[[str], bool]) -> None:
+        """Let ``gone`` say of which orders, by our id, no news are wanted any more: they need not be remembered."""
+        ...
+
+    def adopt(self, order: VenueOrder) -> str:
+        """Take an order that is not ours for ours from now on; return the id by which it can be remembered later."""
         ...
 
     def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[OrderCall]:

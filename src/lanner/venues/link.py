@@ -24,6 +24,7 @@ from lanner.venues.errors import ErrorKind, Reason, VenueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
 T = TypeVar("T")
 
@@ -84,6 +85,8 @@ class Link:
         )
         self.clock = ClockOffset(self._probe, every_s=CLOCK_EVERY_S, on_alarm=on_alarm)
         self.urgent = urgent
+        self.rights_from: Callable[[], AbstractAsyncContextManager[Link]] | None = None
+        """Opens a link to the server that tells what the key may do, where the product's own does not."""
         self._reads_wait_s = reads_wait_s
         self.rng = rng or Random()
         self._key_id = key_id or codec.spec.product
@@ -113,10 +116,15 @@ class Link:
 
     def nonce(self) -> int:
         """Return a number that is larger than all before it, near the venue's time in milliseconds."""
+        return self.stamp()[1]
+
+    def stamp(self) -> tuple[int, int]:
+        """Return ``now_ms`` and a ``nonce``: what a command is written with."""
+        now_ms = self.clock.now_ms()
         if self._nonces is not None:
-            return self._nonces.next(self._key_id, self.clock.now_ms())
-        self._last_nonce = max(self._last_nonce + 1, self.clock.now_ms())
-        return self._last_nonce
+            return now_ms, self._nonces.next(self._key_id, now_ms)
+        self._last_nonce = max(self._last_nonce + 1, now_ms)
+        return now_ms, self._last_nonce
 
     def follow(self) -> None:
         """Compare clocks again every minute."""
@@ -150,7 +158,7 @@ class Link:
             answer = await self.http.send(
                 lambda: self._built(call),
                 costs=call.costs,
-                priority=self._rank(call.priority),
+                priority=self.rank(call.priority),
                 idempotent=call.idempotent,
                 deadline_s=self._patience_s(call),
             )
@@ -182,12 +190,15 @@ class Link:
         more = await self.ask(call.then)
         return more if told is None else told + more  # type: ignore[call-overload]
 
-    async def send_order(self, call: OrderCall) -> Sequence[OrderReport]:
-        """Send a command over HTTP and return what is known of it then. Never raises, never sends twice."""
+    async def send_order(self, call: OrderCall, *, paid: bool = False) -> Sequence[OrderReport]:
+        """Send a command over HTTP and return what is known of it then. Never raises, never sends twice.
+
+        ``paid``: its costs are taken from the venue's limits already.
+        """
         try:
             answer: HttpAnswer = await self.http.send(
-                lambda: call.request(self.now_ms(), self.nonce()),
-                costs=call.costs,
+                lambda: call.request(*self.stamp()),
+                costs=None if paid else call.costs,
                 priority=call.priority,
                 idempotent=False,
             )
@@ -199,7 +210,8 @@ class Link:
             return call.unanswered(error.message(), wall_ns())
         return call.answer(answer.status, answer.body, answer.ts_recv)
 
-    def _rank(self, priority: Priority) -> Priority:
+    def rank(self, priority: Priority) -> Priority:
+        """Return whose turn a call is when the budget is short: everything is urgent for a kill switch."""
         return min(priority, Priority.STOP) if self.urgent else priority
 
     def _patience_s(self, call: Call[T]) -> float | None:
@@ -207,14 +219,14 @@ class Link:
         return self._reads_wait_s if call.idempotent and call.priority is Priority.READ else None
 
     def _built(self, call: Call[T]) -> HttpRequest:
-        return call.build(self.now_ms(), self.nonce())
+        return call.build(*self.stamp())
 
     async def _probe(self) -> Probe:
         call = self.codec.server_time()
         answer = await self.http.send(
             lambda: self._built(call),
             costs=call.costs,
-            priority=self._rank(Priority.READ),
+            priority=self.rank(Priority.READ),
             idempotent=True,
             deadline_s=self._reads_wait_s,
         )

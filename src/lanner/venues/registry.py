@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -11,6 +11,8 @@ from lanner.core.errors import ConfigError, NotFoundError
 from lanner.model.instruments import check_instrument_id
 
 if TYPE_CHECKING:
+    from lanner.model.commands import SubmitOrder
+    from lanner.model.instruments import Instrument
     from lanner.venues.codec import Codec, Endpoints, ProductSpec
     from lanner.venues.keys import Keys
 
@@ -20,6 +22,7 @@ class _Product:
     venue: str
     spec: str
     codec: str
+    check: str
 
 
 _PRODUCTS: Mapping[str, _Product] = {
@@ -27,12 +30,19 @@ _PRODUCTS: Mapping[str, _Product] = {
         "HYPERLIQUID",
         "lanner.venues.hyperliquid.spec:HYPERLIQUID",
         "lanner.venues.hyperliquid.codec:HyperliquidCodec",
+        "lanner.venues.hyperliquid.actions:check_order",
     ),
     "binance-spot": _Product(
-        "BINANCE", "lanner.venues.binance.spec:BINANCE_SPOT", "lanner.venues.binance.spot:BinanceSpotCodec"
+        "BINANCE",
+        "lanner.venues.binance.spec:BINANCE_SPOT",
+        "lanner.venues.binance.spot:BinanceSpotCodec",
+        "lanner.venues.binance.orders:check_spot",
     ),
     "binance-usdm": _Product(
-        "BINANCE", "lanner.venues.binance.spec:BINANCE_USDM", "lanner.venues.binance.usdm:BinanceUsdmCodec"
+        "BINANCE",
+        "lanner.venues.binance.spec:BINANCE_USDM",
+        "lanner.venues.binance.usdm:BinanceUsdmCodec",
+        "lanner.venues.binance.orders:check_usdm",
     ),
 }
 
@@ -98,6 +108,11 @@ def endpoints_of(spec: ProductSpec, *, url: str = "", testnet: bool = False) -> 
 def make_codec(product: str, endpoints: Endpoints, keys: Keys | None = None) -> Codec:
     """Build the codec of a product."""
     return cast("Codec", _load(_entry(product).codec)(endpoints, keys))  # type: ignore[operator]
+
+
+def order_check(product: str) -> Callable[[SubmitOrder, Instrument], None]:
+    """Return what raises ``VenueError`` for an order that a product does not have; nothing is sent by it."""
+    return cast("Callable[[SubmitOrder, Instrument], None]", _load(_entry(product).check))
 
 
 def _entry(product: str) -> _Product:

@@ -1,6 +1,7 @@
 """Orders and account of one product over real connections.
 
-A command leaves in the call that sends it, on the order socket where there is one, else over HTTP. Every command is
+A command leaves in the call that sends it, on the order socket where there is one, else over HTTP: also while that
+socket is being connected again, and then new orders only where the account's stream is there. Every command is
 answered exactly once at first: by the venue, or by ``OrderUnanswered`` when the connection breaks or time runs out
 after something may have left. A late answer is still read: it proves more than silence did.
 """
@@ -16,7 +17,6 @@ from typing import Any
 
 from lanner.model.accounts import BalancesReport, PositionsReport, VenueOrder
 from lanner.model.commands import Command
-from lanner.model.instruments import Instrument
 from lanner.model.reports import Report
 from lanner.net.backoff import Backoff
 from lanner.net.errors import RateLimited
@@ -28,7 +28,6 @@ from lanner.net.websocket import WebSocket
 from lanner.venues.codec import Answer, Call, Inbound, Malformed, Notice, NoticeKind, OrderCall, UserRoute
 from lanner.venues.errors import ErrorKind, VenueError
 from lanner.venues.link import Link, socket_settings
-from lanner.venues.rehearsal import Rehearsal
 
 KEPT_LATE = 4_096
 """How many unanswered requests are remembered, so that a late answer can still be read."""
@@ -97,7 +96,6 @@ class TradeGateway:
         self._late: dict[str, OrderCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
-        self._rehearsal: Rehearsal | None = None
 
     # -- life ----------------------------------------------------------------------------------------------
 
@@ -119,16 +117,9 @@ class TradeGateway:
         """Wait until all connections are there; raise ``ConnectFailed`` when it takes too long."""
         await asyncio.gather(*(line.wait(timeout_s) for line in self._lines))
 
-    def rehearse(self, instrument: Instrument, every_s: float) -> None:
-        """Keep the way of an order warm from now on; see ``venues.rehearsal``."""
-        self._rehearsal = Rehearsal(self._codec, instrument, every_s)
-        self._rehearsal.start()
-
     async def stop(self) -> None:
         """Close all connections; what was not answered yet is reported as such."""
         self._stopped = True
-        if self._rehearsal is not None:
-            self._rehearsal.stop()
         await asyncio.gather(*(line.stop() for line in self._lines))
         if self._sweep is not None:
             self._sweep.cancel()
@@ -156,16 +147,17 @@ class TradeGateway:
             self._tell(_refusal(command, error, wall_ns()))
             return
         for call in calls:
-            if self.link.limiter.try_acquire(call.costs, call.priority) == 0.0:
+            if self.link.limiter.try_acquire(call.costs, self.link.rank(call.priority)) == 0.0:
                 self._write(call)
             else:
                 self._spawn(self._write_later(call))
 
     async def _write_later(self, call: OrderCall) -> None:
         """Wait for a turn; what would open or change something is refused rather than sent when it is old."""
-        patience_s = self._timeout_s if call.priority > Priority.STOP else None
+        priority = self.link.rank(call.priority)
+        patience_s = self._timeout_s if priority > Priority.STOP else None
         try:
-            await self.link.limiter.acquire(call.costs, call.priority, timeout_s=patience_s)
+            await self.link.limiter.acquire(call.costs, priority, timeout_s=patience_s)
         except RateLimited as error:
             self._refuse(call, f"not sent: {error.message()}")
             return
@@ -178,9 +170,12 @@ class TradeGateway:
             return
         socket = line.socket
         if socket is None or socket.state is not LinkState.CONNECTED:
-            self._refuse(call, NOT_SENT)
+            if self._may_go_round(call):
+                self._spawn(self._over_http(call))
+            else:
+                self._refuse(call, NOT_SENT)
             return
-        frame = call.frame(self.link.now_ms(), self.link.nonce())
+        frame = call.frame(*self.link.stamp())
         if not socket.send(frame, urgent=call.priority <= Priority.STOP):
             self._refuse(call, "not sent: the send buffer is full")
             return
@@ -190,9 +185,16 @@ class TradeGateway:
         if self._sweep is None:
             self._sweep = loop.call_later(self._timeout_s, self._expire)
 
+    def _may_go_round(self, call: OrderCall) -> bool:
+        """Tell whether a command may leave over HTTP in the place of the order socket, which is away."""
+        if self._stopped:
+            return False
+        urgent = self.link.rank(call.priority) <= Priority.STOP
+        return urgent or any(line.tells and line.is_up for line in self._lines)
+
     async def _over_http(self, call: OrderCall) -> None:
         self.counts.sent += 1
-        reports = await self.link.send_order(call)
+        reports = await self.link.send_order(call, paid=True)
         self.counts.answered += 1
         self._tell(reports)
 
@@ -256,6 +258,9 @@ class TradeGateway:
                 self._sweep = loop.call_at(sent.due, self._expire)
                 break
             over.append(request_id)
+        for line in {self._pending[request_id].line for request_id in over}:
+            if line.socket is not None:
+                line.socket.doubt(self._timeout_s)
         self._unanswer(over, f"no answer within {self._timeout_s:g} s")
 
     def _unanswer(self, request_ids: Iterable[str], reason: str) -> None:
@@ -346,6 +351,10 @@ class _UserLine:
     def status(self) -> list[LinkStatus]:
         return [] if self.socket is None else [self.socket.status()]
 
+    @property
+    def is_up(self) -> bool:
+        return self.socket is not None and self.socket.state is LinkState.CONNECTED
+
     async def _open(self) -> None:
         settings = socket_settings(
             self._name,
@@ -366,7 +375,7 @@ class _UserLine:
 
     def _greet(self, socket: WebSocket) -> None:
         link = self._gateway.link
-        for frame in self._route.hello(link.now_ms(), link.nonce(), self._token):
+        for frame in self._route.hello(*link.stamp(), self._token):
             socket.send(frame)
         self.was_up = True
         self._gateway.opened(self)

@@ -395,7 +395,7 @@ no bars of 1m of BTC-USDT.TEST to decide fills with
         2,
         """\
 no file none.yaml
-  fix       Check the path; `lanner backtest --help` shows the options.
+  fix       Check the path.
 """,
     ),
     Case(
@@ -656,7 +656,7 @@ run.yaml, line 4: risk.max_order_notional is out of range
         """\
 run.yaml has 4 mistakes
   line 4: cash is wrong; expected a number; found 'x'
-  line 5: fees.makr is not a known key; expected one of maker, taker. Did you mean maker?
+  line 5: fees.makr is not a known key; expected one of in_base, maker, taker. Did you mean maker?
   line 6: seed is wrong; expected a whole number; found 1.5
   line 7: fills.limit_on is wrong; expected one of through, touch; found 'never'
 """,
@@ -1103,7 +1103,7 @@ ValueError: not like this
 strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.sma = self.closes.sma(3)
-AttributeError: 'Mine' object has no attribute 'closes'
+AttributeError: 'Mine' object has no attribute 'closes'; there is close
 """,
         code("    def on_start(self):\n        self.sma = self.closes.sma(3)\n"),
     ),
@@ -1223,7 +1223,7 @@ sma: bad period; expected a whole number >= 1; found 0
 strategy Mine failed in on_start at 2024-01-01 01:00:00 UTC
   {work}/mine.py:6 in on_start
       self.set_timer('t', every='soon')
-unknown timeframe 'soon'; expected one of 1s, 1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w, 1M or e.g. 100tick, 50vol, 1000000usd. Check the spelling: 1m is a minute, 1M a month.
+timer 't': not a length of time; expected e.g. 30s, 5m, 1h; found 'soon'
 """,
         code("    def on_start(self):\n        self.set_timer('t', every='soon')\n"),
     ),
@@ -1483,7 +1483,7 @@ run.yaml, line 4: cash.us dollars is wrong
         4,
         """\
 no such fault
-  expected  latency, drop, duplicate, reorder, garble, sequence-gap, late-user-events, stall, close, half-open, rate-limit, ban, server-error, lose-request, lose-answer, answer-twice, error-after-accept, fill-before-ack, partial-fill, fill-after-cancel, refuse-connect, clock-skew, maintenance, listen-key-expiry, stale-snapshot, step-size, crash, kill, none
+  expected  latency, drop, duplicate, reorder, garble, sequence-gap, late-user-events, stall, close, half-open, rate-limit, ban, server-error, lose-request, lose-answer, answer-twice, error-after-accept, fill-before-ack, partial-fill, fill-after-cancel, refuse-connect, clock-skew, maintenance, listen-key-expiry, stale-snapshot, step-size, crash, kill, disk-full, watchdog, none
   found     gremlins
 """,
     ),

@@ -71,11 +71,11 @@ def test_a_mistake_gets_its_message_and_exit_code(
 def test_a_process_says_the_same_and_its_json_is_one_object(case: Case, work: Path, own_home: Path) -> None:
     lay(case, work)
     command = [sys.executable, "-m", "lanner", *shlex.split(case.words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=dict(os.environ))
     assert done.returncode == case.code
     assert said(done.stderr, work, own_home) == "error: " + case.message
     spoken = subprocess.run(
-        [*command, "--json"], capture_output=True, text=True, timeout=60, env=dict(os.environ)
+        [*command, "--json"], capture_output=True, text=True, timeout=120, env=dict(os.environ)
     )
     assert spoken.returncode == case.code
     assert json.loads(spoken.stdout)["exit_code"] == case.code

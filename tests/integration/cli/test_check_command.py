@@ -98,8 +98,8 @@ def test_without_data_it_plays_synthetic_bars_of_the_strategys_timeframe(work: P
 
 
 def test_two_checks_of_the_same_are_the_same(work: Path, lanner: Run) -> None:
-    first = lanner("check", "cross.py", *DATA, "--json", "--budget", "5", "--seed", "3")
-    second = lanner("check", "cross.py", *DATA, "--json", "--budget", "5", "--seed", "3")
+    first = lanner("check", "cross.py", *DATA, "--json", "--budget", "2", "--seed", "3")
+    second = lanner("check", "cross.py", *DATA, "--json", "--budget", "2", "--seed", "3")
     assert first == second
 
 

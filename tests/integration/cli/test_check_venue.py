@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.here import lanner_here
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -37,8 +37,7 @@ class Trail(ln.Strategy):
 
 
 def check(path: Path, venue: str, *words: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "lanner", "check", str(path), "--venue", venue, "--budget", "1"]
-    done = subprocess.run([*command, "--json", *words], capture_output=True, text=True, timeout=150)
+    done = lanner_here(["check", str(path), "--venue", venue, "--budget", "1", "--json", *words])
     return done.returncode, json.loads(done.stdout)
 
 
@@ -67,3 +66,91 @@ def test_a_venue_with_two_products_gets_two_columns(tmp_path: Path) -> None:
     assert used["trailing_stop"] == {"binance-spot": "native", "binance-usdm": "native"}
     assert used["reduce_only"] == {"binance-spot": "emulated", "binance-usdm": "native"}
     assert not [finding for finding in told["findings"] if "trailing" in finding["what"]]
+
+
+AMENDS = """
+import lanner as ln
+
+
+class Mover(ln.Strategy):
+    timeframe = "1h"
+
+    def on_bar(self, bar):
+        if not self.position.qty:
+            self.buy(0.001)
+        elif not self.open_orders:
+            self.sell(0.001, stop_px=bar.close * 0.5, reduce_only=True)
+        else:
+            self.amend(self.open_orders[0], stop_px=bar.close * 0.51)
+"""
+
+
+def test_a_change_of_a_stop_is_impossible_where_it_will_be_denied(tmp_path: Path) -> None:
+    path = tmp_path / "mover.py"
+    path.write_text(AMENDS)
+    code, told = check(path, "binance-usdm")
+    assert code == 1
+    used = {use["feature"]: use["support"] for use in told["features"]}
+    assert used["amend"] == {"binance-usdm": "native"}
+    assert used["amend_trigger"] == {"binance-usdm": "impossible"}
+
+
+QUOTES = """
+import lanner as ln
+
+
+class Quoter(ln.Strategy):
+    def on_start(self):
+        self.seen = 0
+        self.mean = self.bars("1s").sma(5)
+
+    def on_quote(self, quote):
+        self.seen += 1
+        if self.seen % 50 == 0:
+            if self.position.is_flat:
+                self.buy(0.01, stop="1%", take="1%")
+            else:
+                self.close()
+"""
+
+
+def test_a_strategy_on_quotes_is_played_on_invented_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "quoter.py"
+    path.write_text(QUOTES)
+    code, told = check(path, "binance-spot")
+    assert code == 0
+    assert "3,000 synthetic quotes" in told["data"]
+    used = {use["feature"]: use for use in told["features"]}
+    assert used["market"]["commands"] > 0
+    assert used["bracket"]["support"] == {"binance-spot": "emulated"}
+
+
+BOOKS = """
+import lanner as ln
+
+
+class Maker(ln.Strategy):
+    def on_start(self):
+        self.near = 0.0
+
+    def on_book(self, book):
+        if abs(book.mid - self.near) < 5:
+            return
+        self.near = book.mid
+        self.cancel_all()
+        self.buy(0.01, px=book.best_bid, post_only=True)
+        self.sell(0.01, px=book.best_ask, post_only=True)
+"""
+
+
+def test_a_strategy_on_order_books_is_played_on_an_invented_book(tmp_path: Path) -> None:
+    path = tmp_path / "maker.py"
+    path.write_text(BOOKS)
+    code, told = check(path, "binance-usdm")
+    assert code == 0
+    assert "1,500 synthetic changes of an order book" in told["data"]
+    used = {use["feature"]: use for use in told["features"]}
+    assert used["post_only"]["commands"] > 10
+    notes = {one["check"]: one["note"] for one in told["checks"]}
+    assert "fills in 1,500 changes of an order book" in notes["activity"]
+    assert " 0 fills" not in notes["activity"]

@@ -1,4 +1,4 @@
-"""``lanner sweep`` as a user runs it: a process, real files, the run store."""
+"""``lanner sweep`` as a user runs it: real files, the run store, and processes where a search has some."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.here import lanner_here
 from tests.unit.research.sweeps import HANDLERS, SIGNAL, write_bars
 
 TAIL = [
@@ -29,10 +30,16 @@ TAIL = [
 
 
 def lanner(*args: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = lanner_here(args)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+def lanner_process(*args: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "lanner", *args], capture_output=True, text=True, timeout=240, check=False
     )
-    assert done.returncode == expect, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
@@ -66,7 +73,7 @@ def test_a_sweep_is_searched_judged_kept_shown_and_repeated(tmp_path: Path, own_
 
 def test_a_class_is_swept_in_processes_and_the_summary_fits_the_screen(tmp_path: Path) -> None:
     base = [part if part != "1" else "2" for part in files(tmp_path, HANDLERS)]
-    done = lanner("sweep", *base, "-p", "fast=3:6:3", "-p", "slow=20:30:10")
+    done = lanner_process("sweep", *base, "-p", "fast=3:6:3", "-p", "slow=20:30:10")
     lines = done.stdout.splitlines()
     assert "event engine" in done.stdout
     assert len(lines) <= 40
@@ -86,7 +93,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path: Path) 
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     stopped = json.loads(out)
     assert 0 < stopped["done"] < stopped["combinations"] == 133

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -138,29 +139,44 @@ WORKS = {
 }
 
 
+class Beside:
+    """A server in a thread with a loop of its own; ``told`` is what it yielded when it was open."""
+
+    def __init__(self, opening: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        self.told: Any = None
+        self._open = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(opening)))
+        self._thread.start()
+        assert self._open.wait(60)
+        assert self._over is not None
+
+    async def _serve(self, opening: Callable[[], AbstractAsyncContextManager[Any]]) -> None:
+        try:
+            async with opening() as told:
+                self.told = told
+                self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+                self._open.set()
+                await self._over.wait()
+        finally:
+            self._open.set()
+
+    def close(self) -> None:
+        """End it."""
+        assert self._loop is not None
+        assert self._over is not None
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(60)
+
+
 class Market:
     """A Binance spot market in a thread."""
 
     def __init__(self) -> None:
-        self.ready: dict[str, Any] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over: asyncio.Event | None = None
-        self._open = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        assert self._open.wait(30)
-
-    async def _serve(self) -> None:
-        config = {"dialects": ["binance-spot"], "rate": 300, "seed": 7, "history_s": 0}
-        venue = VenueServer(make_config(config))
-        try:
-            self.ready = await venue.start()
-            self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-            self._open.set()
-            await self._over.wait()
-        finally:
-            self._open.set()
-            await venue.stop()
+        self._beside = Beside(_venue)
+        self.ready: dict[str, Any] = self._beside.told
+        self.close = self._beside.close
 
     @property
     def url(self) -> str:
@@ -172,12 +188,14 @@ class Market:
         account = self.ready["accounts"][0]
         return Keys("hmac", account["api_secret"], api_key=account["api_key"])
 
-    def close(self) -> None:
-        """End it."""
-        assert self._loop is not None
-        assert self._over is not None
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
+
+@asynccontextmanager
+async def _venue() -> AsyncIterator[dict[str, Any]]:
+    venue = VenueServer(make_config({"dialects": ["binance-spot"], "rate": 150, "seed": 7, "history_s": 0}))
+    try:
+        yield await venue.start()
+    finally:
+        await venue.stop()
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +211,7 @@ def manager(market: Market) -> Iterator[EngineManager]:
     """Return a manager with the keys of the market's account; what is left running is stopped."""
     made = EngineManager(keys=market.keys)
     yield made
-    made.stop_all(timeout_s=20)
+    made.stop_all(timeout_s=60)
 
 
 @pytest.fixture
@@ -202,7 +220,10 @@ def work(tmp_path: Path) -> Callable[[str], str]:
 
     def write(name: str) -> str:
         path = tmp_path / f"{name}.py"
-        path.write_text(WORKS[name])
+        if not path.exists():  # several threads may ask for one at once, and load what another one writes
+            draft = path.with_suffix(f".{threading.get_ident()}")
+            draft.write_text(WORKS[name])
+            draft.replace(path)
         return str(path)
 
     return write
@@ -226,7 +247,7 @@ def ask(market: Market, work: Callable[[str], str]) -> Callable[..., dict[str, A
     return request
 
 
-def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():

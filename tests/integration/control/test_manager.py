@@ -22,6 +22,7 @@ from lanner.control.errors import (
     NotRunningError,
     PausedError,
 )
+from lanner.control.killswitch import set_kill_switch
 from lanner.control.manager import EngineManager
 from lanner.control.opening import session_folder
 from lanner.control.requests import LiveRequest
@@ -29,7 +30,7 @@ from lanner.control.runner import LiveRunner
 from lanner.control.states import LiveStatus
 from lanner.core.errors import ConfigError, LannerError, NotFoundError, RiskRefusedError
 from lanner.live.hosting import ask_to_cut_off
-from lanner.live.killswitch import locked
+from lanner.live.killswitch import PERMISSION, locked
 from lanner.live.replaying import replay_session
 from lanner.net.loop import run
 from lanner.venues.keys import Keys
@@ -110,6 +111,12 @@ def test_a_session_that_cannot_be_started_says_why_and_is_forgotten(manager: Eng
         manager.start_live({"session_id": "x", "symbol": "BTC"})
 
 
+def test_only_sessions_that_began_to_trade_are_counted_as_started(manager: EngineManager, ask: Ask) -> None:
+    with pytest.raises(NotFoundError):
+        manager.start_live(ask("nowhere", strategy_type="nosuch"))
+    assert manager.get_stats().live_started == 0
+
+
 def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager, ask: Ask) -> None:
     runner = manager.start_live(ask("hand", "holds", risk={"max_order_notional": 500}))
     until(lambda: runner.get_stats().orders_filled == 1)
@@ -125,6 +132,14 @@ def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager,
         manager.submit_live_order("hand", "buy", -1)
     with pytest.raises(NotFoundError):
         manager.cancel_live_order("hand", "no-such")
+    for wrong in ({}, {"quantity": -1}, {"price": "high"}):
+        with pytest.raises(LannerError):
+            manager.amend_live_order("hand", order["order_id"], **wrong)
+    with pytest.raises(RiskRefusedError, match="not amended"):
+        manager.amend_live_order("hand", order["order_id"], 1)
+    manager.amend_live_order("hand", order["order_id"], "0.002", "29000")
+    until(lambda: _entry(manager, order["order_id"])["price"] == 29_000)
+    assert _entry(manager, order["order_id"])["quantity"] == 0.002
     manager.cancel_live_order("hand", order["order_id"])
     until(lambda: _status(manager, order["order_id"]) == "cancelled")
     assert manager.cancel_all_live_orders("hand") == 1
@@ -134,6 +149,8 @@ def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager,
     manager.pause_live("hand")
     with pytest.raises(PausedError):
         manager.submit_live_order("hand", "buy", "0.001")
+    with pytest.raises(PausedError):
+        manager.amend_live_order("hand", order["order_id"], "0.001")
     manager.stop_live("hand")
     _plan, engine, found = replay_session(runner.folder)
     assert found.faithful, found.differences
@@ -141,8 +158,12 @@ def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager,
 
 
 def _status(manager: EngineManager, order_id: str) -> str:
+    return str(_entry(manager, order_id)["status"])
+
+
+def _entry(manager: EngineManager, order_id: str) -> dict[str, Any]:
     history = manager.get_live_order_history("hand")
-    return str(next(one["status"] for one in history if one["order_id"] == order_id))
+    return next(one for one in history if one["order_id"] == order_id)
 
 
 def test_the_kill_switch_counts_what_it_really_did(manager: EngineManager, ask: Ask, market: Market) -> None:
@@ -161,10 +182,26 @@ def test_the_kill_switch_counts_what_it_really_did(manager: EngineManager, ask: 
     assert manager.get_health().status == "kill_switch"
     with pytest.raises(KillSwitchActiveError):
         manager.start_live(ask("more"))
-    assert manager.deactivate_kill_switch()
+    assert manager.deactivate_kill_switch("the test goes on")
     with pytest.raises(RiskRefusedError, match="kill switch"):
         manager.start_live(ask("paper"))  # the session's own latch is taken off by `lanner resume` only
     manager.start_live(ask("more"))
+
+
+def test_a_kill_switch_that_is_set_while_a_session_connects_ends_it_when_it_is_there(
+    ask: Ask, market: Market
+) -> None:
+    def keys(product: str) -> Keys:
+        set_kill_switch("in another process")
+        return market.keys(product)
+
+    with EngineManager(keys=keys) as manager:
+        runner = manager.start_live(
+            ask("late", "holds", mode="live"), live=True, confirm="trade binance-spot"
+        )
+        until(lambda: locked(runner.folder) == "in another process")
+        until(lambda: runner.ask(lambda session: session.engine.execution.gate.state.name) == "HALTED")
+        assert manager.deactivate_kill_switch("the test goes on")
 
 
 def _holds_and_rests(runner: LiveRunner) -> bool:
@@ -204,6 +241,26 @@ def test_the_kill_switch_ends_what_a_broken_session_left_at_the_venue(
     assert locked(runner.folder) == "a test"
 
 
+def test_a_session_that_ends_by_itself_while_it_is_stopped_is_forgotten_all_the_same(
+    ask: Ask, market: Market
+) -> None:
+    ending, asked = threading.Event(), threading.Event()
+
+    def on_status(_runner: LiveRunner, status: LiveStatus) -> None:
+        if status is LiveStatus.STOPPING:
+            ending.set()
+            asked.wait(0.5)
+
+    with EngineManager(keys=market.keys, on_status=on_status) as manager:
+        runner = manager.start_live(ask("brief", "holds"))
+        runner.ask(lambda session: session.stop())
+        assert ending.wait(60)
+        manager.stop_live("brief")
+        asked.set()
+        with pytest.raises(LiveNotFoundError):
+            manager.live_runner("brief")
+
+
 def test_a_fill_that_a_broken_session_never_heard_of_is_closed_too(manager: EngineManager, ask: Ask) -> None:
     runner = manager.start_live(ask("deaf", "startled", mode="live"), live=True, confirm="trade binance-spot")
     until(lambda: runner.get_status() is LiveStatus.ERROR)
@@ -224,10 +281,8 @@ def test_a_session_that_breaks_while_it_is_killed_is_ended_at_the_venue(
 
 
 def test_what_a_session_has_at_the_venue_is_ended_while_its_next_start_hangs(
-    ask: Ask, market: Market, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, market: Market
 ) -> None:
-    monkeypatch.setattr("lanner.control.runner.STOP_S", 0.5)
-    monkeypatch.setattr("lanner.control.emergency.STOP_S", 0.5)
     hangs, hanging, go = threading.Event(), threading.Event(), threading.Event()
 
     def keys(product: str) -> Keys:
@@ -243,14 +298,27 @@ def test_what_a_session_has_at_the_venue_is_ended_while_its_next_start_hangs(
         manager.stop_live("late")
         hangs.set()
         with pytest.raises(NotAnsweringError):
-            manager.start_live(asked, live=True, confirm="trade binance-spot", timeout_s=0.5)
+            manager.start_live(asked, live=True, confirm="trade binance-spot", timeout_s=5.0)
         assert hanging.is_set()
         late = manager.live_runner("late")  # not forgotten: it may still come to life
-        [outcome] = manager.activate_kill_switch("a test").sessions
+        [outcome] = manager.activate_kill_switch("a test", stop_s=0.5).sessions
         go.set()
         until(lambda: not late.is_alive)
     assert (outcome.orders_cancelled, outcome.positions_closed, outcome.flat) == (1, 1, True), outcome
     assert late.get_stats().orders_placed == 0
+
+
+def test_a_session_whose_kill_switch_cannot_work_does_not_hide_what_the_others_did(
+    manager: EngineManager, ask: Ask
+) -> None:
+    bad, good = manager.start_live(ask("bad", "holds")), manager.start_live(ask("good", "holds"))
+    until(partial(_holds_and_rests, good))
+    (bad.folder / PERMISSION).mkdir()  # a latch takes it away first: it is a file
+    result = manager.activate_kill_switch("a test")
+    assert [(one.session_id, one.flat) for one in result.sessions] == [("good", True)]
+    assert "bad: IsADirectoryError" in result.errors[0]
+    assert not result.flat
+    assert bad.get_status() is LiveStatus.STOPPED
 
 
 def test_a_watchdog_ends_a_stuck_session_without_its_neighbours(
@@ -300,7 +368,7 @@ def test_a_lost_connection_is_told_and_comes_back(manager: EngineManager, ask: A
     runner = LiveRunner(LiveRequest.of(ask("line")), on_status=lambda _runner, status: seen.append(status))
     runner.start()
     control = str(market.ready["control"])
-    assert main(["venue", "faults", control, "refuse-connect:for=3", "close:code=1006"]) == 0
+    assert main(["venue", "faults", control, "refuse-connect:for=60", "close:code=1006"]) == 0
     try:
         until(lambda: runner.get_status() is LiveStatus.RECONNECTING)
     finally:

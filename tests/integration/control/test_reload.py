@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 
+from lanner.cli.many_sessions import Given, read_sessions
 from lanner.control.manager import EngineManager
 from lanner.control.runner import LiveRunner
+from lanner.control.sessions_file import SessionsFile
 from lanner.core.errors import ConfigError, LannerError
 from lanner.live.config import SessionConfig
 from lanner.live.parity.runs import play
 from lanner.live.reload import BACKUPS, ConfigReloaded
 from lanner.live.replaying import replay_session
+from lanner.net.wallclock import wall_ns
 from lanner.storage.journal import Control, Kind, read_journal
 from tests.integration.control.conftest import FLIP, Market, until
+from tests.waiting import save
 
 pytestmark = pytest.mark.timeout(180)
 Ask = Callable[..., dict[str, Any]]
@@ -98,7 +102,7 @@ def test_a_watched_file_changes_the_running_strategy_and_its_replay(
         text = json.dumps(
             settings(market, flip, params={"every": 4, "size": size}, risk={"max_open_orders": 9})
         )
-        path.write_text(text)
+        save(path, text)
         until(lambda number=number: stats.reload_count == number)  # type: ignore[misc]
         assert values(runner) == {"every": 4, "size": size}
         assert isinstance(heard[-1], ConfigReloaded)
@@ -118,7 +122,7 @@ def test_a_watched_file_changes_the_running_strategy_and_its_replay(
         json.dumps(settings(market, flip, cash=5)),
     ):
         errors = stats.error_count
-        path.write_text(bad)
+        save(path, bad)
         until(lambda errors=errors: stats.error_count > errors)  # type: ignore[misc]
         assert values(runner) == {"every": 4, "size": 0.4}
     assert "cannot be changed while the session runs" in stats.last_error
@@ -130,6 +134,97 @@ def test_a_watched_file_changes_the_running_strategy_and_its_replay(
     assert next(iter(engine.desks.values())).strategy.values() == {"every": 4, "size": 0.4}
     again = play(plan, "watched", read_journal(runner.folder / "journal"))
     assert again.hash.hexdigest() == engine.hash.hexdigest()  # and so does the backtest of its data
+
+
+def many(market: Market, strategies: dict[str, str], **common: Any) -> str:
+    """Return a file of sessions; ``strategies`` by id are the rest of their entries."""
+    told = {
+        "instruments": ["BTC-USDT@binance"],
+        "url": {"": market.url},
+        "journal": {"sync": "none"},
+        **common,
+    }
+    entries = [f"  - {{id: {name}, {entry}}}" for name, entry in strategies.items()]
+    return (
+        "\n".join([*(f"{key}: {json.dumps(value)}" for key, value in told.items()), "sessions:", *entries])
+        + "\n"
+    )
+
+
+def test_a_file_of_sessions_changes_all_of_them_or_none(
+    manager: EngineManager, market: Market, flip: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hooked.py").write_text(HOOKED)
+    path = tmp_path / "many.yaml"
+    first = {"one": "strategy: flip.py, params: {every: 3}", "two": "strategy: hooked.py"}
+
+    def write(entries: dict[str, str], **common: Any) -> None:
+        path.write_text(many(market, entries, **common))
+
+    write(first)
+    read = read_sessions(path, Given(), wall_ns())
+    write({**first, "one": "strategy: flip.py, params: {every: 4}"})  # before its sessions have looked at it
+    runners = {name: manager.start_live(config, name) for name, config in read.sessions}
+    file = SessionsFile(read.file, runners, lambda _line: None)
+    file.begin()
+    one, two = runners.values()
+    heard = hear(one, "config.reload_failed")
+    assert file.reload().in_words() == ["session one: Flip.every 3 -> 4"]
+    write(first)
+    assert file.reload().in_words() == ["session one: Flip.every 4 -> 3"]
+
+    assert file.reload().in_words() == ["nothing is new for any session"]
+    write({**first, "one": "strategy: flip.py, params: {every: 3, size: 0.2}"}, risk={"max_open_orders": 9})
+    done = file.reload()
+    assert not done.errors
+    assert done.in_words() == [
+        "session one: Flip.size 0.5 -> 0.2",
+        "session one: risk.max_open_orders 200 -> 9",
+        "session two: risk.max_open_orders 200 -> 9",
+    ]
+    assert values(one) == {"every": 3, "size": 0.2}
+    assert two.ask(lambda session: session.engine.execution.limits.max_open_orders) == 9
+    good = path.read_text()
+
+    for change in (
+        {"one": "strategy: flip.py, params: {size: 0.4}", "two": "strategy: hooked.py, params: {size: 9}"},
+        {"one": "strategy: flip.py, params: {size: 0.4}", "two": "strategy: hooked.py, cash: 5"},
+        {"one": "strategy: flip.py, params: {size: 0.4}", "two": "strategy: flip.py"},
+        {"one": "strategy: flip.py, params: {size: 0.4}"},
+        {
+            "one": "strategy: flip.py, params: {size: 0.4}",
+            "two": "strategy: hooked.py",
+            "three": "strategy: x",
+        },
+        {"one": "strategy: flip.py, params: {size: 0.4}", "two": "strategy: hooked.py, params: {length: 13}"},
+    ):
+        before = len(heard)
+        write(change, risk={"max_open_orders": 9})
+        done = file.reload()
+        assert done.in_words()[-1] == "nothing was changed in any session"
+        assert values(one) == {"every": 3, "size": 0.2}
+        assert values(two) == {"length": 5, "size": 0.1, "low": 1}
+        assert len(heard) == before + 1
+    assert (
+        "not 13" in done.errors["two"]
+    )  # only its strategy could say so: what the other one had is taken back
+
+    path.write_text(good.replace("size: 0.2", "size: 0.3"))
+    assert file.reload().in_words() == ["session one: Flip.size 0.2 -> 0.3"]
+    path.write_text(good.replace("size: 0.2", "size: 0.4"))
+    assert one.reload().applied  # a session's own entry, when it is asked for
+    assert values(one)["size"] == 0.4
+    manager.stop_live("two")
+    path.write_text(good)
+    assert file.reload().in_words() == ["session one: Flip.size 0.4 -> 0.2"]
+    manager.stop_live("one")
+    for runner in runners.values():
+        _plan, _engine, found = replay_session(runner.folder)
+        assert found.faithful, found.differences
+
+    (config,) = [found for name, found in read_sessions(path, Given(), wall_ns()).sessions if name == "one"]
+    again = manager.start_live(config, "one")
+    until(lambda: values(again) == {"every": 3, "size": 0.2})
 
 
 def test_a_reload_shows_the_difference_and_a_dry_run_changes_nothing(
@@ -173,6 +268,18 @@ def test_limits_that_are_added_while_it_runs_are_kept(manager: EngineManager, as
     manager.stop_live("limits")
     _plan, _engine, found = replay_session(runner.folder)
     assert found.faithful, found.differences
+
+
+def test_what_a_restart_could_not_know_of_is_not_changed(manager: EngineManager, ask: Ask) -> None:
+    runner = manager.start_live(ask("unkept"))
+    (runner.folder / "reloaded.json").mkdir()
+    with pytest.raises(LannerError, match="nothing was changed") as raised:
+        runner.reload("size=0.3")
+    assert str(runner.folder) in str(raised.value)
+    assert values(runner)["size"] == 0.5
+    (runner.folder / "reloaded.json").rmdir()
+    assert runner.reload("size=0.3").applied
+    assert values(runner)["size"] == 0.3
 
 
 def test_parameters_that_are_used_up_at_the_start_need_the_hook(

@@ -81,7 +81,7 @@ def test_a_strategy_is_told_as_signals_trades_and_parameters(
     until(lambda: manager.list_strategies()[0]["status"] == "running")
     result = manager.activate_kill_switch("over", close_positions=False)
     assert result.strategies_stopped == 1
-    manager.deactivate_kill_switch()
+    manager.deactivate_kill_switch("the test goes on")
     manager.stop_strategy("s")
     with pytest.raises(StrategyNotFoundError):
         manager.get_strategy_stats("s")
@@ -161,3 +161,33 @@ def test_backtests_wait_for_their_turn_and_can_be_cancelled(market: Market, back
     broken = manager.start_backtest({**backtest, "strategy": "no_such_strategy"})
     assert manager.wait_backtest(broken, 60) is BacktestStatus.FAILED
     assert "no_such_strategy" in manager.list_backtests()[-1]["last_error"]
+
+
+DIES = """
+import os
+import stat
+
+import lanner as ln
+
+
+class Dies(ln.Strategy):
+    \"\"\"End the process in the middle of a line that it tells.\"\"\"
+
+    def on_start(self):
+        for number in range(3, 64):
+            try:
+                if stat.S_ISFIFO(os.fstat(number).st_mode):
+                    os.write(number, b'{"tell": "resu')
+            except OSError:
+                pass
+        os._exit(9)
+"""
+
+
+def test_a_backtest_whose_process_dies_in_the_middle_of_a_line_has_failed(
+    manager: EngineManager, backtest: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "dies.py").write_text(DIES)
+    name = manager.start_backtest({**backtest, "strategy": str(tmp_path / "dies.py")})
+    assert manager.wait_backtest(name, 60) is BacktestStatus.FAILED
+    assert "exit code 9" in manager.list_backtests()[-1]["last_error"]

@@ -303,7 +303,13 @@ def test_a_table_imports_with_the_rows_and_the_span_counted_independently(
         assert pl.concat(scanned)["ts_event"].is_sorted()
 
 
-@pytest.mark.parametrize("name", FRAMES)
+# Three captures of one recorder: the smallest every day (test_book_replay imports another one), the others at night.
+LONG = {"hftbacktest/usdm_btcusdt_20240808.gz", "hftbacktest/cm_btcusd_perp_20240808.gz"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly if name in LONG else ()) for name in FRAMES]
+)
 def test_a_capture_imports_with_the_rows_counted_independently(
     name: str, market: Path, catalog: Catalog
 ) -> None:

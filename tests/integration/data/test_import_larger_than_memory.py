@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 DAY = 1_704_067_200_000_000_000
-ROWS = 3_000_000
-LIMIT_MB = 420
+ROWS = 1_800_000
+LIMIT_MB = 330
 """What the process may take; the interpreter and its libraries are about 150 MB of it."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to tell the peak")
@@ -84,8 +84,8 @@ def test_a_day_that_is_too_large_in_one_piece_is_imported_within_the_limit(
 @pytest.mark.nightly
 def test_a_day_that_grows_file_by_file_stays_within_the_limit(tmp_path: Path) -> None:
     halves = [
-        quotes(tmp_path / "a.parquet", slice(0, 1_600_000), mixed=False),
-        quotes(tmp_path / "b.parquet", slice(1_400_000, None), mixed=False),
+        quotes(tmp_path / "a.parquet", slice(0, ROWS * 8 // 15), mixed=False),
+        quotes(tmp_path / "b.parquet", slice(ROWS * 7 // 15, None), mixed=False),
     ]
     peak, facts = run(tmp_path / "sliced", 300_000, *halves)
     _, whole_facts = run(tmp_path / "whole", 10 * ROWS, *halves)

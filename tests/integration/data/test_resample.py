@@ -61,7 +61,10 @@ def test_coarser_bars_are_the_engines_own(spec: str, lanner: Run) -> None:
     assert len(expected) == {"5m": 1440, "1h": 120, "1d": 5}[spec]
 
 
-@pytest.mark.parametrize("spec", ["1m", "1h", "100tick", "50vol", "1000000usd"])
+@pytest.mark.parametrize(
+    "spec",  # of each kind of bar one every day; the length of those by time is varied above
+    ["1m", pytest.param("1h", marks=pytest.mark.nightly), "100tick", "50vol", "1000000usd"],
+)
 def test_bars_from_trades_are_the_engines_own(spec: str, lanner: Run) -> None:
     synth("trades", days=1)
     expected = engine_bars(f"{ID}@trades", spec)

@@ -64,7 +64,7 @@ class Stage:
                 **more,
             },
         )
-        async with self._reach(self.product, self.where) as link:
+        async with self.connect(self.product, self.where) as link:
             return make_plan(config, await load_instruments(link))
 
     async def trade(
@@ -86,7 +86,7 @@ class Stage:
             self.folder / name,
             self.where,
             keys=lambda _: self.keys,
-            reach=self._reach,
+            reach=self.connect,
             bus=bus,
         )
         if attach is not None:
@@ -117,14 +117,18 @@ class Stage:
     @asynccontextmanager
     async def reach(self) -> AsyncIterator[Link]:
         """Open a connection of another program with the same keys."""
-        async with self._reach(self.product, self.where, keys=self.keys) as link:
+        async with self.connect(self.product, self.where, keys=self.keys) as link:
             await load_instruments(link)
             yield link
 
     @asynccontextmanager
-    async def _reach(self, product: str, where: Where, *, keys: Keys | None = None) -> AsyncIterator[Link]:
+    async def connect(
+        self, product: str, where: Where, *, keys: Keys | None = None, urgent: bool = False
+    ) -> AsyncIterator[Link]:
+        """Open a connection to a product, as a session does."""
         codec = make_codec(product, endpoints_of(product_spec(product), url=where.url(product)), keys)
         link = Link(codec, rng=Random(1))
+        link.urgent = urgent
         try:
             await link.open()
             yield link

@@ -33,6 +33,7 @@ from tests.integration.live.conftest import STRATEGY, Lanner, Venue
 from tests.integration.live.stage import Stage, on_stage
 from tests.unit.telemetry.conftest import Shelf
 from tests.unit.telemetry.servers import Hook, hook_server, until
+from tests.waiting import PATIENCE_S
 
 BTC = "BTC-USDT.BINANCE"
 RAISES = """
@@ -334,20 +335,23 @@ def test_what_keeps_a_session_from_running_is_told(tmp_path: Path) -> None:
 
 
 def test_orders_that_are_not_ours_are_told_and_liquidations_wake_people_up(tmp_path: Path) -> None:
-    ear = Ear()
+    ear = Ear(throttle_window_ms=60_000)
     other = VenueOrder(BTC, "", "x", "77", Side.BUY, OrderType.LIMIT, 5, 0, OrderStatus.ACCEPTED)
     forced = replace(other, venue_order_id="78", status=OrderStatus.FILLED, reason="liquidation")
+    more = replace(other, venue_order_id="79")
+    elsewhere = replace(other, venue_order_id="80", instrument_id="ETH-USDT.BINANCE")
 
     async def act(_stage: Stage, session: Session) -> None:
         assert isinstance(session.venues, RealVenues)
-        for one in (other, forced):
+        for one in (other, forced, more, elsewhere):
             session.venues._account(one)
         session.bus.publish("exchange.notice", Notice(NoticeKind.OTHER, "liquidation of 5 USDC", 0))
         session.bus.publish("exchange.notice", Notice(NoticeKind.OTHER, "hello", 0))
 
     play_session(tmp_path, STRATEGY, ear, 1.0, act, "live")
     told = ear.told()
-    assert ("warning", "trade_executed", "An order that is not ours") in told
+    foreign = ("warning", "trade_executed", "An order that is not ours")
+    assert told.count(foreign) == 1  # once a minute, and only on the session's own instruments
     liquidations = [one for one in told if one[1] == "trade_liquidation"]
     assert [level for level, _, _ in liquidations] == ["emergency", "emergency"]
 
@@ -468,11 +472,11 @@ def test_a_paper_session_tells_its_start_and_its_kill_switch_to_a_webhook(
             f"alerts:\n  channels:\n    ops: {{type: webhook, min_level: info, url: '{hook.url}/{secret}'}}\n"
         )
         process = lanner.start("paper", str(settings), "--url", venue.url, "--session", "a1")
-        until(lambda: _has(hook, "was started"), 60)
+        until(lambda: _has(hook, "was started"), PATIENCE_S)
         lanner.run("kill", "a1", "--reason", "drill")
-        until(lambda: _has(hook, "Kill switch: flat"), 30)
+        until(lambda: _has(hook, "Kill switch: flat"), PATIENCE_S)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, out + err
         assert _has(hook, "ended")
     assert "[!!!]" in err

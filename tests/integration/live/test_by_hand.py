@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.live.conftest import Lanner, serve
+from tests.integration.live.conftest import Lanner, end, serve
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -50,8 +51,7 @@ def floor() -> Iterator[Floor]:
             environment[f"{prefix}API_KEY"] = account["api_key"]
             environment[f"{prefix}SECRET"] = account["api_secret"]
     yield Floor(ready["control"], environment)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    end(process)
 
 
 @dataclass
@@ -215,15 +215,35 @@ def test_an_order_that_is_interrupted_is_told_to_be_under_way(trader: Trader) ->
     low = trader.near(0.97)
     trader.fault(f"lose-request:method=POST,path={PLACES[trader.product]}")
     process = trader.lanner.start("buy", trader.instrument, "0.01", low, *trader.yes)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not (trader.lanner.home / "orders.jsonl").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=30)
+    _out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "may work at the venue" in err
     assert trader.log()[0]["order_id"] in err
+
+
+def test_all_orders_of_a_venue_are_taken_back_where_one_of_its_products_cannot_be_reached(
+    floor: Floor, tmp_path: Path
+) -> None:
+    here = Lanner(tmp_path, floor.environment)
+    spot = "BTC-USDT@binance"
+    px = str(int(here.json("price", spot)["mid"] * 0.97))
+    here.run("buy", spot, "0.001", px, "--live", "--confirm", "trade binance-spot")
+    urls = dict(part.split("=", 1) for part in floor.environment["LANNER_URL"].split(","))
+    broken = {**urls, "binance-usdm": "http://127.0.0.1:9"}
+    half = Lanner(
+        tmp_path,
+        {**floor.environment, "LANNER_URL": ",".join(f"{name}={url}" for name, url in broken.items())},
+    )
+    told = half.json("cancel-all", "binance", "--live", code=1)
+    assert told["cancelled"] == 1
+    assert told["left"] == ["binance-usdm: orders unknown"]
+    assert "binance-usdm" in told["errors"][0]
+    assert here.json("orders", spot)["orders"] == []
 
 
 def test_an_account_without_keys_and_a_wrong_instrument_are_told(floor: Floor, tmp_path: Path) -> None:
@@ -249,8 +269,24 @@ def test_a_wallet_that_may_withdraw_places_no_order(floor: Floor, tmp_path: Path
         assert "may withdraw" in owner.run("buy", *words, code=6)
         assert not (tmp_path / "orders.jsonl").exists()
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        end(process)
+
+
+def test_an_agent_whose_account_is_not_named_places_no_order(floor: Floor, tmp_path: Path) -> None:
+    process, ready = serve("--dialect", "hyperliquid", "--seed", "7")
+    try:
+        [account] = ready["accounts"]
+        environment = {
+            "LANNER_URL": ready["dialects"]["hyperliquid"]["http"],
+            "LANNER_KEYS__HYPERLIQUID__SECRET": account["agent_private_key"],
+        }
+        words = ("BTC-PERP@hyperliquid", "0.01", "40000", "--live", "--confirm", "trade hyperliquid")
+        for named in ({}, {"LANNER_KEYS__HYPERLIQUID__ACCOUNT": "0x" + "12" * 20}):
+            agent = Lanner(tmp_path, {**environment, **named})
+            assert f"belongs to {account['wallet_address']}" in agent.run("buy", *words, code=1)
+        assert not (tmp_path / "orders.jsonl").exists()
+    finally:
+        end(process)
 
 
 # -- the prompt ------------------------------------------------------------------------------------------
@@ -258,7 +294,7 @@ def test_a_wallet_that_may_withdraw_places_no_order(floor: Floor, tmp_path: Path
 
 def converse(trader: Trader, lines: list[str], *words: str) -> subprocess.CompletedProcess[str]:
     process = trader.lanner.start("repl", trader.product, *words, stdin=subprocess.PIPE)
-    out, err = process.communicate("\n".join(lines) + "\n", timeout=120)
+    out, err = process.communicate("\n".join(lines) + "\n", timeout=PATIENCE_S)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 

@@ -87,6 +87,7 @@ class Kept:
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
         self.told: list[str] = []
+        self.why: list[str] = []
         self.handle: LedgerHandle | None = None
 
     def attach(self, session: Session) -> None:
@@ -96,6 +97,7 @@ class Kept:
 
     def _hear(self, topic: str, state: LedgerState) -> None:
         self.told.append(topic)
+        self.why.append(state.error)
 
     def close(self) -> LedgerState:
         assert self.handle is not None
@@ -103,7 +105,7 @@ class Kept:
 
     async def until(self, holds: Callable[[], object], what: str) -> None:
         """Let the ledger's thread work in its own time while the session's stands still, until something holds."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not holds():
             assert time.monotonic() < end, f"{what} does not come"
             time.sleep(0.02)
@@ -112,7 +114,7 @@ class Kept:
 
 def test_a_paper_session_is_in_the_ledger_as_its_journal_has_it(tmp_path: Path, flip: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.db"
-    kept = Kept(url=url)
+    kept = Kept(url=url, wait_s=60.0)
 
     async def play(stage: Stage) -> None:
         plan = await stage.plan(flip, [BTC], "paper", risk={"max_order_notional": "100000"})
@@ -129,7 +131,7 @@ def test_a_paper_session_is_in_the_ledger_as_its_journal_has_it(tmp_path: Path, 
         assert found["topics"].count("control.start") == found["topics"].count("control.stop") == 1
 
     on_stage(tmp_path, "binance-spot", play)
-    assert kept.told == []
+    assert kept.told == [], kept.why
     assert_the_same(rows(url, "paper1"), from_journal(tmp_path / "paper1", tmp_path))
     assert replay_session(tmp_path / "paper1")[2].faithful  # the notes about orders disturb no replay
 

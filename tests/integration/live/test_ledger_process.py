@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.nightly]
 
 
 def until(holds: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end, f"{what} does not come"
         time.sleep(0.1)

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.live.conftest import Lanner, Venue, serve
+from tests.integration.live.conftest import Lanner, Venue, end, serve
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -48,8 +49,7 @@ def venue(request: pytest.FixtureRequest) -> Iterator[Venue]:
         else {f"{stem}API_KEY": account["api_key"], f"{stem}SECRET": account["api_secret"]}
     )
     yield Venue(ready, process, dialect, keys)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    end(process)
 
 
 def words(venue: Venue, folder: Path, session: str, *more: str) -> list[str]:
@@ -64,17 +64,8 @@ def words(venue: Venue, folder: Path, session: str, *more: str) -> list[str]:
 def start(lanner: Lanner, *line: str) -> subprocess.Popen[str]:
     process = lanner.start(*line)
     session = line[line.index("--session") + 1]
-    deadline = time.monotonic() + 60
-    while True:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.2)
-        status = lanner.start("status", session, "--json")
-        out, _ = status.communicate()
-        if status.returncode == 0:
-            told = json.loads(out)
-            if told["positions"] and told["open_orders"] == 1:
-                return process
+    lanner.until(session, lambda told: told["positions"] and told["open_orders"] == 1, process)
+    return process
 
 
 def working(lanner: Lanner, venue: Venue) -> list[Any]:
@@ -92,7 +83,7 @@ def test_the_venues_own_switch_cancels_for_the_dead_and_not_for_the_living(
     assert len(working(lanner, venue)) == 1
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE_S
     while working(lanner, venue):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -103,11 +94,10 @@ def test_the_watchdog_closes_perpetuals_by_what_the_venue_holds(
     lanner: Lanner, venue: Venue, tmp_path: Path
 ) -> None:
     process = start(lanner, *words(venue, tmp_path, "dog"))
-    time.sleep(2.0)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     path = lanner.home / "sessions" / "dog" / "kill-report.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -124,7 +114,7 @@ def test_a_session_stopped_in_order_leaves_its_order_and_no_switch_armed(
     options = ("--no-watchdog", "--set", "recovery.dead_man_s=6")
     process = start(lanner, *words(venue, tmp_path, "stopped", *options))
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     time.sleep(8.0)
     assert len(working(lanner, venue)) == 1
     assert lanner.json("kill", "stopped")["flat"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -36,22 +35,15 @@ def stubborn(tmp_path: Path) -> str:
     return str(path)
 
 
-def wait_for(lanner: Lanner, session: str, name: str) -> None:
-    path = lanner.home / "sessions" / session / name
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"no {name}"
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize("mode", [pytest.param("paper", marks=pytest.mark.nightly), "live"])
 def test_a_loss_above_the_threshold_runs_the_kill_switch_and_its_replay_is_the_same(
     lanner: Lanner, venue: Venue, stubborn: str, mode: str
 ) -> None:
     real = ["--live", "--confirm", "trade binance-spot", "--no-watchdog"] if mode == "live" else []
-    told = lanner.json(
+    told = lanner.trade(
         mode, stubborn, "-i", "BTC-USDT@binance", "--url", venue.url, *real,
-        "--set", "risk.kill_switch_threshold=0.01", "--session", f"loss-{mode}", "--for", "8",
+        "--set", "risk.kill_switch_threshold=0.01", "--session", f"loss-{mode}",
+        until=lambda told: told["trading"] == "HALTED" and not told["positions"] and not told["open_orders"],
     )  # fmt: skip
     assert told["trading"] == "HALTED"
     assert "kill switch's threshold" in told["reason"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ import yaml
 
 from lanner.core.errors import ConfigError
 from lanner.live.overrides import REDACTED, redacted, settings_from
-from tests.integration.live.conftest import Lanner, Venue
+from tests.integration.live.conftest import Lanner, Venue, fills
+from tests.integration.live.test_market_commands import feed
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -113,7 +117,7 @@ def test_the_sample_of_a_session_is_legal_and_runs(lanner: Lanner, venue: Venue,
     written = yaml.safe_load(Path(path).read_text())
     assert config["instruments"] == ["BTC-USDT.BINANCE"]
     assert config["risk"]["max_open_orders"] == written["risk"]["max_open_orders"]
-    told = lanner.json("paper", path, "--url", venue.url, "--for", "2")
+    told = lanner.trade("paper", path, "--url", venue.url, until=lambda told: told["counts"]["data"])
     assert told["mode"] == "paper"
     assert told["data"] > 0
     assert "there already" in lanner.run("new", "session", "night", "--dir", str(tmp_path / "made"), code=4)
@@ -136,3 +140,47 @@ def test_run_strategy_is_paper_unless_it_is_told_otherwise(
     assert "confirmation" in lanner.run(*words, "--live", code=6)
     real = lanner.json(*words, "--live", "--confirm", "trade binance-spot", "--duration", "0.05")
     assert real["mode"] == "live"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to look for processes")
+def test_a_session_that_polls_without_sleeping_trades_and_ends_when_it_is_told(
+    lanner: Lanner, venue: Venue, strategy: str
+) -> None:
+    words = ("live", strategy, "-i", "BTC-USDT@binance", "--url", venue.url, "--set", "busy_poll=true")
+    process = lanner.start(*words, "--live", "--confirm", "trade binance-spot", "--session", "polls")
+    lanner.until("polls", fills(1), process)
+    feed(venue, on=False)
+    try:
+        before = processor_s(process.pid)
+        # where nothing comes a session that sleeps needs a hundredth of a processor
+        until(
+            lambda: processor_s(process.pid) > before + 2.5, "work of a session that has nothing to do", 60.0
+        )
+    finally:
+        feed(venue, on=True)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, out + err
+
+
+def processor_s(pid: int) -> float:
+    """Return how much of a processor's time a process has had."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (("--session", "../elsewhere"), "not an id of a session"),
+        (("--session", "a/b"), "not an id of a session"),
+        (("--session", ".hidden"), "not an id of a session"),
+        (("--for", "-3"), "--for"),
+    ],
+)
+def test_ids_that_are_no_names_of_folders_and_spans_below_zero_are_refused(
+    lanner: Lanner, settings: Path, more: tuple[str, str], word: str
+) -> None:
+    told = lanner.run("paper", str(settings), *more, code=4)
+    assert word in told
+    assert not list(lanner.home.glob("**/*.journal"))

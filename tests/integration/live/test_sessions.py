@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.live.conftest import Lanner, Venue
+from tests.integration.live.conftest import Lanner, Venue, fills
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,7 +26,7 @@ def live(venue: Venue, strategy: str, *more: str) -> list[str]:
 def test_a_paper_session_trades_and_its_replay_is_the_same(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
-    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    told = lanner.trade("paper", *trade(venue, strategy), until=fills(3))
     assert told["mode"] == "paper"
     assert told["fills"] > 0
     assert told["gaps"] == told["malformed"] == 0
@@ -39,7 +40,7 @@ def test_a_paper_session_trades_and_its_replay_is_the_same(
 def test_a_live_session_trades_at_the_venue_and_its_replay_is_the_same(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
-    told = lanner.json(*live(venue, strategy, "--for", "4"))
+    told = lanner.trade(*live(venue, strategy), until=fills(3))
     assert told["mode"] == "live"
     assert told["fills"] > 0
     assert told["reports"] >= told["fills"]
@@ -55,7 +56,7 @@ def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
 ) -> None:
     process = lanner.start(*live(venue, strategy, "--session", "killed", "--no-watchdog"))
     journal = lanner.home / "sessions" / "killed" / "journal" / "000001.journal"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not (journal.exists() and journal.stat().st_size > 20_000):
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -65,9 +66,10 @@ def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
     before = lanner.json("replay", "killed")
     assert before["faithful"]
     assert before["orders"] > 0
-    told = lanner.json(*live(venue, strategy, "--session", "killed", "--for", "3"))
+    more = fills(before["fills"] + 1)
+    told = lanner.trade(*live(venue, strategy, "--session", "killed"), until=more)
     assert told["orders"] >= before["orders"]
-    assert told["fills"] >= before["fills"]
+    assert told["fills"] > before["fills"]
     assert told["trading"] == "ACTIVE"
     again = lanner.json("replay", "killed")
     assert again["faithful"]
@@ -76,9 +78,9 @@ def test_a_killed_live_session_is_continued_without_losing_or_doubling_a_fill(
 
 @pytest.mark.nightly
 def test_a_replay_stops_at_a_fill_and_shows_the_strategy(lanner: Lanner, venue: Venue, strategy: str) -> None:
-    told = lanner.json("paper", *trade(venue, strategy, "--for", "4"))
+    told = lanner.trade("paper", *trade(venue, strategy), until=fills(3))
     found = lanner.json("replay", told["session"], "--break", "on_fill", "--count", "2")
-    assert "OrderFilled" in found["stopped_at"]["event"]
+    assert " filled: " in found["stopped_at"]["event"]
     assert int(found["strategies"]["Flip"]["n"]) > 0
     assert found["inputs"] < told["inputs"]
 
@@ -96,7 +98,7 @@ def test_live_needs_the_flag_the_phrase_and_a_key(lanner: Lanner, venue: Venue, 
 def test_a_strategy_that_now_decides_otherwise_is_not_continued(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
-    told = lanner.json("paper", *trade(venue, strategy, "--for", "3", "--session", "changed"))
+    told = lanner.trade("paper", *trade(venue, strategy, "--session", "changed"), until=fills(3))
     assert told["commands"] > 0
     path = Path(strategy)
     path.write_text(path.read_text().replace("0.5 if", "0.25 if"))
@@ -127,18 +129,16 @@ def test_a_running_session_is_watched_paused_resumed_and_stopped_from_another_te
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
     process = lanner.start("paper", *trade(venue, strategy, "--session", "door", "--json"))
-    until_trading(lanner, "door")
+    lanner.until("door", fills(1), process)
     assert "door (paper)" in lanner.run("status", "door", "--once")
     assert lanner.json("pause", "door", "--reason", "lunch")["paused"]
     before = lanner.json("status", "door")
-    time.sleep(1.5)
-    after = lanner.json("status", "door")
+    after = lanner.until("door", lambda told: told["counts"]["data"] > before["counts"]["data"] + 80, process)
     assert after["orders"] == before["orders"]
-    assert after["counts"]["data"] > before["counts"]["data"]
     assert not lanner.json("resume", "door")["paused"]
     lanner.run("paper", *trade(venue, strategy, "--session", "door"), code=4)  # it runs already
     lanner.run("stop", "door")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "state_hash" in out
     assert lanner.json("replay", "door")["faithful"]
@@ -149,35 +149,22 @@ def test_the_kill_switch_leaves_the_venue_flat_and_the_session_latched(
     lanner: Lanner, venue: Venue, strategy: str
 ) -> None:
     process = lanner.start(*live(venue, strategy, "--session", "killer", "--json"))
-    until_trading(lanner, "killer")
+    lanner.until("killer", fills(1), process)
     told = lanner.json("kill", "killer", "--reason", "drill")
     assert told["flat"]
     assert told["errors"] == told["left"] == []
     assert told["open_orders"] == 0
     assert told["positions"] == {}
-    fills = told["fills"]
-    time.sleep(1.5)
-    later = lanner.json("status", "killer")
+    done, data = told["fills"], lanner.json("status", "killer")["counts"]["data"]
+    later = lanner.until("killer", lambda told: told["counts"]["data"] > data + 80, process)
     assert later["trading"] == "HALTED"
-    assert later["fills"] == fills
+    assert later["fills"] == done
     lanner.run("stop", "killer")
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert "drill" in lanner.run(*live(venue, strategy, "--session", "killer"), code=6)
     assert "--reason" in lanner.run("resume", "killer", code=4)
     lanner.run("resume", "killer", "--reason", "the drill is over")
-    again = lanner.json(*live(venue, strategy, "--session", "killer", "--for", "3"))
+    again = lanner.trade(*live(venue, strategy, "--session", "killer"), until=fills(done + 1))
     assert again["trading"] == "ACTIVE"
-    assert again["fills"] > fills
+    assert again["fills"] > done
     assert lanner.json("replay", "killer")["faithful"]
-
-
-def until_trading(lanner: Lanner, session: str) -> None:
-    """Wait until a session has traded."""
-    deadline = time.monotonic() + 40
-    while True:
-        process = lanner.start("status", session, "--json")
-        out, _ = process.communicate(timeout=60)
-        if process.returncode == 0 and '"fills": 0' not in out:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -9,28 +9,26 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import unused_port
+
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 BLOCK = re.compile(r"^```(?P<kind>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```", re.M | re.S)
 EXITS = re.compile(r"\s+# exits with (\d+)$")
-LIMIT_S = 240
+LIMIT_S = 800
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash to walk the page in")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash to walk the page in"),
+    pytest.mark.timeout(LIMIT_S + 60),
+]
 
 
 def script(page: str, folder: Path, port: int) -> str:
@@ -49,7 +47,7 @@ def script(page: str, folder: Path, port: int) -> str:
 
 def step(command: str, port: int) -> list[str]:
     """Return the lines of one command: said, done, and its end compared with what the page says of it."""
-    said = f"echo {command!r}" if "'" not in command else f'echo "{command.replace(chr(34), "")}"'
+    said = f"echo {shlex.quote(command)}"
     if command.endswith("&"):
         return [said, f"{command[:-1]} >> background.log 2>&1 &", *wait_for(command, port)]
     wanted = EXITS.search(command)
@@ -77,7 +75,7 @@ def wait_for(command: str, port: int) -> list[str]:
 
 def walk(name: str, folder: Path) -> str:
     """Walk a page in a folder; return what its commands printed."""
-    text = script((DOCS / name).read_text(encoding="utf-8"), folder, free_port())
+    text = script((DOCS / name).read_text(encoding="utf-8"), folder, unused_port())
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     for tool, line in (

@@ -23,13 +23,15 @@ from lanner.net.tls import TlsSettings
 from lanner.net.wallclock import wall_ns
 from tests.integration.net.servers import Serve, answer, make_certificates, raw_server, read_request
 
-QUICK = Timeouts(connect_s=0.5, answer_s=0.3, deadline_s=5.0)
+PATIENT = Timeouts(connect_s=60.0, answer_s=60.0, deadline_s=120.0)
+SHORT = Timeouts(connect_s=60.0, answer_s=1.0, deadline_s=120.0)
+"""For servers that never answer: long enough for a busy machine to hand a request over."""
 SOON = RetryPolicy(attempts=2, base_s=0.01, cap_s=0.02)
 
 
 @asynccontextmanager
 async def client(base: str, **settings: object) -> AsyncIterator[HttpClient]:
-    made = HttpClient(base, **{"timeouts": QUICK, "retries": SOON, **settings})  # type: ignore[arg-type]
+    made = HttpClient(base, **{"timeouts": PATIENT, "retries": SOON, **settings})  # type: ignore[arg-type]
     try:
         yield made
     finally:
@@ -65,7 +67,8 @@ async def test_a_listener_that_never_accepts_is_connect_failed_after_the_connect
             filler.connect_ex(server.getsockname())
             full.append(filler)
         base = f"http://127.0.0.1:{server.getsockname()[1]}"
-        async with client(base, retries=RetryPolicy(attempts=1, base_s=0.01)) as http:
+        once = RetryPolicy(attempts=1, base_s=0.01)
+        async with client(base, timeouts=Timeouts(connect_s=0.5), retries=once) as http:
             with pytest.raises(ConnectFailed, match="time-out"):
                 await http.request("GET", "/", idempotent=True)
         for filler in full:
@@ -77,9 +80,9 @@ async def test_an_order_that_meets_silence_is_unanswered_and_sent_once() -> None
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         got.append(await read_request(reader))
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)
 
-    async with raw_server(swallow) as server, client(server.http) as http:
+    async with raw_server(swallow) as server, client(server.http, timeouts=SHORT) as http:
         with pytest.raises(Unanswered, match="silence"):
             await http.request("POST", "/order", body=b"buy", idempotent=False)
     assert len(got) == 1
@@ -126,7 +129,7 @@ async def test_silence_is_not_forgotten_when_the_next_attempt_finds_no_connectio
     stop = asyncio.Event()
     async with raw_server(die) as server:
         base = server.http
-        http = HttpClient(base, timeouts=QUICK, retries=RetryPolicy(attempts=2, base_s=0.2))
+        http = HttpClient(base, timeouts=PATIENT, retries=RetryPolicy(attempts=2, base_s=0.2))
         asking = asyncio.create_task(http.request("GET", "/time", idempotent=True))
         await stop.wait()
     with pytest.raises(Unanswered):
@@ -150,30 +153,29 @@ async def test_an_answer_that_breaks_off_is_unanswered_and_tells_the_status() ->
 async def test_an_answer_that_trickles_is_unanswered_after_its_time() -> None:
     async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        for byte in answer():
+        for byte in answer(body=bytes(2_000)):
             writer.write(bytes([byte]))
             await asyncio.sleep(0.05)
+        whole.set()
 
-    async with raw_server(trickle) as server, client(server.http) as http:
-        began = time.monotonic()
+    whole = asyncio.Event()
+    async with raw_server(trickle) as server, client(server.http, timeouts=SHORT) as http:
         with pytest.raises(Unanswered):
             await http.request("POST", "/order", idempotent=False)
-        assert time.monotonic() - began < 2
+        assert not whole.is_set()
 
 
 async def test_the_deadline_cuts_an_attempt_short_and_what_was_sent_stays_unanswered() -> None:
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        await asyncio.sleep(30)
+        await asyncio.sleep(120)
 
     class Parts:
         method, path, query, body, headers = "GET", "/", "", b"", dict[str, str]()
 
-    async with raw_server(swallow) as server, client(server.http, timeouts=Timeouts()) as http:
-        began = time.monotonic()
+    async with raw_server(swallow) as server, client(server.http) as http, asyncio.timeout(30):
         with pytest.raises(Unanswered):
-            await http.send(Parts, idempotent=True, deadline_s=0.3)
-        assert time.monotonic() - began < 1.5
+            await http.send(Parts, idempotent=True, deadline_s=1.0)
 
 
 async def test_a_garbled_answer_is_unanswered() -> None:
@@ -196,7 +198,7 @@ async def test_a_client_closed_in_mid_request_leaves_it_unanswered() -> None:
         await asyncio.sleep(10)
 
     async with raw_server(swallow) as server:
-        http = HttpClient(server.http, timeouts=Timeouts(answer_s=30))
+        http = HttpClient(server.http, timeouts=PATIENT)
         asking = asyncio.create_task(http.request("POST", "/order", idempotent=False))
         await asked.wait()
         await http.close()
@@ -305,9 +307,8 @@ async def test_a_429_is_waited_out_by_everybody_and_the_question_asked_again() -
 
     async with app(handler) as base, client(base) as http:
         first = asyncio.create_task(http.request("GET", "/", idempotent=True))
-        while not times:
+        while not http.stats.told_to_wait:
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
         cancel = await http.request("DELETE", "/order", priority=Priority.CANCEL, idempotent=False)
         assert cancel.status == 200
         assert (await first).status == 200
@@ -336,12 +337,12 @@ async def test_a_429_to_an_order_is_an_answer_and_the_order_is_not_sent_again() 
     async def handler(request: web.Request) -> web.Response:
         nonlocal count
         count += 1
-        return web.Response(status=429, headers={"Retry-After": "3"})
+        return web.Response(status=429, headers={"Retry-After": "600"})
 
     async with app(handler) as base, client(base) as http:
         assert (await http.request("POST", "/order", idempotent=False)).status == 429
         assert count == 1
-        assert 2.5 < http.limiter.status().blocked_s <= 3
+        assert 500 < http.limiter.status().blocked_s <= 600
 
 
 async def test_a_418_stops_everything_for_its_time() -> None:
@@ -356,7 +357,7 @@ async def test_a_418_stops_everything_for_its_time() -> None:
         assert (await http.request("GET", "/", idempotent=True)).status == 418
         with pytest.raises(RateLimited, match="418") as caught:
             await http.request("DELETE", "/order", priority=Priority.CANCEL, idempotent=False)
-        assert 590 < caught.value.wait_s <= 600
+        assert 500 < caught.value.wait_s <= 600
     assert count == 1
 
 
@@ -425,7 +426,7 @@ async def test_neither_errors_nor_logs_tell_query_or_headers(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(1)
-    async with raw_server(serve) as server, client(server.http) as http:
+    async with raw_server(serve) as server, client(server.http, timeouts=SHORT) as http:
         with pytest.raises(Unanswered) as caught:
             await http.request(
                 "POST", "/order", query="signature=abcdef", headers={"X-Key": "uvwxyz"}, idempotent=False

@@ -34,7 +34,7 @@ def test_latency_delays_frames_and_answers() -> None:
         start = time.perf_counter()
         status, _ = await client.post(booth.order())
         assert status == 200
-        assert 0.1 < time.perf_counter() - start < 1.0
+        assert time.perf_counter() - start > 0.1
 
     run(booth, scene)
 
@@ -266,21 +266,46 @@ def test_fill_after_cancel_fills_what_was_cancelled() -> None:
     run(booth, scene)
 
 
+def test_fill_after_cancel_leaves_alone_what_waited_for_its_trigger() -> None:
+    booth = Booth(("fill-after-cancel", {"share": "0.5"}))
+
+    async def scene(client: Client) -> None:
+        await client.connect()
+        await client.send(booth.order(lots=10, ticks=200, stop=150))
+        (answer,) = [message for message in await client.all() if "answer" in message]
+        await client.send({"op": "cancel", "order": answer["order"]})
+        told = await client.all()
+        assert [message["user"] for message in told if "user" in message] == ["CANCELED"]
+        order = booth.venue.exchange.any_order(answer["order"])
+        assert order is not None
+        assert (order.status, order.cum_lots) == (SimStatus.CANCELED, 0)
+
+    run(booth, scene)
+
+
 def test_refuse_connect_closes_the_port_for_a_while() -> None:
-    booth = Booth(("refuse-connect", {"for": "0.3"}))
+    booth = Booth(("refuse-connect", {"for": "2"}))
 
     async def scene(client: Client) -> None:
         booth.strike()
         with pytest.raises(aiohttp.ClientConnectorError):
             await client.post(booth.order())
-        await asyncio.sleep(0.4)
-        assert (await client.post(booth.order()))[0] == 200
+        async with asyncio.timeout(60):
+            while await refused(client, booth):
+                await asyncio.sleep(0.1)
 
     run(booth, scene)
 
 
+async def refused(client: Client, booth: Booth) -> bool:
+    try:
+        return (await client.post(booth.order()))[0] != 200
+    except aiohttp.ClientConnectorError:
+        return True
+
+
 def test_clock_skew_moves_the_venues_clock_and_takes_it_back() -> None:
-    booth = Booth(("clock-skew", {"ms": "-60000", "for": "0.3"}))
+    booth = Booth(("clock-skew", {"ms": "-600000", "for": "2"}))
 
     async def scene(client: Client) -> None:
         async def off() -> float:
@@ -288,23 +313,25 @@ def test_clock_skew_moves_the_venues_clock_and_takes_it_back() -> None:
                 return float((await answer.json())["now"] - time.time_ns()) / 1e9
 
         booth.strike()
-        assert await off() == pytest.approx(-60, abs=1)
-        await asyncio.sleep(0.4)
-        assert await off() == pytest.approx(0, abs=1)
+        assert await off() == pytest.approx(-600, abs=60)
+        async with asyncio.timeout(60):
+            while await off() < -60:
+                await asyncio.sleep(0.1)
 
     run(booth, scene)
 
 
 def test_maintenance_refuses_requests_and_sessions() -> None:
-    booth = Booth(("maintenance", {"for": "0.4"}))
+    booth = Booth(("maintenance", {"for": "3"}))
 
     async def scene(client: Client) -> None:
         booth.strike()
         assert await client.post(booth.order()) == (503, {"refused": "MAINTENANCE"})
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await client.connect()
-        await asyncio.sleep(0.5)
-        assert (await client.post(booth.order()))[0] == 200
+        async with asyncio.timeout(60):
+            while await refused(client, booth):
+                await asyncio.sleep(0.1)
 
     run(booth, scene)
 
@@ -341,7 +368,7 @@ def mixed(booth: Booth) -> list[str]:
         await client.connect()
         for number in range(30):
             await client.send(booth.order(lots=1, ticks=50 + number, id=number))
-            seen.extend(str(message) for message in await client.all(0.03))
+            seen.extend(str(message) for message in await client.all(0.045))
 
     run(booth, scene)
     return seen

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from lanner.model.enums import Side
+from lanner.model.enums import OrderType, Side
 from lanner.net.wallclock import wall_ns
 from lanner.simulator.dialect import HttpRequest, HttpResponse, Kind, Refuse, WsSession
 from lanner.simulator.events import BookChanged, ExchangeEvent, OrderUpdate, PublicTrade
@@ -60,6 +60,8 @@ class TinyDialect:
             lots=asked["lots"],
             ticks=asked["ticks"],
             client_id=asked.get("client", ""),
+            type=OrderType.STOP_LIMIT if "stop" in asked else OrderType.LIMIT,
+            trigger_ticks=asked.get("stop", 0),
         )
         return self._told(asked, self.exchange.submit(new, now_ns)), Kind.ORDER
 
@@ -176,20 +178,27 @@ class Client:
         assert self.socket is not None
         await self.socket.send_str(msgspec.json.encode(message).decode())
 
-    async def receive(self, timeout_s: float = 3.0) -> Json:
+    async def receive(self, timeout_s: float = 60.0) -> Json:
         assert self.socket is not None
         found: Json = await self.socket.receive_json(timeout=timeout_s)
         return found
 
     async def all(self, quiet_s: float = 0.15) -> list[Json]:
-        """Return what comes until it is quiet."""
+        """Return what comes until it is quiet.
+
+        The quiet is waited for in fifteen parts: a machine that stands still cuts one of them short, and venue and
+        client, who share the loop, have the others for what is on its way.
+        """
         assert self.socket is not None
         found: list[Json] = []
-        while True:
+        quiet = 0
+        while quiet < 15:
             try:
-                message = await self.socket.receive(timeout=quiet_s)
+                message = await self.socket.receive(timeout=quiet_s / 15)
             except TimeoutError:
-                return found
+                quiet += 1
+                continue
+            quiet = 0
             if message.type is not aiohttp.WSMsgType.TEXT:
                 found.append({"closed": self.socket.close_code})
                 return found
@@ -197,6 +206,7 @@ class Client:
                 found.append(msgspec.json.decode(message.data))
             except msgspec.DecodeError:
                 found.append({"spoiled": message.data})
+        return found
 
     async def post(self, message: Json) -> tuple[int, Json]:
         async with self.http.post(self.url + "/order", json=message) as answer:
@@ -207,7 +217,7 @@ class Client:
 async def trading(booth: Booth) -> AsyncIterator[Client]:
     """Open the booth and a client, and close both."""
     await booth.host.start("127.0.0.1", 0, None)
-    timeout = aiohttp.ClientTimeout(total=3)
+    timeout = aiohttp.ClientTimeout(total=60)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http:
             client = Client(http, booth.url)

@@ -27,7 +27,7 @@ BTC = "BTC-USDT.BINANCE"
 @asynccontextmanager
 async def serving(*faults: str) -> AsyncIterator[VenueServer]:
     venue = VenueServer(
-        make_config({"dialects": ["binance-spot"], "rate": 300.0, "seed": 3, "faults": list(faults)})
+        make_config({"dialects": ["binance-spot"], "rate": 100.0, "seed": 3, "faults": list(faults)})
     )
     await venue.start()
     try:
@@ -70,7 +70,7 @@ class Listener:
                 await self.gateway.stop()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             while not holds():
                 await asyncio.sleep(0.02)
 
@@ -79,14 +79,14 @@ class Listener:
 
 
 async def test_a_subscription_that_got_lost_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market_gateway, "ANSWER_S", 0.5)
+    monkeypatch.setattr(market_gateway, "ANSWER_S", 2.0)
     async with serving("lose-request:path=ws,count=1") as venue, Listener().to(venue) as heard:
         await heard.until(lambda: heard.has(Quote) and heard.has(BookUpdate))
         assert heard.reasons.count("a subscription was not answered") == 1
 
 
 async def test_answers_on_one_connection_say_nothing_about_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market_gateway, "ANSWER_S", 0.5)
+    monkeypatch.setattr(market_gateway, "ANSWER_S", 2.0)
     async with serving("lose-request:path=ws,count=1") as venue, Listener().to(venue, connections=2) as heard:
         await heard.until(lambda: heard.has(Quote) and heard.has(BookUpdate))
         await heard.until(lambda: "a subscription was not answered" in heard.reasons)
@@ -96,10 +96,10 @@ async def test_answers_on_one_connection_say_nothing_about_another(monkeypatch: 
 
 
 async def test_subscriptions_that_were_answered_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market_gateway, "ANSWER_S", 0.5)
+    monkeypatch.setattr(market_gateway, "ANSWER_S", 2.0)
     async with serving() as venue, Listener().to(venue) as heard:
         await heard.until(lambda: heard.has(Quote) and heard.has(BookUpdate))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(3.0)
         assert not any("not answered" in reason for reason in heard.reasons)
         assert heard.gateway is not None
         assert heard.gateway.status()[0].reconnects == 0
@@ -143,7 +143,7 @@ async def test_the_book_is_the_venues_own_at_each_number_through_losses_and_new_
             gateway = MarketGateway(link, on_data=take)
             await gateway.start([Subscription(Feed.BOOK, name)])
             try:
-                async with asyncio.timeout(40.0):
+                async with asyncio.timeout(120.0):
                     for goal in (8, 16):
                         while compared < goal:
                             await asyncio.sleep(0.02)

@@ -110,6 +110,7 @@ def test_debug_shows_the_traceback(
     [
         (["dta"], "lanner: no command 'dta'; expected one of demo, "),
         (["typed"], "lanner typed: COUNT is missing. See `lanner typed --help`."),
+        (["price"], "lanner price: TARGET is missing; expected INSTRUMENT@VENUE, e.g. BTC-PERP@hyperliquid"),
         (["typed", "x"], "lanner typed: COUNT is wrong; expected a whole number; found 'x'"),
         (["typed", "1", "--size", "big"], "lanner typed: --size is wrong; expected a number; found 'big'"),
         (["typed", "1", "--sise", "2"], "lanner typed: no option --sise. Did you mean --size?"),

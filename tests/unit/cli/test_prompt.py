@@ -14,7 +14,7 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from lanner.cli.repl import PromptCompleter
+from lanner.cli.repl import PromptCompleter, run_line
 
 KNOWN = ["BTC-USDT.BINANCE", "BTCUSDT-PERP.BINANCE", "ETH-USDT.BINANCE"]
 
@@ -41,6 +41,17 @@ def test_venues_are_offered_where_a_command_takes_one() -> None:
     assert completed("buy hyper") == []
 
 
+def test_help_takes_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert completed("help ca") == ["cancel", "cancel-all"]
+    assert run_line("help buy")
+    told = capsys.readouterr().out
+    assert "Usage: lanner buy" in told
+    assert run_line("help")
+    assert "Usage" not in capsys.readouterr().out
+    run_line("help backtest")
+    assert "not a command of the prompt" in capsys.readouterr().err
+
+
 def test_options_are_completed_once() -> None:
     assert completed("buy BTC-USDT@binance 1 2 --pos") == ["--post-only"]
     assert completed("buy BTC-USDT@binance 1 2 --post-only --pos") == []
@@ -48,7 +59,7 @@ def test_options_are_completed_once() -> None:
     assert completed("nonsense --") == []
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(240)
 def test_a_terminal_gets_a_prompt_completion_and_a_history_of_its_own(tmp_path: Path) -> None:
     main_end, other_end = pty.openpty()
     environment = {**os.environ, "LANNER_HOME": str(tmp_path), "TERM": "xterm"}
@@ -75,7 +86,7 @@ def test_a_terminal_gets_a_prompt_completion_and_a_history_of_its_own(tmp_path: 
         os.write(main_end, b"nonsense\r")
         screen.until("no command")
         os.write(main_end, b"exit\r")
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=120) == 0
     finally:
         process.kill()
         process.wait()
@@ -95,7 +106,7 @@ class Screen:
 
     def until(self, text: str) -> None:
         """Read until a text is there, and pass over it."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
             if select.select([self.terminal], [], [], 0.2)[0]:

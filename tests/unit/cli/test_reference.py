@@ -16,6 +16,7 @@ from lanner.backtest.config_file import make_config
 from lanner.cli.main import EXIT_CLOSED_PIPE, EXIT_INTERRUPTED, build_app
 from lanner.cli.reference import reference_page
 from lanner.core import errors
+from lanner.live.config import RetentionConfig
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -98,6 +99,12 @@ def test_the_defaults_on_the_page_of_settings_are_the_codes() -> None:
     for name, default in re.findall(r"^\| `((?:fills|risk)\.[a-z_]+)` \| `([^`]+)` \|", page, re.M):
         section, key = name.split(".")
         assert str(plain[section][key]) == default, name
+
+
+def test_the_page_of_settings_tells_what_sessions_keep_as_the_code_does() -> None:
+    page = (PAGES / "config.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `retention\.([a-z_]+)` \| `([^`]+)` \|", page, re.M))
+    assert told == {name: str(value) for name, value in RetentionConfig().model_dump().items()}
 
 
 def test_the_page_of_exit_codes_is_complete() -> None:

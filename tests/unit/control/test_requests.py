@@ -105,3 +105,13 @@ def test_the_tables_of_life_hold() -> None:
     with pytest.raises(TransitionError):
         LIFE.check(LiveStatus.STOPPED, LiveStatus.RUNNING)
     assert "running --> paused: pause" in LIFE.mermaid().lower()
+
+
+def test_servers_of_the_environment_stand_in_for_the_venues(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANNER_URL", "http://127.0.0.1:8090")
+    assert LiveRequest.of(SEED).config().url == {"": "http://127.0.0.1:8090"}
+    assert LiveRequest.of({**SEED, "testnet": True}).config().url == {}
+    told = {"hyperliquid": "http://127.0.0.1:9"}
+    assert LiveRequest.of({**SEED, "url": told}).config().url == told
+    monkeypatch.delenv("LANNER_URL")
+    assert LiveRequest.of(SEED).config().url == {}

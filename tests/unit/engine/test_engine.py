@@ -18,6 +18,7 @@ from lanner.model.market import Bar, Quote, Trade
 from lanner.model.orders import OrderView
 from lanner.model.reports import Fill, OrderFilled
 from lanner.model.timeframes import series_id
+from lanner.portfolio.snapshots import PositionSnapshot
 from lanner.risk.checks import RiskLimits
 from lanner.strategy.base import Strategy
 
@@ -192,6 +193,19 @@ def test_timers_fire_before_the_input_that_is_due_with_them_at_their_own_time() 
     assert seen == [T0 + n * HOUR // 2 for n in (1, 2, 3, 4)]
 
 
+@pytest.mark.parametrize(("every", "seconds"), [("7s", 7), ("20m", 1_200), ("2w", 14 * 86_400)])
+def test_a_timer_takes_any_length_of_time(every: str, seconds: int) -> None:
+    seen: list[int] = []
+    one = Diary(
+        start=lambda self, _: self.set_timer("t", every=every),
+        timer=lambda self, _: seen.append(self.now),
+    )
+    period = seconds * 1_000_000_000
+    first = (T0 // period + 1) * period
+    engine(one).advance(first + period)
+    assert seen == [first, first + period]
+
+
 def test_a_timer_that_is_set_anew_for_its_own_moment_is_stopped() -> None:
     class Spin(Strategy):
         def on_start(self) -> None:
@@ -220,6 +234,8 @@ def test_orders_of_a_timer_leave_when_the_clock_is_advanced() -> None:
         ({}, "say either every or at"),
         ({"every": "5m", "at": T0 + 1}, "say either every or at"),
         ({"at": T0 - 1}, "a time not before now"),
+        ({"every": "0s"}, "not a length of time"),
+        ({"every": "100tick"}, "not a length of time"),
     ],
 )
 def test_timers_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
@@ -337,6 +353,23 @@ def test_what_happens_is_published_while_somebody_listens() -> None:
     ]
 
 
+def test_a_position_is_told_as_it_was_and_nobody_can_change_it() -> None:
+    running = engine(Diary(bar=lambda self, _: self.buy(1)))
+    told: list[PositionSnapshot] = []
+    running.bus.subscribe("position.*", lambda _, event: told.append(event))
+    running.step(bar(0))
+    order = OrderView(running.execution.find("run-o1"))
+    running.step(fill(order, "t1", 400, T0 + HOUR))
+    running.step(fill(order, "t2", 600, T0 + HOUR))
+    first, second = told
+    assert (first.qty, second.qty) == (PERP.qty(400), PERP.qty(1000))
+    assert (first.side, first.instrument_id, first.ts) == ("long", PERP.id, T0 + HOUR)
+    assert first.strategy_id == order.strategy_id
+    assert first.avg_px == order.avg_px
+    with pytest.raises(AttributeError):
+        first.qty = PERP.qty(1)  # type: ignore[misc]
+
+
 def test_a_listener_that_joins_in_the_middle_hears_from_then_on_and_a_broken_one_stops_nothing() -> None:
     one = Diary()
     running = engine(one)
@@ -381,6 +414,26 @@ def test_the_price_is_the_quotes_middle_where_there_are_quotes_else_the_last_tra
 # -- the fingerprint -------------------------------------------------------------------------------
 
 
+def test_a_quote_with_an_empty_side_leaves_the_last_price_known() -> None:
+    nan = float("nan")
+    seen: list[float] = []
+
+    class Watcher(Strategy):
+        def on_quote(self, quote: Quote) -> None:
+            seen.append(self.price(PERP.id))
+
+    made = Engine({PERP.id: PERP}, "USDT")
+    made.add_strategy(Watcher(), Decimal(1000))
+    made.subscriptions.add_source("quotes", PERP.id)
+    made.start(T0)
+    made.step(Quote(PERP.id, T0, T0, nan, 0.0, 101.0, 1.0))
+    made.step(Quote(PERP.id, T0 + 1, T0 + 1, 99.0, 1.0, 101.0, 1.0))
+    made.step(Quote(PERP.id, T0 + 2, T0 + 2, 98.0, 1.0, nan, 0.0))
+    assert seen[0] != seen[0]
+    assert seen[1:] == [100.0, 100.0]
+    assert made.portfolio.marks[PERP.id] == 100.0
+
+
 def fingerprint(seed: int, **plans: Any) -> str:
     running = engine(Diary(bar=lambda self, b: self.buy(1 + self.rng.integer(0, 50)), **plans), seed=seed)
     for number in range(20):
@@ -423,3 +476,39 @@ def test_the_timers_of_a_paused_engine_call_no_handler_and_go_on_when_it_does() 
     assert engine.advance(4 * second) == []
     engine.paused = False
     assert len(engine.advance(5 * second)) == 1
+
+
+class Both(Strategy):
+    """Want both instruments at every quote, whichever comes first."""
+
+    def on_start(self) -> None:
+        for instrument in self.instruments:
+            self.quotes(instrument.id)
+        self.sent: list[str] = []
+
+    def on_quote(self, quote: Quote) -> None:
+        for instrument in self.instruments:
+            order = self.target(0.2, instrument=instrument.id)
+            self.sent += [] if order is None else [order.instrument_id]
+
+
+class TooSoon(Strategy):
+    def on_start(self) -> None:
+        self.target(0.5)
+
+
+def test_a_target_of_an_instrument_without_a_price_waits_while_another_one_has_a_price() -> None:
+    both = Both()
+    made = engine(both, start=False)
+    for instrument in (PERP, OTHER):
+        made.subscriptions.add_source("quotes", instrument.id)
+    made.start(T0)
+    made.step(Quote(OTHER.id, T0 + 1, T0 + 1, 10.0, 1.0, 10.1, 1.0))
+    assert both.sent == [OTHER.id]
+    made.step(Quote(PERP.id, T0 + 2, T0 + 2, 100.0, 1.0, 100.1, 1.0))
+    assert both.sent[:2] == [OTHER.id, PERP.id]
+
+
+def test_a_target_before_anything_has_a_price_is_a_mistake() -> None:
+    with pytest.raises(StrategyError, match="no price is known yet"):
+        engine(TooSoon())

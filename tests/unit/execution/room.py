@@ -12,7 +12,7 @@ from lanner.execution.exits import ExitPlan, Level
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, Command, SubmitOrder
 from lanner.model.enums import OrderType, Side
 from lanner.model.orders import Order
-from lanner.model.reports import AmendRejected, OrderAmended
+from lanner.model.reports import AmendRejected, OrderAccepted, OrderAmended
 from lanner.portfolio.portfolio import Portfolio
 from lanner.risk.checks import RiskLimits
 from tests.unit.execution.orders import PERP, fill, report
@@ -58,6 +58,11 @@ class Desk:
     def out(self) -> list[Command]:
         commands, self.engine.out = self.engine.out, []
         return commands
+
+    def accept(self, *orders: Order) -> None:
+        """Let the venue say that it has these orders, or all exits."""
+        for order in orders or [o for o in self.engine.orders.values() if o.parent_id and o.is_open]:
+            self.say(OrderAccepted, order)
 
     def answer_amends(self) -> None:
         for command in self.sends():

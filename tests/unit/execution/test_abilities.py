@@ -43,6 +43,7 @@ def decide(engine: Engine) -> list[SubmitOrder]:
 
 
 HYPERLIQUID = Instrument.perp("BTC-PERP.HYPERLIQUID", tick="1", lot="0.001")
+HYPERLIQUID_SPOT = Instrument.spot("HYPE-USDC.HYPERLIQUID", tick="0.001", lot="0.01")
 SPOT = Instrument.spot("BTC-USDT.BINANCE", tick="0.01", lot="0.00001")
 USDM = Instrument.perp("BTCUSDT-PERP.BINANCE", tick="0.1", lot="0.001")
 
@@ -56,6 +57,11 @@ USDM = Instrument.perp("BTCUSDT-PERP.BINANCE", tick="0.1", lot="0.001")
         (HYPERLIQUID, 'self.target(0.5, trail="2%")', "no trailing stop, which shall protect"),
         (SPOT, "self.buy(0.01, 59000, tif=ln.TimeInForce.GTD, expire=10**18)", "no gtd orders"),
         (USDM, "self.buy(0.01, 59000, display_qty=0.001)", "no iceberg orders"),
+        (HYPERLIQUID_SPOT, 'self.target(0.5, stop="2%")', "no stop market, which shall protect"),
+        (HYPERLIQUID_SPOT, "self.sell(1, stop_px=50000)", "no stop market orders"),
+        (USDM, 'self.target(0.5, trail="15%")', "what shall protect this order: the venue trails by 0.1 %"),
+        (SPOT, "self.sell(0.01, trail=100)", "spot trails by a fraction"),
+        (SPOT, "self.buy(0.01, 59000, reduce_only=True)", "cannot be reduce-only"),
     ],
 )
 def test_what_the_venue_cannot_do_is_denied(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lanner.core.errors import InvalidOrderError
+from lanner.core.errors import NotFoundError
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.enums import GroupKind, OrderStatus, OrderType
 from lanner.model.instruments import Instrument
@@ -76,17 +76,14 @@ def test_a_member_that_is_denied_does_not_hold_up_the_others() -> None:
 
 def test_a_member_that_cannot_be_built_raises_where_it_stands_and_undoes_nothing() -> None:
     desk = Desk()
-    gone = desk.send(1)
-    desk.engine.cancel(gone)
-    desk.out()
 
     def block() -> None:
         with desk.engine.batch():
             desk.send(1)
             desk.send(2)
-            desk.engine.amend(gone, 5, None, None)
+            desk.engine.cancel(desk.engine.find("of nobody"))
 
-    with pytest.raises(InvalidOrderError, match="cannot be amended"):
+    with pytest.raises(NotFoundError, match="of nobody"):
         block()
     [batch] = desk.out()
     assert isinstance(batch, Batch)

@@ -605,6 +605,41 @@ def test_a_stop_that_found_no_liquidity_is_sent_after_at_market() -> None:
     assert (again.type, again.lots) == (OrderType.MARKET, 7)
 
 
+def test_an_exit_that_the_venue_keeps_refusing_is_sent_again_ever_more_seldom() -> None:
+    room = Room(resident=False)
+    room.hold(10)
+    room.price(100)
+    room.one.stops.set_stop_loss(95)
+    (sent,) = room.price(94)
+    waits = []
+    for _ in range(8):
+        assert isinstance(sent, SubmitOrder)
+        assert room.say(OrderRejected, sent.order_id, "overloaded", "OTHER") == []
+        refused = room.now
+        while not (again := room.price(94, 0.5)):
+            pass
+        (sent,) = again
+        waits.append((room.now - refused) // SECOND)
+    assert waits == [1, 2, 4, 8, 16, 32, 32, 32]
+    assert isinstance(sent, SubmitOrder)
+    room.fill(sent.order_id, 4, 94)
+    assert room.say(OrderExpired, sent.order_id, "no liquidity") == []
+    assert len(room.price(94)) == 1, "what fills counts as no failure"
+
+
+def test_a_stop_that_goes_off_while_anothers_exit_is_under_way_closes_all_that_this_leaves() -> None:
+    room = Room(resident=False)
+    room.hold(100)
+    room.price(100)
+    room.one.stops.set_stop_loss(95, name="near", partial_close_pct=0.4)
+    room.one.stops.set_stop_loss(90, name="far")
+    (near,) = room.price(94)
+    (far,) = room.price(89)
+    assert isinstance(near, SubmitOrder)
+    assert isinstance(far, SubmitOrder)
+    assert (near.lots, far.lots) == (40, 60)
+
+
 def test_cancel_all_spares_stops_and_an_order_asked_back_by_name_gives_its_stop_up() -> None:
     room = Room()
     room.hold(10)

@@ -316,17 +316,6 @@ def test_there_is_no_logarithm_of_what_is_not_a_positive_number(x: float) -> Non
 # -- rules of the room ----------------------------------------------------------------------------------------
 
 
-def test_numba_is_imported_in_the_kernels_only() -> None:
-    found = [
-        path.relative_to(SOURCE).as_posix()
-        for path in SOURCE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Import) and any(name.name.split(".")[0] == "numba" for name in node.names))
-        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "numba")
-    ]
-    assert [name for name in found if not name.startswith("kernels/")] == []
-
-
 def test_no_indicator_leans_on_what_differs_between_versions_of_python() -> None:
     found = []
     for path in (SOURCE / "indicators").glob("*.py"):

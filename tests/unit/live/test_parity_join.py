@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lanner.live.parity.join import join_orders
+from lanner.live.parity.split import sized_note
 from lanner.model.enums import OrderType, Side
 from lanner.model.instruments import Instrument
 from lanner.model.orders import Order
@@ -48,3 +49,10 @@ def test_strategies_do_not_mix() -> None:
     ours = [order("a1", Side.BUY, 1, "one"), order("a2", Side.BUY, 2, "two")]
     theirs = [order("b2", Side.BUY, 2, "two")]
     assert names(ours, theirs) == [("a1", None), ("a2", "b2")]
+
+
+def test_two_sizes_of_which_nothing_was_filled_are_not_called_another_fill() -> None:
+    denied, other = order("a1", Side.BUY, 1, lots=5), order("b1", Side.BUY, 1, lots=6)
+    assert sized_note(denied, other) == "another size was asked"
+    other.cum_lots = 6
+    assert sized_note(denied, other) == "another quantity was filled"

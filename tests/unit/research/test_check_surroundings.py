@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lanner.research.probes_watch import CLOCK_S, OTHER_CLOCK_S, Surroundings
+from lanner.research.probes_watch import CLOCK_S, OTHER_CLOCK_S, OTHER_TICK_S, TICK_S, Surroundings
 
 USER = """
 import time
@@ -148,3 +148,9 @@ def test_everything_is_put_back_also_after_an_error() -> None:
         1 / 0  # noqa: B018
     assert [getattr(owner, name) for owner, name in names] == before
     assert "connect" not in vars(socket.socket)
+
+
+def test_the_clock_shows_odd_and_even_microseconds() -> None:
+    for tick_s in (TICK_S, OTHER_TICK_S):
+        mine = Surroundings(tick_s=tick_s)
+        assert {round(mine.now() * 1e6) % 2 for _ in range(20)} == {0, 1}

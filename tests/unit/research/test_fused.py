@@ -132,6 +132,28 @@ def test_without_a_curve_the_end_is_the_same(market: Market) -> None:
         assert short.end_equity == whole.end_equity
 
 
+def test_columns_that_are_read_only_compile_nothing_again(market: Market) -> None:
+    from lanner.kernels.plain import play_weights
+    from lanner.kernels.portfolio import simulate
+
+    sealed = {name: column.copy() for name, column in market.columns.items()}
+    for column in sealed.values():
+        column.flags.writeable = False
+    rules, program = rules_of(MarketOn.NEXT_OPEN, SlippageModel.BPS), SignalProgram(cross)
+
+    def play(columns: dict[str, Any], funding: Funding) -> Any:
+        own = dataclasses.replace(market, columns=columns, funding=funding)
+        made = Simulator(own, rules).run(program.columns(columns).signals_int8(0), log=False)
+        assert play_fused(program, 0, own, rules).book == made.book
+        return made.book
+
+    for funding in (market.funding, Funding()):
+        plain = play(market.columns, funding)
+        known = len(simulate.signatures), len(play_weights.signatures)
+        assert play(sealed, funding) == plain
+        assert (len(simulate.signatures), len(play_weights.signatures)) == known
+
+
 def test_a_signal_that_gives_weights_is_refused(market: Market) -> None:
     rules = rules_of(MarketOn.NEXT_OPEN, SlippageModel.BPS)
     with pytest.raises(ConfigError, match="numbers"):

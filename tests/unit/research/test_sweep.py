@@ -206,8 +206,16 @@ def test_other_methods_try_as_many_variants_as_told_and_repeat_with_the_seed(
     assert sweep(config, **asked, seed=2).result.result_hash != one.result_hash
 
 
-@pytest.mark.parametrize("method", ["tpe", "nsga2"])
-@pytest.mark.parametrize("source", [SIGNAL, HANDLERS], ids=["threads", "processes"])
+# Every sampler and every kind of worker every day, not each with each.
+@pytest.mark.parametrize(
+    ("source", "method"),
+    [
+        pytest.param(SIGNAL, "tpe", id="threads-tpe"),
+        pytest.param(HANDLERS, "nsga2", id="processes-nsga2"),
+        pytest.param(SIGNAL, "nsga2", id="threads-nsga2", marks=pytest.mark.nightly),
+        pytest.param(HANDLERS, "tpe", id="processes-tpe", marks=pytest.mark.nightly),
+    ],
+)
 def test_a_sampler_keeps_all_workers_busy_and_does_not_depend_on_them(
     tmp_path: Path, source: str, method: str
 ) -> None:

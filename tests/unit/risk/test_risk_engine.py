@@ -257,6 +257,15 @@ def test_old_quotes_and_wide_spreads_stop_new_orders() -> None:
     assert desk.why(desk.order(1)) == "WIDE_SPREAD"
 
 
+def test_prices_that_were_held_up_on_their_way_are_as_old_as_the_venue_says() -> None:
+    desk = Desk(max_quote_age_s=2.0)
+    now = desk.clock.now = 100 * SECOND
+    desk.quotes[BTC.id] = Quote(BTC.id, now - 3 * SECOND, now, 99.95, 1.0, 100.05, 1.0, 0)
+    assert desk.why(desk.order(1)) == "STALE_DATA"
+    desk.quotes[BTC.id] = Quote(BTC.id, now + 3 * SECOND, now, 99.95, 1.0, 100.05, 1.0, 0)
+    assert desk.why(desk.order(1)) == "", "a venue whose clock is ahead says nothing new"
+
+
 def test_no_equity_is_told_as_missing_margin() -> None:
     desk = Desk(max_leverage=Decimal(3))
     desk.portfolio.capital = {"a": Decimal(0)}

@@ -78,6 +78,23 @@ def test_a_torn_tail_of_any_length_is_cut_and_told(tmp_path: Path) -> None:
         assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("first", [2, 9, 10, 11, 30])
+def test_records_are_cut_from_one_on_and_the_next_one_takes_its_number(tmp_path: Path, first: int) -> None:
+    writer = JournalWriter(tmp_path, sync=Sync.NONE, segment_bytes=300)
+    for number in range(30):
+        writer.append(Control("pause", f"n{number + 1}"), number)
+    assert len(list(tmp_path.iterdir())) > 3
+    writer.cut(first)
+    assert writer.append(Control("pause", "new"), 99) == first
+    writer.close()
+    assert [record.seq for record in read_journal(tmp_path)] == list(range(1, first + 1))
+    told = [record.message.reason for record in read_journal(tmp_path)]
+    assert told == [*(f"n{number}" for number in range(1, first)), "new"]
+    again = JournalWriter(tmp_path)
+    assert (again.seq, again.torn) == (first, None)
+    again.close()
+
+
 def test_zeros_behind_the_last_record_are_a_torn_tail_too(tmp_path: Path) -> None:
     write(tmp_path)
     [path] = tmp_path.glob("*.journal")

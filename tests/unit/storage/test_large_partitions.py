@@ -65,7 +65,7 @@ def rows(kind: str, count: int, seed: int = 1) -> pl.DataFrame:
 @pytest.mark.parametrize("chunk", [1, 7, 64, 10_000])
 def test_measuring_in_chunks_gives_the_numbers_of_the_whole(kind: str, chunk: int) -> None:
     key = DatasetKey(kind, "BTC-USDT.BINANCE")
-    frame = rows(kind, 300 if chunk == 1 else 3001)
+    frame = rows(kind, {1: 300, 7: 1001}.get(chunk, 3001))
 
     def chunks(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         return frame.select(columns).iter_slices(chunk)

@@ -92,6 +92,28 @@ def test_causes_and_empty_messages_are_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "near"),
+    [
+        ("quote", "bid", "; there is bid_px, bid_qty"),
+        ("quote", "ask_price", "; there is ask_px"),
+        ("quote", "v", "; there is instrument_id, ts_event, ts_recv, bid_px, bid_qty, ask_px, ask_qty, seq"),
+        ("self", "targett", "; there is target, target_qty"),
+        ("self", "xyzzy", ""),
+    ],
+)
+def test_a_wrong_attribute_is_told_with_what_there_is(owner: str, name: str, near: str) -> None:
+    strategy = Failing()
+    quote = Quote("BTC-USDT.BINANCE", NOON, NOON, 1.0, 2.0, 1.0, 1.0)
+    try:
+        getattr(quote if owner == "quote" else strategy, name)
+    except AttributeError as error:
+        last = str(strategy_error(error, strategy, "", [])).split("\n")[-1]
+        assert last.endswith(f"has no attribute {name!r}{near}")
+    else:
+        raise AssertionError("it is there")
+
+
 def test_our_own_refusals_keep_their_words() -> None:
     strategy = Failing()
     refusal = ConfigError("not a distance", expected='text like "2%"', found="'two'")

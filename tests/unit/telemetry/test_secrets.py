@@ -156,7 +156,7 @@ def test_nothing_that_leaves_shows_a_channels_secret(hook: Hook, tmp_path: Path)
     hook.usual = 404
     alerts.warning(AlertCategory.SYSTEM_ERROR, f"it says {TOKEN}", f"at {hook.url}/{TOKEN}")
     log.write(AlertLevel.INFO, "x", f"{TOKEN}", nested={"deep": [f"a {TOKEN}"]}, thing=Path(f"/{TOKEN}"))
-    assert alerts.flush(10)
+    assert alerts.flush(60)
     hook.usual = 200
     alerts.warning(AlertCategory.SYSTEM_ERROR, "another", f"{TOKEN}")
     assert alerts.close()

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 app = App(name="alerts", help="Try the channels of alerts, or show the alerts of a session.")
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -61,14 +63,16 @@ def show(
         Literal["debug", "info", "warning", "critical", "emergency"],
         Parameter(help="Only this level and graver ones."),
     ] = "debug",
-    limit: Annotated[int, Parameter(help="How many to show, the last ones; 0 for all.")] = 50,
+    limit: Annotated[
+        Whole, Parameter(validator=NOT_NEGATIVE, help="How many to show, the last ones; 0 for all.")
+    ] = 50,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Show the alerts of a session, its watchdog's among them, oldest first."""
     from lanner.cli.alert_desk import alerts_of
     from lanner.cli.output import console, note, print_json
-    from lanner.telemetry.channels.console import line_of
+    from lanner.cli.render.alerts import alert_lines
 
     found = alerts_of(session, level, limit)
     if json:
@@ -76,6 +80,5 @@ def show(
         return
     if not found:
         note(f"There are no such alerts of session {session}.", quiet=quiet)
-    colour = not console().no_color
-    for alert in found:
-        print(f"{alert.time[:10]} {line_of(alert, colour=colour)}")
+        return
+    print(alert_lines(found, colour=not console().no_color))

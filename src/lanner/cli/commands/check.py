@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 if TYPE_CHECKING:
     from lanner.backtest.config import BacktestConfig
     from lanner.research.probes import Finding
@@ -51,10 +53,15 @@ def check(
     ] = None,
     timeframe: Annotated[str | None, Parameter(group=_WHAT, help="Timeframe to run on.")] = None,
     seed: Annotated[
-        int, Parameter(group=_WHAT, help="Seed of the runs and of the sample of bars that are cut.")
+        Whole,
+        Parameter(
+            group=_WHAT,
+            validator=NOT_NEGATIVE,
+            help="Seed of the runs and of the sample of bars that are cut.",
+        ),
     ] = 1,
     budget: Annotated[
-        int, Parameter(group=_WHAT, help="At how many bars with orders the future is taken away at most.")
+        Whole, Parameter(group=_WHAT, help="At how many bars with orders the future is taken away at most.")
     ] = 60,
     set: Annotated[
         list[str] | None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -91,7 +93,7 @@ def describe(
     dataset: Annotated[str, Parameter(help="Data set such as BTC-USDT.BINANCE@1h, or a file.")] = "",
     /,
     *,
-    gaps: Annotated[int, Parameter(help="How many gaps to list.")] = 5,
+    gaps: Annotated[Whole, Parameter(validator=NOT_NEGATIVE, help="How many gaps to list.")] = 5,
     catalog: CatalogFolder = None,
     json: AsJson = False,
     quiet: Quiet = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from lanner.cli.venue_options import AsJson, CaFile, Target, Testnet, Url
+from lanner.cli.venue_options import VENUE, AsJson, Network, Target
 
 if TYPE_CHECKING:
     from lanner.live.connect import Where
@@ -25,9 +25,7 @@ def get(
     since: Annotated[str, Parameter(help="First time to fetch, e.g. 2024-01-01 or 2024-01-01T12:00.")],
     until: Annotated[str, Parameter(help="First time not to fetch; default: now.")] = "",
     afresh: Annotated[bool, Parameter(negative="", help="Fetch also what is stored already.")] = False,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     catalog: Annotated[
         Path | None, Parameter(help="Folder of the catalog; default $LANNER_HOME/catalog.")
     ] = None,
@@ -42,7 +40,7 @@ def get(
 
     from lanner.cli.output import note, print_json
     from lanner.cli.render.passport import print_list
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.core.errors import LannerError
     from lanner.live.download import Wish
     from lanner.net.wallclock import wall_ns
@@ -56,7 +54,7 @@ def get(
     wish = Wish(instrument_at(target), what, start or 0, end)
     home = Catalog(catalog or default_catalog())
     with _progress(wish, silent=json or quiet) as watch:
-        found = run(_get(wish, where(url, testnet, ca_file), home, afresh, watch))
+        found = run(_get(wish, network.where(), home, afresh, watch))
     if found.info is None:
         raise LannerError(f"the venue has no {what} of {wish.instrument_id} in that span")
     if json:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from lanner.cli.venue_options import AsJson, CaFile, Testnet, Url
+from lanner.cli.numbers import SECONDS, Whole
+from lanner.cli.venue_options import VENUE, AsJson, Network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,19 +30,21 @@ def record(
         str, Parameter(help="What to record: trades, quotes, book, mark, funding, or bars such as 1m.")
     ] = FEEDS,
     seconds: Annotated[
-        float, Parameter(name="--for", help="Stop after so many seconds; 0: at Ctrl-C.")
+        float, Parameter(name="--for", validator=SECONDS, help="Stop after so many seconds; 0: at Ctrl-C.")
     ] = 0.0,
-    connections: Annotated[int, Parameter(help="Redundant connections, merged by the venue's numbers.")] = 2,
+    connections: Annotated[
+        Whole, Parameter(help="Redundant connections, merged by the venue's numbers.")
+    ] = 2,
     out: Annotated[
         Path | None, Parameter(help="Folder of the recording; default $LANNER_HOME/recordings/…")
     ] = None,
     rotate: Annotated[str, Parameter(help="Begin a new raw file after so much.")] = "256MB",
     min_free: Annotated[str, Parameter(help="Write nothing while the disk has less free space.")] = "500MB",
-    commit_every: Annotated[float, Parameter(help="Seconds between commits into the catalog.")] = 600.0,
+    commit_every: Annotated[
+        float, Parameter(validator=SECONDS, help="Seconds between commits into the catalog.")
+    ] = 600.0,
     raw_only: Annotated[bool, Parameter(negative="", help="Keep raw frames only; fill no catalog.")] = False,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     catalog: Annotated[
         Path | None, Parameter(help="Folder of the catalog; default $LANNER_HOME/catalog.")
     ] = None,
@@ -54,7 +57,7 @@ def record(
     """
     from lanner.cli.output import print_json
     from lanner.cli.render.recording import print_recording
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.core.errors import ConfigError
     from lanner.live.record import RecordOptions
     from lanner.storage.catalog import Catalog
@@ -83,8 +86,7 @@ def record(
     )
     home = Catalog(catalog or default_catalog())
     wishes = _subscriptions(instruments, feeds)
-    network = where(url, testnet, ca_file)
-    report = run(_record(product, network, home, options, wishes, seconds, silent=json or quiet))
+    report = run(_record(product, network.where(), home, options, wishes, seconds, silent=json or quiet))
     if json:
         print_json(report)
     else:

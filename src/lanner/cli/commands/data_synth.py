@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from lanner.cli.numbers import Whole, WholeOrNone
 from lanner.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def synth(
     ),
     timeframe: Annotated[str, Parameter(help="Bars to make: 1s … 1M, or 100tick, 50vol, 1000000usd.")] = "1m",
     since: Annotated[str, Parameter(help="First day, UTC.")] = "2024-01-01",
-    days: Annotated[int | None, Parameter(help="Number of days; default 30 for bars, 3 for ticks.")] = None,
-    seed: Annotated[int, Parameter(help="The same seed makes the same data, on any machine.")] = 7,
+    days: Annotated[WholeOrNone, Parameter(help="Number of days; default 30 for bars, 3 for ticks.")] = None,
+    seed: Annotated[Whole, Parameter(help="The same seed makes the same data, on any machine.")] = 7,
     vol: Annotated[float, Parameter(help="Volatility of log returns a year, e.g. 0.6.")] = 0.6,
     drift: Annotated[float, Parameter(help="Mean of log returns a year, e.g. 0.1.")] = 0.0,
     start_price: Annotated[float | None, Parameter(help="First price; default fits the name.")] = None,

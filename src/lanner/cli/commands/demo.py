@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from lanner.cli.numbers import Whole
+
 
 def demo(
     *,
@@ -15,8 +17,8 @@ def demo(
         Parameter(name=["--param", "-p"], help="A parameter, e.g. fast=10. Repeatable."),
     ] = None,
     timeframe: Annotated[str, Parameter(help="Length of the bars.")] = "1h",
-    years: Annotated[int, Parameter(help="Years of data, 1 to 10.")] = 3,
-    seed: Annotated[int, Parameter(help="Another seed is another market.")] = 4,
+    years: Annotated[Whole, Parameter(help="Years of data, 1 to 10.")] = 3,
+    seed: Annotated[Whole, Parameter(help="Another seed is another market.")] = 4,
     json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
     quiet: Annotated[bool, Parameter(help="Print only the id of the run.")] = False,
 ) -> None:

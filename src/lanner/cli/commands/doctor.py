@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from lanner.cli.output import print_json
-from lanner.cli.venue_options import CaFile, Testnet, Url, run, where
+from lanner.cli.venue_options import VENUE, Network, run
 from lanner.core.errors import EXIT_ERROR, EXIT_OK, NotFoundError
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ def doctor(
     *,
     venue: Annotated[str, Parameter(help="Look at a venue or product instead, e.g. binance-spot.")] = "",
     key: Annotated[str, Parameter(help="Name of the key to check with --venue.")] = "default",
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: bool = False,
     quiet: Annotated[bool, Parameter(help="Show only what is not green.")] = False,
 ) -> int:
@@ -40,7 +38,7 @@ def doctor(
     from lanner.cli.render.errors import wants_colour
     from lanner.cli.render.health import health_text
 
-    checks = _venue_checks(venue, key, where(url, testnet, ca_file)) if venue else run_checks()
+    checks = _venue_checks(venue, key, network.where()) if venue else run_checks()
     worst_is_bad = any(check.status == BAD for check in checks)
     if json:
         print_json({"ok": not worst_is_bad, "checks": [check.as_dict() for check in checks]})

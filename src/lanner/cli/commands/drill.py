@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from lanner.cli.numbers import AT_LEAST_ONE, NOT_NEGATIVE, SECONDS, Whole
+
 if TYPE_CHECKING:
     from lanner.drill.campaign import Campaign
 
@@ -19,8 +21,10 @@ def drill(
     ] = "",
     /,
     *,
-    seeds: Annotated[int, Parameter(help="How many runs, each with a seed of its own.")] = 100,
-    first_seed: Annotated[int, Parameter(help="Seed of the first run.")] = 1,
+    seeds: Annotated[
+        Whole, Parameter(validator=AT_LEAST_ONE, help="How many runs, each with a seed of its own.")
+    ] = 100,
+    first_seed: Annotated[Whole, Parameter(validator=NOT_NEGATIVE, help="Seed of the first run.")] = 1,
     venue: Annotated[
         list[str] | None,
         Parameter(help="binance-spot, binance-usdm or hyperliquid; any unless told. Repeatable."),
@@ -37,14 +41,24 @@ def drill(
         list[str] | None,
         Parameter(
             name=["--fault", "--faults"],
-            help="A fault to draw from (its name), or to have in every run (NAME:key=value,…); also crash, kill and "
-            "none. Any unless told. Repeatable.",
+            help="A fault to draw from (its name), or to have in every run (NAME:key=value,…); also crash, kill, "
+            "disk-full, watchdog and none. Any unless told. Repeatable.",
         ),
     ] = None,
+    timeframe: Annotated[
+        str,
+        Parameter(
+            name=["--timeframe", "-t"],
+            help="Timeframe of the bars that a strategy asks for without naming one; 1s unless told.",
+        ),
+    ] = "",
     seconds: Annotated[
-        float, Parameter(help="Virtual seconds of trading in each run; drawn unless told.")
+        float, Parameter(validator=SECONDS, help="Virtual seconds of trading in each run; drawn unless told.")
     ] = 0.0,
-    jobs: Annotated[int, Parameter(name=["--jobs", "-j"], help="Processes.")] = 1,
+    paper: Annotated[
+        bool, Parameter(negative="", help="Drill a paper session: real data, simulated orders.")
+    ] = False,
+    jobs: Annotated[Whole, Parameter(name=["--jobs", "-j"], validator=AT_LEAST_ONE, help="Processes.")] = 1,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Print only the verdict.")] = False,
 ) -> int:
@@ -57,15 +71,11 @@ def drill(
     """
     from lanner.cli.output import print_json
     from lanner.cli.render.drill import drill_progress, print_campaign
-    from lanner.core.errors import ConfigError
     from lanner.drill.campaign import make_wishes, run_campaign
 
-    for name, value in (("seeds", seeds), ("jobs", jobs)):
-        if value < 1:
-            raise ConfigError(f"--{name} is out of range", expected="at least 1", found=value)
-    if first_seed < 0 or seconds < 0:
-        raise ConfigError("--first-seed and --seconds cannot be negative", found=min(first_seed, seconds))
-    wishes = make_wishes(strategy, _params(param or []), venue or [], instrument or [], fault or [], seconds)
+    wishes = make_wishes(
+        strategy, _params(param or []), venue or [], instrument or [], fault or [], seconds, paper, timeframe
+    )
     with drill_progress(seeds, quiet=quiet or json) as show:
         campaign: Campaign = run_campaign(wishes, first_seed, seeds, jobs=jobs, on_outcome=show)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from lanner.cli.venue_options import CaFile, Testnet, Url
+from lanner.cli.venue_options import VENUE, Network
 
 if TYPE_CHECKING:
     from lanner.model.accounts import KeyRights
@@ -130,9 +130,7 @@ def check(
     /,
     *,
     name: Name = "default",
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     allow_main_wallet: Annotated[
         bool, Parameter(negative="", help="Hyperliquid: accept a main wallet's key, which can withdraw.")
     ] = False,
@@ -141,13 +139,13 @@ def check(
 ) -> None:
     """Ask the venue what a key may do; one that may withdraw is refused with exit code 6."""
     from lanner.cli.output import note, print_json
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.core.errors import RiskRefusedError
     from lanner.venues.registry import product_spec
 
     spec = product_spec(product)
     keys = _load(spec.product, name)
-    rights = run(_rights(spec.product, keys, where(url, testnet, ca_file)))
+    rights = run(_rights(spec.product, keys, network.where()))
     if json:
         words = {right: None if rights is None else getattr(rights, right) for right in _RIGHTS}
         print_json({"product": spec.product, "name": name, "api_key": keys.api_key, "rights": words})
@@ -179,9 +177,7 @@ def agent(
         Path | None, Parameter(help="File that holds the main wallet's key; it is not stored.")
     ] = None,
     store: Annotated[str, Parameter(help="file (encrypted, with a passphrase) or keyring.")] = "file",
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -193,7 +189,7 @@ def agent(
     from secrets import token_hex
 
     from lanner.cli.output import note, print_json
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.core.errors import ConfigError
     from lanner.venues.keys import Keys
     from lanner.venues.keystore import KeyEntry, Secret
@@ -203,7 +199,7 @@ def agent(
     main = Keys("wallet", _secret(secret_file))
     secret = Secret("0x" + token_hex(32))
     keys = Keys("wallet", secret, account=main.api_key, vault=vault, name=name)
-    run(_approve(main, keys.api_key, agent_name, where(url, testnet, ca_file)))
+    run(_approve(main, keys.api_key, agent_name, network.where()))
     _store().add(KeyEntry(product, name, keys.kind, keys.api_key, keys.account, keys.vault, store), secret)
     if json:
         print_json({"product": product, "name": name, "agent": keys.api_key, "account": keys.account})
@@ -233,15 +229,12 @@ def _told(product: str, name: str, rights: KeyRights | None) -> str:
 
 
 async def _rights(product: str, keys: Keys, network: object) -> KeyRights | None:
+    from lanner.live.accounts import ask_rights
     from lanner.live.connect import Where, connect
 
     assert isinstance(network, Where)
     async with connect(product, network, keys=keys) as link:
-        call = link.codec.rights()
-        if call is None:
-            return None
-        rights: KeyRights = await link.ask(call)
-        return rights
+        return await ask_rights(link)
 
 
 def _main_wallet(keys: Keys) -> Exception:
@@ -265,8 +258,9 @@ def _public_part() -> str:
 
     if not sys.stdin.isatty():
         return ""
-    print("API key: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip()
+    from lanner.cli.asking import ask
+
+    return ask("API key: ")
 
 
 def _secret(path: Path | None) -> Secret:
@@ -281,9 +275,9 @@ def _secret(path: Path | None) -> Secret:
             raise NotFoundError(f"no file {path}", fix="Check the path of --secret-file.")
         secret = Secret(path.read_text(encoding="utf-8", errors="replace"))
     elif sys.stdin.isatty():
-        from getpass import getpass
+        from lanner.cli.asking import ask_secret
 
-        secret = Secret(getpass("Secret (not shown): "))
+        secret = Secret(ask_secret("Secret (not shown): "))
     else:
         secret = Secret(sys.stdin.read())
     if not secret:
@@ -301,10 +295,10 @@ def _passphrase(new: bool) -> str:
 
     if not sys.stdin.isatty():
         return ""
-    from getpass import getpass
+    from lanner.cli.asking import ask_secret
 
-    first = getpass("Passphrase of the key file: ")
-    if new and getpass("Again: ") != first:
+    first = ask_secret("Passphrase of the key file: ")
+    if new and ask_secret("Again: ") != first:
         raise ConfigError("the two passphrases differ", fix="Try again.")
     return first
 

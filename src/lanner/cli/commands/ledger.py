@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 app = App(name="ledger", help="Show what the ledger holds of sessions, or make it again from their journals.")
 
-Session = Annotated[str, Parameter(help="Id of a session, from `lanner sessions`, or `last`.")]
+Session = Annotated[
+    str, Parameter(help="Id of a session, from `lanner sessions`, `last`, or `manual`: orders by hand.")
+]
 Url = Annotated[
     str,
     Parameter(help="Address of the ledger; default: LANNER_LEDGER__URL, else ledger.db in Lanner's home."),
 ]
 Strategy = Annotated[str, Parameter(help="Only those of one strategy.")]
-Limit = Annotated[int, Parameter(help="How many to show, the last ones; 0 for all.")]
+Limit = Annotated[
+    Whole, Parameter(validator=NOT_NEGATIVE, help="How many to show, the last ones; 0 for all.")
+]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, Parameter(help="Print nothing but the result.")]
 
@@ -56,13 +62,7 @@ def orders(
     quiet: Quiet = False,
 ) -> None:
     """List the orders of a session."""
-    from lanner.cli.ledger_desk import open_view, show_rows
-    from lanner.cli.render.ledger import orders_table
-
-    view = open_view(url)
-    name = view.session(session)["session"]
-    rows = view.orders(name, strategy=strategy, status=status, limit=limit)
-    show_rows("orders", name, rows, orders_table, json=json, quiet=quiet)
+    _show("orders", session, url, json=json, quiet=quiet, strategy=strategy, status=status, limit=limit)
 
 
 @app.command
@@ -77,13 +77,7 @@ def fills(
     quiet: Quiet = False,
 ) -> None:
     """List the fills of a session."""
-    from lanner.cli.ledger_desk import open_view, show_rows
-    from lanner.cli.render.ledger import fills_table
-
-    view = open_view(url)
-    name = view.session(session)["session"]
-    rows = view.fills(name, strategy=strategy, limit=limit)
-    show_rows("fills", name, rows, fills_table, json=json, quiet=quiet)
+    _show("fills", session, url, json=json, quiet=quiet, strategy=strategy, limit=limit)
 
 
 @app.command
@@ -98,13 +92,18 @@ def equity(
     quiet: Quiet = False,
 ) -> None:
     """List what the account was worth on the way."""
+    _show("equity", session, url, json=json, quiet=quiet, strategy=strategy, limit=limit)
+
+
+def _show(what: str, session: str, url: str, *, json: bool, quiet: bool, **filters: Any) -> None:
+    """Print the rows of one kind: ``orders``, ``fills`` or ``equity``."""
     from lanner.cli.ledger_desk import open_view, show_rows
-    from lanner.cli.render.ledger import equity_table
+    from lanner.cli.render import ledger as tables
 
     view = open_view(url)
     name = view.session(session)["session"]
-    rows = view.equity(name, strategy=strategy, limit=limit)
-    show_rows("equity", name, rows, equity_table, json=json, quiet=quiet)
+    rows = getattr(view, what)(name, **filters)
+    show_rows(what, name, rows, getattr(tables, f"{what}_table"), json=json, quiet=quiet)
 
 
 @app.command

@@ -6,11 +6,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanner.cli.venue_options import AsJson, CaFile, Target, Testnet, Url
+from lanner.cli.numbers import AT_LEAST_ONE, SECONDS, Whole
+from lanner.cli.venue_options import VENUE, AsJson, Network, Target
 
 Once = Annotated[bool, Parameter(negative="", help="Print once and leave, also on a terminal.")]
 Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
-Seconds = Annotated[float, Parameter(name="--for", help="Leave after so many seconds; 0: at Ctrl-C.")]
+Seconds = Annotated[
+    float,
+    Parameter(name="--for", validator=SECONDS, help="Leave after so many seconds; 0: at Ctrl-C."),
+]
 
 
 def price(
@@ -19,9 +23,7 @@ def price(
     *,
     once: Once = False,
     seconds: Seconds = 0.0,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
@@ -29,14 +31,14 @@ def price(
     from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import price_json, price_view
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.venues.codec import Feed
 
     return run(
         show(
             meant_instrument(target),
             (Feed.QUOTES, Feed.TRADES),
-            where(url, testnet, ca_file),
+            network.where(),
             ready=lambda seen: seen.quote is not None,
             plain=price_json,
             drawn=price_view,
@@ -50,13 +52,11 @@ def price(
 def book(
     target: Target,
     /,
+    depth: Annotated[Whole, Parameter(help="Levels of each side.")] = 10,
     *,
-    depth: Annotated[int, Parameter(help="Levels of each side.")] = 10,
     once: Once = False,
     seconds: Seconds = 0.0,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
@@ -64,7 +64,7 @@ def book(
     from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import book_json, book_view
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.core.errors import ConfigError
     from lanner.venues.codec import Feed
 
@@ -74,7 +74,7 @@ def book(
         show(
             meant_instrument(target),
             (Feed.BOOK,),
-            where(url, testnet, ca_file),
+            network.where(),
             ready=lambda seen: seen.book is not None,
             plain=lambda seen: book_json(seen, depth),
             drawn=lambda seen: book_view(seen, depth),
@@ -89,12 +89,10 @@ def trades(
     target: Target,
     /,
     *,
-    rows: Annotated[int, Parameter(help="Prints to show, newest first.")] = 15,
+    rows: Annotated[Whole, Parameter(validator=AT_LEAST_ONE, help="Prints to show, newest first.")] = 15,
     once: Once = False,
     seconds: Seconds = 0.0,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
 ) -> int:
@@ -102,14 +100,14 @@ def trades(
     from lanner.cli.desk import meant_instrument
     from lanner.cli.live_view import show
     from lanner.cli.render.market import trades_json, trades_view
-    from lanner.cli.venue_options import run, where
+    from lanner.cli.venue_options import run
     from lanner.venues.codec import Feed
 
     return run(
         show(
             meant_instrument(target),
             (Feed.TRADES,),
-            where(url, testnet, ca_file),
+            network.where(),
             ready=lambda seen: bool(seen.trades),
             plain=trades_json,
             drawn=lambda seen: trades_view(seen, rows),

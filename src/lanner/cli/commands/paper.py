@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from lanner.cli.venue_options import CaFile, Testnet, Url
+from lanner.cli.numbers import MINUTES, SECONDS
+from lanner.cli.venue_options import VENUE, Network
 
 if TYPE_CHECKING:
     from lanner.cli.session_settings import Wishes
@@ -39,7 +40,13 @@ Set = Annotated[
     Parameter(name="--set", group=_HOW, help="Any other setting, e.g. risk.max_open_orders=5."),
 ]
 Seconds = Annotated[
-    float, Parameter(name="--for", group=_HOW, help="End after so many seconds; 0: at Ctrl-C.")
+    float,
+    Parameter(
+        name="--for",
+        group=_HOW,
+        validator=SECONDS,
+        help="End after so many seconds; 0: at Ctrl-C.",
+    ),
 ]
 SessionName = Annotated[
     str | None,
@@ -75,9 +82,7 @@ def paper(
     param: Param = None,
     cash: Cash = None,
     set: Set = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     seconds: Seconds = 0.0,
     session: SessionName = None,
     dry_run: DryRun = False,
@@ -90,7 +95,7 @@ def paper(
     """
     from lanner.cli.session_settings import Wishes
 
-    wishes = Wishes(strategy, "paper", None, instrument, timeframe, param, cash, set, url, testnet, ca_file)
+    wishes = Wishes(strategy, "paper", None, instrument, timeframe, param, cash, set, network)
     return start(wishes, session, seconds, dry_run=dry_run, json=json, quiet=quiet)
 
 
@@ -107,9 +112,7 @@ def live(
     param: Param = None,
     cash: Cash = None,
     set: Set = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     seconds: Seconds = 0.0,
     session: SessionName = None,
     dry_run: DryRun = False,
@@ -125,9 +128,7 @@ def live(
 
     if no_watchdog:
         set = [*(set or []), "recovery.watchdog=false"]
-    wishes = Wishes(
-        strategy, "live", None, instrument, timeframe, param, cash, set, url, testnet, ca_file, key
-    )
+    wishes = Wishes(strategy, "live", None, instrument, timeframe, param, cash, set, network, key)
     return start(
         wishes, session, seconds, live=live, confirm=confirm, dry_run=dry_run, json=json, quiet=quiet
     )
@@ -149,17 +150,18 @@ def run_strategy(
     confirm: Confirm = "",
     capital: Cash = None,
     interval: Annotated[
-        float, Parameter(group=_HOW, help="Seconds between two ticks of the clock; 0: none.")
+        float,
+        Parameter(group=_HOW, validator=SECONDS, help="Seconds between two ticks of the clock; 0: none."),
     ] = 60.0,
-    duration: Annotated[float, Parameter(group=_HOW, help="End after so many minutes; 0: at Ctrl-C.")] = 0.0,
+    duration: Annotated[
+        float, Parameter(group=_HOW, validator=MINUTES, help="End after so many minutes; 0: at Ctrl-C.")
+    ] = 0.0,
     key: Key = None,
     instrument: Instruments = None,
     timeframe: Timeframe = None,
     param: Param = None,
     set: Set = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     session: SessionName = None,
     dry_run: DryRun = False,
     json: AsJson = False,
@@ -174,13 +176,9 @@ def run_strategy(
 
     if paper and live:
         raise ConfigError("--paper and --live exclude each other", fix="Leave one of them out.")
-    if interval < 0 or duration < 0:
-        raise ConfigError("--interval and --duration cannot be negative", expected="seconds and minutes >= 0")
     mode = "live" if live else "paper"
     more = {"tick_ms": ("--interval", max(1, round(interval * 1_000)))} if interval else {}
-    wishes = Wishes(
-        config, mode, strategy, instrument, timeframe, param, capital, set, url, testnet, ca_file, key, more
-    )
+    wishes = Wishes(config, mode, strategy, instrument, timeframe, param, capital, set, network, key, more)
     seconds = duration * 60.0
     return start(
         wishes, session, seconds, live=live, confirm=confirm, dry_run=dry_run, json=json, quiet=quiet

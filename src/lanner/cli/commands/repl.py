@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from lanner.cli.commands.trade import Confirm, Key, Live
-from lanner.cli.venue_options import CaFile, Testnet, Url
+from lanner.cli.venue_options import VENUE, Network
 
 
 def repl(
@@ -17,9 +17,7 @@ def repl(
     live: Live = False,
     confirm: Confirm = "",
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: Annotated[bool, Parameter(name="--json", negative="", help="One JSON object a command.")] = False,
     quiet: Annotated[bool, Parameter(negative="", help="Print nothing but results.")] = False,
 ) -> int:
@@ -31,11 +29,10 @@ def repl(
     """
     from lanner.cli.desk import Given
     from lanner.cli.repl import converse
-    from lanner.cli.venue_options import where
     from lanner.venues.registry import products_of
 
     if venue:
         products_of(venue)
-    where(url, testnet, ca_file)
-    given = Given(venue, url, testnet, ca_file, key or "default", live, confirm)
+    network.where()
+    given = Given(venue, network, key or "default", live, confirm)
     return converse(given, json=json, quiet=quiet)

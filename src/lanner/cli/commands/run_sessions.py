@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from lanner.cli.commands.paper import AsJson, Confirm, DryRun, Live, Quiet, Seconds, Set
-from lanner.cli.venue_options import CaFile, Testnet, Url
+from lanner.cli.venue_options import VENUE, Network
+
+if TYPE_CHECKING:
+    from lanner.live.config import SessionConfig
 
 
 def run_sessions(
@@ -17,9 +20,7 @@ def run_sessions(
     live: Live = False,
     confirm: Confirm = "",
     set: Set = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     seconds: Seconds = 0.0,
     dry_run: DryRun = False,
     json: AsJson = False,
@@ -28,7 +29,8 @@ def run_sessions(
     """Run several sessions in one process, each in a thread of its own: one that breaks leaves the others alone.
 
     What stands beside `sessions` in the file is meant for each of them. Sessions with `mode: live` need --live and the
-    phrase for all of their products. A session with an id that exists is continued. The exit code is 1 when one broke.
+    phrase for all of their products. A session with an id that exists is continued. With `reload: {watch: true}` in the
+    file, what is changed in it while it runs reaches all of its sessions, or none. The exit code is 1 when one broke.
     """
     from pathlib import Path
 
@@ -39,8 +41,9 @@ def run_sessions(
     from lanner.net.wallclock import wall_ns
 
     silent = ["alerts.channels.console.enabled=false"] if quiet or json else []
-    given = Given(url, testnet, ca_file, [*(set or []), *silent])
-    sessions = read_sessions(Path(file).expanduser(), given, wall_ns())
+    given = Given(network, [*(set or []), *silent])
+    many = read_sessions(Path(file).expanduser(), given, wall_ns())
+    sessions = many.sessions
     real = [config for _, config in sessions if config.mode == "live"]
     if dry_run:
         return _show(sessions, json=json)
@@ -49,7 +52,7 @@ def run_sessions(
         products = list(dict.fromkeys(name for config in real for name in products_of_session(config)))
         names = ", ".join(name for config in real for name in config.instruments)
         ask_phrase(products, f"This sends orders for {names}.", confirm)
-    told, code = run_all(sessions, seconds, live=live, quiet=quiet or json)
+    told, code = run_all(many, seconds, live=live, quiet=quiet or json)
     if json:
         print_json({"sessions": told})
         return code
@@ -67,7 +70,7 @@ def run_sessions(
     return code
 
 
-def _show(sessions: object, *, json: bool) -> int:
+def _show(sessions: list[tuple[str, SessionConfig]], *, json: bool) -> int:
     import yaml
 
     from lanner.cli.output import print_json
@@ -75,7 +78,7 @@ def _show(sessions: object, *, json: bool) -> int:
     from lanner.strategy.registry import load_strategy
 
     plain = []
-    for name, config in sessions:  # type: ignore[attr-defined]
+    for name, config in sessions:
         for entry in config.entries():
             load_strategy(entry.strategy)(**entry.params)
         plain.append({"id": name, **redacted(config.to_plain())})

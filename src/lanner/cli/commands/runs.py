@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 app = App(name="runs", help="List, show, compare, repeat and delete finished runs.")
 
 RunName = Annotated[str, Parameter(help="Id of a run, the start or end of one, or `last`.")]
@@ -16,7 +18,9 @@ Quiet = Annotated[bool, Parameter(help="Print only what was asked for.")]
 @app.command(name="list")
 def list_runs(
     *,
-    limit: Annotated[int, Parameter(help="How many to show, the newest first; 0 for all.")] = 20,
+    limit: Annotated[
+        Whole, Parameter(validator=NOT_NEGATIVE, help="How many to show, the newest first; 0 for all.")
+    ] = 20,
     strategy: Annotated[str, Parameter(help="Only runs of this strategy or name.")] = "",
     json: AsJson = False,
     quiet: Quiet = False,
@@ -24,12 +28,9 @@ def list_runs(
     """List finished runs, the newest first; damaged ones are named as such."""
     from lanner.cli.output import note, print_json
     from lanner.cli.render.runs import runs_json, runs_table
-    from lanner.core.errors import ConfigError
     from lanner.storage.environment import default_runs
     from lanner.storage.runs import DamagedRun, RunStore
 
-    if limit < 0:
-        raise ConfigError("--limit is out of range", expected="0 or more", found=limit)
     store = RunStore(default_runs())
     runs = [
         run

@@ -12,6 +12,10 @@ Name = Annotated[str, Parameter(help="Id of the session; default: the one that r
 Reason = Annotated[str, Parameter(help="Why; it is written into the journal.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
 Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
+All = Annotated[
+    bool,
+    Parameter(name="--all", negative="", help="All sessions: the kill switch of Lanner's home folder."),
+]
 REFRESH_S = 1.0
 
 
@@ -21,18 +25,20 @@ def status(
     *,
     once: Annotated[bool, Parameter(negative="", help="Print once and leave, also on a terminal.")] = False,
     json: AsJson = False,
-    quiet: Quiet = False,  # noqa: ARG001 - taken everywhere; there is nothing to leave out here
+    quiet: Quiet = False,
 ) -> int:
     """Show a session: positions, profit, orders, doubts, age of its data, connections, clock, state."""
+    from lanner.cli.every_session import tell_kill_switch
     from lanner.cli.output import console, print_json
     from lanner.cli.render.status import status_view
     from lanner.cli.trading import running_session
     from lanner.live.remote import ask
 
+    killed = tell_kill_switch(quiet=quiet or json)
     folder = running_session(session)
     told = ask(folder, "status")
     if json:
-        print_json(told)
+        print_json({**told, "kill_switch": killed})
     elif once or not sys.stdout.isatty():
         console().print(status_view(told))
     else:
@@ -50,14 +56,30 @@ def pause(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, q
     return _do(session, "pause", f"paused by hand{f': {reason}' if reason else ''}", json=json, quiet=quiet)
 
 
-def resume(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
-    """Let a paused session's strategies work again, or take the kill switch's latch off (that needs a reason)."""
+def resume(
+    session: Name = "",
+    /,
+    *,
+    all: All = False,
+    reason: Reason = "",
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Let a paused session's strategies work again, or take the kill switch's latch off (that needs a reason).
+
+    With --all it takes off what `lanner kill --all` or a program's kill switch set for the home folder, so that
+    sessions can be started again; the latches of single sessions stay.
+    """
+    from lanner.cli.every_session import resume_home
     from lanner.cli.output import note
     from lanner.cli.trading import session_folder
     from lanner.core.errors import ConfigError
     from lanner.live.killswitch import locked, unlock
     from lanner.live.remote import is_running
 
+    if all:
+        _only_all(session)
+        return resume_home(reason, json=json, quiet=quiet)
     folder = session_folder(session)
     if session and locked(folder):
         if not reason:
@@ -72,17 +94,31 @@ def resume(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, 
     return _do(session, "resume", reason or "resumed by hand", json=json, quiet=quiet)
 
 
-def kill(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
+def kill(
+    session: Name = "",
+    /,
+    *,
+    all: All = False,
+    reason: Reason = "",
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
     """Stop all trading of a session: cancel everything, close everything, confirm it at the venue. It stays stopped.
 
-    A session that is dead or stuck is ended from here, with what its journal says. The exit code is 1 when the venue
-    did not confirm that nothing is left.
+    A session that is dead or stuck is ended from here, with what its journal says. With --all every session that runs
+    or broke off is ended so, and none is started from this home folder any more until `lanner resume --all`. The exit
+    code is 1 when a venue did not confirm that nothing is left.
     """
     from lanner.cli.commands.watchdog import end_dead_session
+    from lanner.cli.every_session import kill_every
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import running_session
+    from lanner.live.kill_reports import done_in_words
     from lanner.live.remote import ask, is_running
 
+    if all:
+        _only_all(session)
+        return kill_every(reason, json=json, quiet=quiet)
     folder = running_session(session)
     if folder.is_dir() and not is_running(folder):
         report = end_dead_session(folder, reason or "by hand")
@@ -93,10 +129,7 @@ def kill(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, qu
         print_json(told)
     else:
         word = "flat, confirmed" if told["flat"] else "NOT FLAT"
-        print(
-            f"kill switch: {word} after {told['seconds']:.1f} s; "
-            f"{told['orders_cancelled']} orders cancelled, {told['positions_closed']} positions closed"
-        )
+        print(f"kill switch: {word} after {told['seconds']:.1f} s; {done_in_words(told)}")
         for line in (*told["left"], *told["errors"], *told["notes"]):
             note(f"  {line}", quiet=quiet)
     return 0 if told["flat"] else 1
@@ -112,6 +145,13 @@ def reconcile(session: Name = "", /, *, json: AsJson = False, quiet: Quiet = Fal
     return _do(session, "reconcile", "asked for by hand", json=json, quiet=quiet)
 
 
+def _only_all(session: str) -> None:
+    from lanner.core.errors import ConfigError
+
+    if session:
+        raise ConfigError("--all and a session exclude each other", fix="Leave one of them out.")
+
+
 def _do(session: str, what: str, reason: str, *, json: bool, quiet: bool) -> int:
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import running_session
@@ -121,8 +161,10 @@ def _do(session: str, what: str, reason: str, *, json: bool, quiet: bool) -> int
     if json:
         print_json(told)
         return 0
-    paused = " (paused)" if told["paused"] else ""
+    paused = (" (waits for the venue)" if told["sync_failed"] else " (paused)") if told["paused"] else ""
     print(f"{what}: session {told['session']}, {told['trading']}{paused}, equity {told['equity']:,.2f}")
-    for line in told.get("differences", []):
+    if what != "reconcile":
+        return 0
+    for line in told["differences"] or ["orders, fills and positions are the venue's"]:
         note(f"  {line}", quiet=quiet)
-    return 0
+    return 1 if any(line.startswith("not finished") for line in told["differences"]) else 0

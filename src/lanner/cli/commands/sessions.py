@@ -6,17 +6,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from lanner.cli.numbers import NOT_NEGATIVE, Whole
+
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
 Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
 
 
 def sessions(
     *,
-    limit: Annotated[int, Parameter(help="How many to show, the newest first; 0 for all.")] = 0,
+    limit: Annotated[
+        Whole, Parameter(validator=NOT_NEGATIVE, help="How many to show, the newest first; 0 for all.")
+    ] = 0,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
     """List the paper and live sessions, newest first, with what the ledger knows of them."""
+    from lanner.cli.every_session import tell_kill_switch
     from lanner.cli.ledger_desk import with_ledger
     from lanner.cli.output import note, print_json
     from lanner.cli.render.ledger import sessions_table, told
@@ -27,13 +32,16 @@ def sessions(
     found = found[:limit] if limit > 0 else found
     if fault:
         note(f"The ledger cannot be asked: {fault}", quiet=quiet or json)
+    killed = tell_kill_switch(quiet=quiet or json)
     if json:
-        print_json({"sessions": told(found), "ledger_fault": fault})
+        print_json({"sessions": told(found), "ledger_fault": fault, "kill_switch": killed})
         return 0
     if not found:
         note("There are no sessions yet. Start one with `lanner paper`.", quiet=quiet)
         return 0
     print(sessions_table(found))
+    if not fault and any(entry["state"] == "?" for entry in found):
+        note("?: not in this ledger; `lanner ledger rebuild` makes the rows from the journals.", quiet=quiet)
     return 0
 
 
@@ -48,7 +56,7 @@ def replay(
             name="--break", help="Stop after an event and show the strategies' state: on_fill, on_order."
         ),
     ] = "",
-    count: Annotated[int, Parameter(help="Which of these events to stop at.")] = 1,
+    count: Annotated[Whole, Parameter(help="Which of these events to stop at.")] = 1,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -57,6 +65,7 @@ def replay(
     The exit code is 1 when anything differs.
     """
     from lanner.cli.output import print_json
+    from lanner.cli.render.ledger import moment
     from lanner.cli.render.replay import print_replay
     from lanner.cli.replaying import Breaker
     from lanner.cli.trading import session_folder
@@ -87,6 +96,9 @@ def replay(
     if json:
         print_json(report)
     else:
-        print_replay(report, lines, quiet=quiet)
+        stopped = breaker.words()
+        if until and not stopped:
+            stopped = f"stopped before {moment(until)} UTC"
+        print_replay(report, lines, stopped=stopped, quiet=quiet)
     del plan
     return 0 if found.faithful else 1

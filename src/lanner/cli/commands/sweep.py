@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from lanner.cli.numbers import AT_LEAST_ONE, Whole, WholeOrNone
+
 _WHAT = Group("What to search", sort_key=1)
 _HOW = Group("How to search", sort_key=2)
 _JUDGE = Group("How to judge", sort_key=3)
@@ -52,12 +54,15 @@ def sweep(
     method: Annotated[
         str, Parameter(group=_HOW, help="grid, random, tpe (Bayesian), nsga2 or cmaes (evolutionary).")
     ] = "grid",
-    trials: Annotated[int, Parameter(group=_HOW, help="Variants to try, with any method but grid.")] = 1000,
+    trials: Annotated[Whole, Parameter(group=_HOW, help="Variants to try, with any method but grid.")] = 1000,
     engine: Annotated[
         str, Parameter(group=_HOW, help="auto, array (signal functions on bars) or event (everything).")
     ] = "auto",
     workers: Annotated[
-        int | None, Parameter(group=_HOW, help="Threads or processes; one per processor unless told.")
+        WholeOrNone,
+        Parameter(
+            group=_HOW, validator=AT_LEAST_ONE, help="Threads or processes; one per processor unless told."
+        ),
     ] = None,
     on: Annotated[
         str, Parameter(group=_HOW, help="local: this machine; ray: a Ray cluster (needs the part 'ray').")
@@ -81,17 +86,17 @@ def sweep(
         ),
     ] = "sharpe",
     min_trades: Annotated[
-        int, Parameter(group=_JUDGE, help="Variants with fewer closed trades are not ranked.")
+        Whole, Parameter(group=_JUDGE, help="Variants with fewer closed trades are not ranked.")
     ] = 10,
     walk_forward: Annotated[
         str, Parameter(group=_JUDGE, help="rolling, expanding, anchored or none.")
     ] = "rolling",
-    windows: Annotated[int, Parameter(group=_JUDGE, help="Windows of the walk-forward.")] = 8,
+    windows: Annotated[Whole, Parameter(group=_JUDGE, help="Windows of the walk-forward.")] = 8,
     train: Annotated[
         float, Parameter(group=_JUDGE, help="Share of a window that parameters are chosen on.")
     ] = 0.7,
-    gap: Annotated[int, Parameter(group=_JUDGE, help="Bars left out between choosing and testing.")] = 0,
-    top: Annotated[int, Parameter(group=_OUT, help="How many of the best variants to list.")] = 20,
+    gap: Annotated[Whole, Parameter(group=_JUDGE, help="Bars left out between choosing and testing.")] = 0,
+    top: Annotated[Whole, Parameter(group=_OUT, help="How many of the best variants to list.")] = 20,
     cash: Annotated[
         str | None,
         Parameter(name=["--cash", "--capital"], group=_MARKET, help="Money at the start; 10000 unless told."),
@@ -114,7 +119,7 @@ def sweep(
             name="--set", group=_MARKET, help="Any other setting, e.g. fills.market_on=close. Repeatable."
         ),
     ] = None,
-    seed: Annotated[int, Parameter(group=_HOW, help="Seed of all randomness.")] = 1,
+    seed: Annotated[Whole, Parameter(group=_HOW, help="Seed of all randomness.")] = 1,
     name: Annotated[str | None, Parameter(group=_OUT, help="Name of the run.")] = None,
     report: Annotated[Path | None, Parameter(group=_OUT, help="Write the page here too.")] = None,
     json: Annotated[bool, Parameter(group=_OUT, help="Print one JSON object.")] = False,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from lanner.cli.venue_options import CaFile, Target, Testnet, Url
+from lanner.cli.numbers import SECONDS
+from lanner.cli.venue_options import VENUE, Network, Target
 
 if TYPE_CHECKING:
     from lanner.cli.desk import Desk
+    from lanner.core.errors import LannerError
     from lanner.live.byhand import Hand
-    from lanner.live.tickets import Ticket
+    from lanner.model.enums import Side
     from lanner.model.orders import Order
 
 _HOW = Group("How", sort_key=2)
@@ -25,23 +28,48 @@ Live = Annotated[bool, Parameter(name="--live", negative="", group=_HOW, help="Y
 Confirm = Annotated[
     str, Parameter(group=_HOW, help="The phrase that is asked for, where nobody can type it.")
 ]
+WAIT_S = 15.0
 Wait = Annotated[
-    float, Parameter(name="--wait", group=_HOW, help="Seconds to ask for an order's state before giving up.")
+    float,
+    Parameter(
+        name="--wait",
+        group=_HOW,
+        validator=SECONDS,
+        help="Seconds to ask for an order's state before giving up.",
+    ),
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
 Quiet = Annotated[bool, Parameter(negative="", help="Print nothing but the result.")]
 Qty = Annotated[str, Parameter(help="Quantity in the base currency.")]
 Price = Annotated[str | None, Parameter(help="Limit price; leave it out with --market.")]
-Market = Annotated[bool, Parameter(name="--market", negative="", group=_HOW, help="Take the market's price.")]
-PostOnly = Annotated[bool, Parameter(negative="", group=_HOW, help="Refused where it would trade at once.")]
-Ioc = Annotated[bool, Parameter(negative="", group=_HOW, help="Trade at once, cancel the rest.")]
-ReduceOnly = Annotated[bool, Parameter(negative="", group=_HOW, help="Only make a position smaller.")]
-StopPx = Annotated[
-    str | None,
-    Parameter(name="--stop-px", group=_HOW, help="Price at which the order (a stop) begins to work."),
-]
 
-WAIT_S = 15.0
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class How:
+    """How an order by hand works, and how sure we are."""
+
+    market: Annotated[
+        bool, Parameter(name="--market", negative="", group=_HOW, help="Take the market's price.")
+    ] = False
+    stop_px: Annotated[
+        str | None,
+        Parameter(name="--stop-px", group=_HOW, help="Price at which the order (a stop) begins to work."),
+    ] = None
+    post_only: Annotated[
+        bool, Parameter(negative="", group=_HOW, help="Refused where it would trade at once.")
+    ] = False
+    ioc: Annotated[bool, Parameter(negative="", group=_HOW, help="Trade at once, cancel the rest.")] = False
+    reduce_only: Annotated[bool, Parameter(negative="", group=_HOW, help="Only make a position smaller.")] = (
+        False
+    )
+    live: Live = False
+    confirm: Confirm = ""
+    wait: Wait = WAIT_S
+
+
+PLAIN = How()
+"""A limit order, and nothing said of the rest."""
 
 
 # -- seeing ----------------------------------------------------------------------------------------------
@@ -52,9 +80,7 @@ def balance(
     /,
     *,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -67,7 +93,7 @@ def balance(
         equity = [state.equity for state in states if state.equity is not None]
         return [row for state in states for row in balances_plain(hand.product, state)], sum(equity)
 
-    told = _each(venue, key, (url, testnet, ca_file), look, quiet=quiet or json)
+    told = _each(venue, key, network, look, quiet=quiet or json)
     rows = [row for found, _equity in told.values() for row in found]
     if json:
         equity = {product: equity for product, (_rows, equity) in told.items() if equity}
@@ -84,9 +110,7 @@ def positions(
     /,
     *,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -98,7 +122,7 @@ def positions(
         states = await hand.accounts()
         return [row for state in states for row in positions_plain(hand.product, state, hand.instruments)]
 
-    told = _each(venue, key, (url, testnet, ca_file), look, quiet=quiet or json)
+    told = _each(venue, key, network, look, quiet=quiet or json)
     rows = [row for found in told.values() for row in found]
     if json:
         print_json({"positions": rows})
@@ -117,13 +141,12 @@ def orders(
         str, Parameter(help="Ask for one order in any state, by its id (cli-… or the venue's).")
     ] = "",
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
     """Show working orders of a venue or an instrument, conditional ones and those of other programs included."""
+    from lanner.cli.desk import desk
     from lanner.cli.output import console, note, print_json
     from lanner.cli.render.trade import orders_view, venue_order_plain
     from lanner.core.errors import ConfigError, NotFoundError
@@ -142,19 +165,22 @@ def orders(
             found = [one]
         else:
             found = await hand.working(instrument_id)
+        await hand.follow_up(instrument_id)
         return [
             venue_order_plain(hand.product, order, hand.instruments.get(order.instrument_id))
             for order in found
         ]
 
-    told = _each(venue, key, (url, testnet, ca_file), look, quiet=quiet or json)
-    rows = [row for found in told.values() for row in found]
-    if json:
-        print_json({"orders": rows})
-    elif rows:
-        console().print(orders_view(rows))
-    else:
-        note("No orders work.", quiet=quiet)
+    with desk() as open_desk:
+        told = _each(venue, key, network, look, quiet=quiet or json, open_desk=open_desk)
+        open_desk.keep_orders()
+        rows = [row for found in told.values() for row in found]
+        if json:
+            print_json({"orders": rows})
+        elif rows:
+            console().print(orders_view(rows))
+        else:
+            note("No orders work.", quiet=quiet)
     return 0
 
 
@@ -167,18 +193,9 @@ def buy(
     px: Price = None,
     /,
     *,
-    market: Market = False,
-    stop_px: StopPx = None,
-    post_only: PostOnly = False,
-    ioc: Ioc = False,
-    reduce_only: ReduceOnly = False,
-    live: Live = False,
-    confirm: Confirm = "",
-    wait: Wait = WAIT_S,
+    how: How = PLAIN,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -187,11 +204,9 @@ def buy(
     The order is sent once. It is followed until its state is known; one that nobody can tell of is UNKNOWN. The exit
     code is 0 when it works or has traded, 1 when it was refused, ended without a trade, or is UNKNOWN.
     """
-    from lanner.live.tickets import Ticket
     from lanner.model.enums import Side
 
-    ticket = Ticket(Side.BUY, qty, px, market, stop_px, post_only, ioc, reduce_only)
-    return _order(target, ticket, live, confirm, wait, key, (url, testnet, ca_file), json=json, quiet=quiet)
+    return _order(Side.BUY, target, qty, px, how, key, network, json=json, quiet=quiet)
 
 
 def sell(
@@ -200,18 +215,9 @@ def sell(
     px: Price = None,
     /,
     *,
-    market: Market = False,
-    stop_px: StopPx = None,
-    post_only: PostOnly = False,
-    ioc: Ioc = False,
-    reduce_only: ReduceOnly = False,
-    live: Live = False,
-    confirm: Confirm = "",
-    wait: Wait = WAIT_S,
+    how: How = PLAIN,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -219,21 +225,19 @@ def sell(
 
     Everything is as with `lanner buy`.
     """
-    from lanner.live.tickets import Ticket
     from lanner.model.enums import Side
 
-    ticket = Ticket(Side.SELL, qty, px, market, stop_px, post_only, ioc, reduce_only)
-    return _order(target, ticket, live, confirm, wait, key, (url, testnet, ca_file), json=json, quiet=quiet)
+    return _order(Side.SELL, target, qty, px, how, key, network, json=json, quiet=quiet)
 
 
 def _order(
+    side: Side,
     target: str,
-    ticket: Ticket,
-    live: bool,
-    confirm: str,
-    wait: float,
+    qty: str,
+    px: str | None,
+    how: How,
     key: str | None,
-    network: tuple[list[str] | None, bool, str],
+    network: Network,
     *,
     json: bool,
     quiet: bool,
@@ -243,35 +247,38 @@ def _order(
     from lanner.cli.render.trade import order_line, order_plain
     from lanner.cli.trading import need_live
     from lanner.core.errors import LannerError
-    from lanner.live.tickets import order_of
+    from lanner.live.tickets import Ticket, order_of
     from lanner.net.wallclock import wall_ns
     from lanner.venues.registry import product_of
 
+    ticket = Ticket(side, qty, px, how.market, how.stop_px, how.post_only, how.ioc, how.reduce_only)
     with desk() as open_desk:
         instrument_id = meant_instrument(target)
         ticket.type  # noqa: B018 - a contradiction is told before anything is connected
-        need_live(live or open_desk.given.live)
+        need_live(how.live or open_desk.given.live)
         product = product_of(instrument_id)
         hand = _hand(open_desk, product, key, network)
         now = wall_ns()
         order = order_of(ticket, _traded(hand, instrument_id), open_desk.next_order_id(now), now)
         hand.check(order)
         open_desk.run(hand.trust())
-        _confirm(open_desk, product, f"This sends an order ({_words(order)}).", confirm)
+        _confirm(open_desk, product, f"This sends an order ({_words(order)}).", how.confirm)
         note(f"sending {order.order_id}", quiet=quiet or json)
         try:
-            told = order_plain(product, open_desk.run(hand.place(order, wait)))
+            told = order_plain(product, open_desk.run(hand.place(order, how.wait)))
         except KeyboardInterrupt:
             raise LannerError(
                 f"interrupted while order {order.order_id} was under way: it may work at the venue",
                 fix=f"Ask for it: lanner orders {instrument_id} --id {order.order_id}",
             ) from None
-    if json:
-        print_json(told)
-    else:
-        print(order_line(told))
-        if told["status"] == "UNKNOWN":
-            note(f"Ask again: lanner orders {instrument_id} --id {order.order_id}", quiet=quiet)
+        finally:
+            open_desk.keep_orders()
+        if json:
+            print_json(told)
+        else:
+            print(order_line(told), flush=True)
+            if told["status"] == "UNKNOWN":
+                note(f"Ask again: lanner orders {instrument_id} --id {order.order_id}", quiet=quiet)
     return 0 if _is_good(order) else 1
 
 
@@ -300,9 +307,7 @@ def cancel(
     live: Live = False,
     wait: Wait = WAIT_S,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -315,18 +320,20 @@ def cancel(
     with desk() as open_desk:
         instrument_id = meant_instrument(target)
         need_live(live or open_desk.given.live)
-        hand = _hand(open_desk, product_of(instrument_id), key, (url, testnet, ca_file))
+        hand = _hand(open_desk, product_of(instrument_id), key, network)
         instrument = _traded(hand, instrument_id)
         found = open_desk.run(hand.cancel(instrument_id, order_id, wait))
-    status = "UNKNOWN" if found.status is None else found.status.name
-    filled = instrument.qty(found.cum_lots)
-    if json:
-        told = {"instrument_id": instrument_id, "venue_order_id": found.order.venue_order_id}
-        print_json({**told, "status": status, "cum_qty": filled, "trouble": found.trouble})
-    else:
-        print(f"{status} {found.order.venue_order_id}" + (f"; filled {filled:f}" if filled else ""))
-        if found.trouble:
-            note(found.trouble, quiet=quiet)
+        open_desk.keep_orders()
+        status = "UNKNOWN" if found.status is None else found.status.name
+        filled = instrument.qty(found.cum_lots)
+        if json:
+            told = {"instrument_id": instrument_id, "venue_order_id": found.order.venue_order_id}
+            print_json({**told, "status": status, "cum_qty": filled, "trouble": found.trouble})
+        else:
+            text = f"{status} {found.order.venue_order_id}" + (f"; filled {filled:f}" if filled else "")
+            print(text, flush=True)
+            if found.trouble:
+                note(found.trouble, quiet=quiet)
     return 0 if status in ("CANCELED", "EXPIRED") else 1
 
 
@@ -336,9 +343,7 @@ def cancel_all(
     *,
     live: Live = False,
     key: Key = None,
-    url: Url = None,
-    testnet: Testnet = False,
-    ca_file: CaFile = "",
+    network: Network = VENUE,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -359,16 +364,20 @@ def cancel_all(
                 _traded(hand, instrument_id)
             return await hand.cancel_all(instrument_id)
 
-        told = _each(venue, key, (url, testnet, ca_file), sweep, quiet=quiet or json, open_desk=open_desk)
-    cancelled = sum(found.cancelled for found in told.values())
-    left = [line for found in told.values() for line in found.left]
-    errors = [line for found in told.values() for line in found.errors]
-    if json:
-        print_json({"cancelled": cancelled, "left": left, "errors": errors})
-    else:
-        print(f"{cancelled} {'order' if cancelled == 1 else 'orders'} cancelled")
-        for line in (*left, *errors):
-            note(f"  {line}", quiet=quiet)
+        failed: dict[str, LannerError] = {}
+        told = _each(venue, key, network, sweep, quiet=quiet or json, open_desk=open_desk, failed=failed)
+        open_desk.keep_orders()
+        cancelled = sum(found.cancelled for found in told.values())
+        left = [line for found in told.values() for line in found.left]
+        left += [f"{product}: orders unknown" for product in failed]
+        errors = [line for found in told.values() for line in found.errors]
+        errors += [f"{product}: {error.message()}" for product, error in failed.items()]
+        if json:
+            print_json({"cancelled": cancelled, "left": left, "errors": errors})
+        else:
+            print(f"{cancelled} {'order' if cancelled == 1 else 'orders'} cancelled", flush=True)
+            for line in (*left, *errors):
+                note(f"  {line}", quiet=quiet)
     return 1 if left else 0
 
 
@@ -396,32 +405,33 @@ def _traded(hand: Hand, instrument_id: str) -> Any:
     return hand.instruments[instrument_id]
 
 
-def _hand(
-    open_desk: Desk, product: str, key: str | None, network: tuple[list[str] | None, bool, str]
-) -> Hand:
+def _hand(open_desk: Desk, product: str, key: str | None, network: Network) -> Hand:
     """Connect to a product, or return the connection that is there."""
-    from lanner.cli.venue_options import where
 
     name = key or open_desk.given.key
     open_desk.unlock(product, name)
-    return open_desk.run(open_desk.hand(product, where(*network), name))
+    return open_desk.run(open_desk.hand(product, network.where(), name))
 
 
 def _each(
     venue: str,
     key: str | None,
-    network: tuple[list[str] | None, bool, str],
+    network: Network,
     ask: Callable[[Hand], Awaitable[Any]],
     *,
     quiet: bool,
     open_desk: Desk | None = None,
+    failed: dict[str, LannerError] | None = None,
 ) -> dict[str, Any]:
-    """Ask each product of a venue that there is a key for; without any key ``NotFoundError``."""
+    """Ask each product of a venue that there is a key for; without any key ``NotFoundError``.
+
+    With ``failed`` a product that cannot be asked is put there, and the others are asked all the same.
+    """
     from contextlib import nullcontext
 
     from lanner.cli.desk import desk
     from lanner.cli.output import note
-    from lanner.core.errors import ConfigError, NotFoundError
+    from lanner.core.errors import ConfigError, LannerError, NotFoundError
     from lanner.venues.registry import VENUES, products_of
 
     told: dict[str, Any] = {}
@@ -436,8 +446,15 @@ def _each(
             except NotFoundError as error:
                 missing = error
                 continue
-            hand = _hand(opened, product, key, network)
-            told[product] = opened.run(_asked(ask, hand))
+            try:
+                hand = _hand(opened, product, key, network)
+                told[product] = opened.run(_asked(ask, hand))
+            except LannerError as error:
+                if failed is None:
+                    raise
+                failed[product] = error
+    if not told and failed:
+        raise next(iter(failed.values()))
     if not told and missing is not None:
         raise missing
     if missing is not None:

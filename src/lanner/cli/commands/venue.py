@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from lanner.cli.numbers import WholeOrNone
+
 if TYPE_CHECKING:
     from lanner.simulator.config import ServeConfig
 
@@ -26,15 +28,15 @@ def serve(
         ),
     ] = None,
     port: Annotated[
-        int | None, Parameter(help="Port of the first dialect, the others follow; 0: free ports.")
+        WholeOrNone, Parameter(help="Port of the first dialect, the others follow; 0: free ports.")
     ] = None,
     address: Annotated[str | None, Parameter(help="Address to listen on; default 127.0.0.1.")] = None,
-    control_port: Annotated[int | None, Parameter(help="Port of the control endpoint.")] = None,
+    control_port: Annotated[WholeOrNone, Parameter(help="Port of the control endpoint.")] = None,
     feed: Annotated[
         str | None,
         Parameter(help="synthetic, none, recorded:FILE or catalog:INSTRUMENT[@1m|@trades]."),
     ] = None,
-    seed: Annotated[int | None, Parameter(help="The same seed makes the same market and keys.")] = None,
+    seed: Annotated[WholeOrNone, Parameter(help="The same seed makes the same market and keys.")] = None,
     speed: Annotated[float | None, Parameter(help="How fast the market moves against the clock.")] = None,
     rate: Annotated[
         float | None, Parameter(help="Actions of the synthetic market a second and dialect; default 100.")

@@ -21,8 +21,9 @@ def watchdog(
     """Watch a live session from a process of its own; `lanner live` starts one by itself.
 
     When the session's process is gone or silent, or a guard's kill switch came to nothing, its process is ended, all
-    orders are cancelled at the venue, what it holds is closed, and the session is latched. The exit code is 1 when the
-    venue did not confirm that nothing is left.
+    orders are cancelled at the venue, what it holds is closed, and the session is latched. A venue that cannot be
+    reached is tried again until it confirms that nothing is left; the exit code is 1 when somebody resumes the session
+    before that.
     """
     from lanner.cli.output import note, print_json
     from lanner.cli.trading import session_folder
@@ -44,9 +45,7 @@ def watchdog(
         note(f"tripped: {reason}", quiet=quiet)
 
     try:
-        report = run(watch(folder, keys, tripped))
-        if report is not None:
-            alerts.ended(report)
+        report = run(watch(folder, keys, tripped, alerts.ended))
     except Exception as error:
         alerts.failed(error)
         raise
@@ -101,11 +100,9 @@ def end_dead_session(folder: Path, reason: str) -> KillReport:
 def print_kill(report: KillReport, *, quiet: bool) -> None:
     """Print what a kill switch did."""
     from lanner.cli.output import note
+    from lanner.live.kill_reports import done_in_words
 
     word = "flat, confirmed" if report.flat else "NOT FLAT"
-    print(
-        f"kill switch: {word} after {report.seconds:.1f} s; "
-        f"{report.orders_cancelled} orders cancelled, {report.positions_closed} positions closed"
-    )
+    print(f"kill switch: {word} after {report.seconds:.1f} s; {done_in_words(report.as_dict())}")
     for line in (*report.left, *report.errors, *report.notes):
         note(f"  {line}", quiet=quiet)

@@ -47,7 +47,7 @@ def drill_progress(seeds: int, *, quiet: bool) -> Iterator[Callable[[Outcome], N
 
 def print_campaign(campaign: Campaign, *, quiet: bool) -> None:
     """Print the verdict, and unless ``quiet`` what happened."""
-    from lanner.cli.output import console
+    from lanner.cli.output import console, note
 
     out = console()
     bad = sorted({one["seed"] for one in campaign.violations})
@@ -72,3 +72,5 @@ def print_campaign(campaign: Campaign, *, quiet: bool) -> None:
         f"{len(bad)} of {campaign.runs} runs failed" if bad else f"{campaign.runs} runs, everything held"
     )
     out.print(verdict, soft_wrap=True)
+    for text in campaign.notes:
+        note(text, quiet=quiet)

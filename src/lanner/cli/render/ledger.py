@@ -58,12 +58,20 @@ def orders_table(rows: Rows) -> str:
             row["type"],
             _number(row["qty"]),
             _number(row["cum_qty"]),
-            _number(row["avg_px"] if row["avg_px"] is not None else row["px"]),
+            _price(row),
             row["status"] + (f" ({row['reason']})" if row["reason"] else ""),
         ]
         for row in rows
     ]
     return table(head, lines, right="678")
+
+
+def _price(row: Mapping[str, Any]) -> str:
+    """Return at what an order was filled, else what it asks for; a price that wakes it stands in front."""
+    if row["avg_px"] is not None:
+        return _number(row["avg_px"])
+    limit = _number(row["px"])
+    return f"stop {_number(row['stop_px'])} {limit}".rstrip() if row["stop_px"] is not None else limit
 
 
 def fills_table(rows: Rows) -> str:
@@ -124,11 +132,17 @@ def session_text(found: Mapping[str, Any]) -> str:
         "Orders": f"{found['orders']:,}",
         "Fills": f"{found['fills']:,}",
         "Events": f"{found['events']:,}",
-        "Rows": "complete"
-        if found["complete"]
-        else "not known to be complete (`lanner ledger rebuild` makes them so)",
+        "Rows": _rows(found),
     }
     return "\n".join(f"{name:<12} {text}".rstrip() for name, text in lines.items())
+
+
+def _rows(found: Mapping[str, Any]) -> str:
+    if found["state"] == "running":
+        return "growing: the session runs, or broke off"
+    if found["complete"]:
+        return "complete"
+    return "not known to be complete (`lanner ledger rebuild` makes them so)"
 
 
 def sessions_table(sessions: Rows) -> str:

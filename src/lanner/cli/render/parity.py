@@ -10,9 +10,11 @@ from rich.text import Text
 
 from lanner.live.parity.compare import ParityReport
 from lanner.live.parity.split import PARTS
-from lanner.live.parity.view import MEANINGS, NAMES, clock, pair_json, signed, verdict
+from lanner.live.parity.view import MEANINGS, NAMES, clock, in_cents, pair_json, signed, verdict
 
 SHOWN = 12
+WIDE = 160
+"""Columns of the orders where there is no terminal: the reason shall stand in one line."""
 
 
 def print_parity(report: ParityReport, *, quiet: bool) -> None:
@@ -32,8 +34,9 @@ def print_parity(report: ParityReport, *, quiet: bool) -> None:
     table.add_row("Session", f"{report.session_equity:,.2f}", f"{report.session} ({report.mode})")
     table.add_row("Backtest", f"{report.backtest_equity:,.2f}", count)
     table.add_row("Gap", signed(report.gap), report.currency, style="bold")
+    shown = in_cents(report.parts)
     for name in PARTS:
-        table.add_row(f"  {NAMES[name]}", signed(report.parts[name]), MEANINGS[name])
+        table.add_row(f"  {NAMES[name]}", signed(shown[name]), MEANINGS[name])
     out.print(table)
     _print_orders(report)
 
@@ -72,7 +75,7 @@ def _print_orders(report: ParityReport) -> None:
     differing = sorted((p for p in report.pairs if p.note or p.gap), key=lambda p: -abs(p.gap))
     if not differing:
         return
-    out = console()
+    out = console(WIDE)
     out.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
     many = len(report.instruments) > 1

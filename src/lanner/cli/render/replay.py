@@ -9,8 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 
-def print_replay(report: dict[str, Any], lines: list[tuple[int, str, str]], *, quiet: bool) -> None:
-    """Print the verdict, the state at the end, and what the strategies logged."""
+def print_replay(
+    report: dict[str, Any], lines: list[tuple[int, str, str]], *, stopped: str, quiet: bool
+) -> None:
+    """Print the verdict, the state at the end, and what the strategies logged.
+
+    ``stopped`` says where the replay was to stop; then the strategies' own state is printed, too.
+    """
     from lanner.cli.output import console
 
     out = console()
@@ -35,9 +40,12 @@ def print_replay(report: dict[str, Any], lines: list[tuple[int, str, str]], *, q
     table.add_row("positions", positions)
     table.add_row("fingerprint", report["state_hash"])
     out.print(table)
-    stopped = report["stopped_at"]
-    if stopped is not None:
-        out.print(Text(f"stopped at record {stopped['record']}: {stopped['event']}"))
+    if stopped:
+        out.print(Text(stopped))
         for name, state in report["strategies"].items():
-            own = ", ".join(f"{key}={value}" for key, value in state.items())
-            out.print(Text(f"{name}: {own}"))
+            own = Table(box=None, pad_edge=False, show_header=False, title=name, title_justify="left")
+            own.add_column(style="dim")
+            own.add_column()
+            for key, value in state.items():
+                own.add_row(f"  {key}", Text(value))
+            out.print(own)

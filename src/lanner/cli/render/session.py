@@ -15,7 +15,7 @@ def print_state(state: dict[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column()
     table.add_row("session", f"{state['session']} ({state['mode']})")
-    table.add_row("equity", f"{state['equity']:,.2f}")
+    table.add_row("equity", f"{state['equity']:,.2f} {state['currency']} ({state['pnl']:+,.2f})")
     positions = ", ".join(f"{name} {qty}" for name, qty in state["positions"].items()) or "flat"
     table.add_row("positions", positions)
     table.add_row("orders", f"{state['orders']} ({state['open_orders']} open, {state['unknown']} unknown)")
@@ -29,6 +29,8 @@ def print_state(state: dict[str, Any]) -> None:
     table.add_row("trading", state["trading"] + (" (paused)" if state["paused"] else "") + told)
     if state["recovered"]:
         table.add_row("recovered", state["recovered"])
+    if state.get("uncloseable"):
+        table.add_row("cannot be closed", "; ".join(state["uncloseable"]))
     if state["differences"]:
         table.add_row("last comparison", "; ".join(state["differences"]))
     table.add_row("fingerprint", state["state_hash"])

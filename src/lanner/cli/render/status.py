@@ -32,7 +32,7 @@ def _head(told: dict[str, Any]) -> Table:
     )
     table.add_row(
         Text("equity", style="dim"),
-        f"{told['equity']:,.2f}",
+        Text.assemble(f"{told['equity']:,.2f} {told['currency']} (", _money(told["pnl"]), ")"),
         Text("uptime", style="dim"),
         _span(told["uptime_s"]),
     )
@@ -102,6 +102,7 @@ def _doubts(told: dict[str, Any]) -> list[Text]:
         lines.append(Text(f"last error: {told['last_error']}", style="red"))
     if told.get("ledger", "").startswith("down"):
         lines.append(Text(f"ledger {told['ledger']}", style="yellow"))
+    lines += [Text(f"cannot be closed: {text}", style="red") for text in told.get("uncloseable", [])]
     lines += [Text(text, style="yellow") for text in told["differences"]]
     return lines
 

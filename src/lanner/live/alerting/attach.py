@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import LannerError
-from lanner.live.alerting.facts import ENGINE_TOPICS, RULES, Fact, Rule, order_filled, short
+from lanner.live.alerting.facts import ENGINE_TOPICS, RULES, Fact, Rule, foreign_order, order_filled, short
 from lanner.live.alerting.lookout import LOOK_S, Lookout
-from lanner.model.orders import Order
+from lanner.live.event_words import words_of
+from lanner.model.orders import OrderView
 from lanner.model.signals import StrategyAlert
 from lanner.net.wallclock import mono_ns, wall_ns
 from lanner.telemetry import Alert, AlertCategory, AlertLevel, AlertManager, Redactor, SessionLog
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lanner.core.bus import Handler
     from lanner.live.config import SessionConfig
     from lanner.live.session import Session
+    from lanner.model.accounts import VenueOrder
 
 ALERT_STATS = "alerts.stats"
 """The endpoint of a session's bus that tells ``AlertManager.get_stats``."""
@@ -96,6 +98,7 @@ class SessionAlerts:
         rules: dict[str, Rule] = {
             **RULES,
             "order.filled": partial(order_filled, fills=self._fills),
+            "exchange.foreign_order": self._foreign,
         }
         for topic, rule in rules.items():
             self._listen(topic, partial(self._take, rule))
@@ -119,6 +122,12 @@ class SessionAlerts:
         else:
             self._tell(fact, topic)
 
+    def _foreign(self, order: VenueOrder) -> Fact | None:
+        """Tell of others' orders on the session's own instruments; liquidations concern the whole account."""
+        fact = foreign_order(order)
+        is_ours = order.instrument_id in self._session.plan.instruments
+        return fact if is_ours or fact is None or fact.level > AlertLevel.WARNING else None
+
     def _is_past(self, topic: str, event: Any) -> bool:
         """Tell whether the engine is being rebuilt from its journal: what it says then was told on its day."""
         if isinstance(event, StrategyAlert):
@@ -128,7 +137,7 @@ class SessionAlerts:
     def _note(self, topic: str, event: Any) -> None:
         if self._log is None or self._is_past(topic, event):
             return
-        if isinstance(event, Order):
+        if isinstance(event, OrderView):
             order = event
             self._log.write(
                 AlertLevel.INFO,
@@ -142,7 +151,7 @@ class SessionAlerts:
                 filled=str(order.cum_qty),
             )
         else:
-            self._log.write(AlertLevel.INFO, topic, short(repr(event)))
+            self._log.write(AlertLevel.INFO, topic, short(words_of(event)))
 
     def _shutdown(self, topic: str, event: Any) -> None:
         self._look()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lanner.core.errors import LannerError, StrategyError
 from lanner.engine.emergency import TAG
 from lanner.live.adjusting import REFUSED
+from lanner.live.kill_reports import done_in_words
 from lanner.model.signals import StrategyAlert
 from lanner.net.status import LinkState, LinkStatus
 from lanner.telemetry import AlertCategory, AlertDetails, AlertLevel
@@ -86,7 +87,8 @@ def order_denied(order: Order) -> Told:
 
 def order_filled(order: Order, *, fills: bool) -> Told:
     """A protective exit did its work; other fills only where they are wanted."""
-    text = f"{order.strategy_id}: {order.side.name} {order.cum_qty:f} at {order.avg_px:f} ({order.order_id})"
+    px = "" if order.avg_px is None else f" at {float(order.avg_px):.10g}"
+    text = f"{order.strategy_id}: {order.side.name} {order.cum_qty:f}{px} ({order.order_id})"
     if order.tag != TAG and order.intent in ("stop", "trail"):
         key = f"order.stop:{order.order_id}"
         return Fact(
@@ -121,7 +123,7 @@ def foreign_order(order: VenueOrder) -> Told:
             AlertDetails(order.instrument_id),
         )
     return Fact(
-        f"foreign:{order.venue_order_id}",
+        f"foreign:{order.instrument_id}",  # another program may send many: they must not use up the hour's alerts
         _L.WARNING,
         _C.TRADE_EXECUTED,
         "An order that is not ours",
@@ -133,6 +135,7 @@ def foreign_order(order: VenueOrder) -> Told:
 _STOPS = {
     "executed": (_L.WARNING, "A stop closed a position"),
     "failed": (_L.CRITICAL, "A stop could not do its work"),
+    "uncloseable": (_L.CRITICAL, "A position cannot be closed"),
     "missing": (_L.CRITICAL, "A resting stop is not at the venue"),
     "replaced": (_L.WARNING, "A resting stop was sent again"),
     "alert": (_L.WARNING, "A time stop is due"),
@@ -162,12 +165,14 @@ def kill_switch(reason: Any) -> Told:
 
 def kill_report(report: KillReport) -> Told:
     """The kill switch came to its end: proven flat, or not."""
-    done = f"{report.orders_cancelled} orders cancelled, {report.positions_closed} positions closed"
+    done = done_in_words(report.as_dict())
     if report.flat:
         text = f"The venue confirms that nothing is left; {done} in {report.seconds:.1f} s."
         return Fact("kill_report", _L.CRITICAL, _C.RISK_KILL_SWITCH, "Kill switch: flat", text)
     left = "; ".join([*report.left, *report.errors])
-    return Fact("kill_report", _L.EMERGENCY, _C.RISK_KILL_SWITCH, "Kill switch: NOT FLAT", f"{left}; {done}")
+    return Fact(
+        "kill_report:left", _L.EMERGENCY, _C.RISK_KILL_SWITCH, "Kill switch: NOT FLAT", f"{left}; {done}"
+    )
 
 
 def trouble(text: Any) -> Told:
@@ -230,9 +235,11 @@ def reconciled(found: list[str]) -> Told:
     if not found:
         return None
     text = "; ".join(found[:8]) + (f"; and {len(found) - 8} more" if len(found) > 8 else "")
-    return Fact(
-        f"reconciled:{text}", _L.WARNING, _C.SYSTEM_ERROR, f"{len(found)} differences with the venue", text
-    )
+    return Fact(f"reconciled:{text}", _L.WARNING, _C.SYSTEM_ERROR, _differences(len(found)), text)
+
+
+def _differences(count: int) -> str:
+    return "A difference with the venue" if count == 1 else f"{count} differences with the venue"
 
 
 def checkpoint_failed(reason: Any) -> Told:

@@ -23,6 +23,7 @@ from lanner.live.parity.stored import check_stored, stored_records
 from lanner.live.replaying import read_head
 from lanner.model.reports import PositionAdjusted
 from lanner.storage.journal import Record, read_journal
+from lanner.storage.ledger.fold import control_in_words
 
 if TYPE_CHECKING:
     from lanner.storage.catalog import Catalog
@@ -123,7 +124,7 @@ def compare_session(
             messages=story.data,
             changed=dict(changes or {}),
             data=[key.ref for key in keys],
-            controls=[(ts, control.action, control.reason) for ts, control in story.controls],
+            controls=[(ts, control.action, control_in_words(control)) for ts, control in story.controls],
             gaps=story.gaps,
             curves={"session": was.curve, "backtest": free.curve},
         )
@@ -155,6 +156,18 @@ def _funding(engine: Engine) -> Decimal:
     return sum((p.funding * portfolio.rate(p.instrument.settle) for p in portfolio.positions.values()), ZERO)
 
 
+def _given_up(engine: Engine) -> Decimal:
+    """Return what it brought that lots left positions as fees, at the prices of then and not at the last one."""
+    total = ZERO
+    for position in engine.portfolio.positions.values():
+        if position.coin_fees is not None:
+            instrument = position.instrument
+            worth = instrument.lot * instrument.multiplier * mark_of(engine, instrument.id)
+            moved = position.money(position.coin_fees.units) - position.coin_fees.lots * worth
+            total += moved * engine.portfolio.rate(instrument.settle)
+    return total
+
+
 def _split(
     was: Run, same: Run, free: Run, story: Story, *, live: bool
 ) -> tuple[list[Pair], dict[str, Decimal]]:
@@ -164,6 +177,7 @@ def _split(
     pairs = [splitter.pair(one) for one in joined]
     parts = {name: sum((pair.parts[name] for pair in pairs), ZERO) for name in PARTS}
     parts["funding"] += _funding(was.engine) - _funding(same.engine)
+    parts["fees"] += _given_up(was.engine) - _given_up(same.engine)
     parts["manual_action"] += _adjusted(was.engine) + _equity(same.engine) - _equity(free.engine)
     told = sum(parts.values(), ZERO)
     parts["rest"] += _equity(was.engine) - _equity(free.engine) - told

@@ -10,7 +10,8 @@ from typing import Any
 from lanner.backtest.report.frame import render_page, safe_json
 from lanner.live.parity.compare import ParityReport
 from lanner.live.parity.split import PARTS, Pair
-from lanner.live.parity.view import MEANINGS, NAMES, clock, pair_json, signed, verdict
+from lanner.live.parity.view import MEANINGS, NAMES, clock, in_cents, pair_json, signed, verdict
+from lanner.model.enums import Liquidity
 from lanner.storage.files import write_atomic
 
 MOST_ROWS = 2000
@@ -59,9 +60,25 @@ def _view(report: ParityReport) -> dict[str, object]:
         "left_out": len(report.pairs) - len(rows),
         "alone": sum(row["alone"] for row in rows),
         "changed": [f"{name} = {value}" for name, value in _flat(report.changed)],
-        "controls": [(clock(ts), action, reason) for ts, action, reason in report.controls],
+        "controls": _controls(report),
+        "alike": sum(row["same"] for row in rows),
         "gaps": [(clock(begin) if begin else "start", clock(end), what) for begin, end, what in report.gaps],
     }
+
+
+def _controls(report: ParityReport) -> list[tuple[str, str, str]]:
+    """Return what people and guards did; what was done again and again for one reason is one row."""
+    rows: list[tuple[str, str, str]] = []
+    before: tuple[str, str] | None = None
+    times = 1
+    for ts, action, reason in report.controls:
+        if (action, reason) == before:
+            times += 1
+            rows[-1] = (rows[-1][0], f"{action} ×{times}", reason)
+            continue
+        before, times = (action, reason), 1
+        rows.append((clock(ts), action, reason))
+    return rows
 
 
 def _stamp(ts: int) -> str:
@@ -82,7 +99,7 @@ def _tiles(report: ParityReport) -> list[dict[str, str]]:
         _tile("Orders joined", f"{joined:,}", f"{len(report.alone):,} on one side only"),
         _tile("The same", f"{same:,}", f"of {len(report.pairs):,} orders"),
         _tile("Fills", f"{fills:,}", f"{theirs:,} in the backtest"),
-        _tile("Delay", _delay(report), "median, until the fill"),
+        _tile("Delay", _delay(report), "median of takers"),
     ]
 
 
@@ -96,10 +113,14 @@ def _tone(amount: Decimal) -> str:
 
 
 def _delay(report: ParityReport) -> str:
+    """Return the median from decision to fill of orders that took: who rests waits for the market, not for us."""
     delays = sorted(
         max(fill.ts_recv for fill in pair.session_fills) - pair.session.ts_init
         for pair in report.pairs
-        if pair.session is not None and pair.session_fills
+        if pair.session is not None
+        and pair.session_fills
+        and pair.session.stop_px is None
+        and all(fill.liquidity is Liquidity.TAKER for fill in pair.session_fills)
     )
     return f"{delays[len(delays) // 2] / 1e6:,.1f} ms" if delays else "–"
 
@@ -114,21 +135,24 @@ def _waterfall(report: ParityReport) -> list[dict[str, object]]:
     low, high = min(ends), max(ends)
     wide = (high - low) or Decimal(1)
 
-    def bar(label: str, title: str, begin: Decimal, end: Decimal, tone: str) -> dict[str, object]:
+    def bar(
+        label: str, title: str, begin: Decimal, end: Decimal, shown: Decimal, tone: str
+    ) -> dict[str, object]:
         return {
             "label": label,
             "title": title,
             "left": f"{float((min(begin, end) - low) / wide * 100):.2f}",
             "width": f"{float(abs(end - begin) / wide * 100):.2f}",
-            "text": signed(end - begin),
+            "text": signed(shown),
             "tone": tone,
         }
 
+    shown = in_cents(report.parts)
     bars = [
-        bar(NAMES[name], MEANINGS[name], begin, end, _tone(end - begin) or "none")
+        bar(NAMES[name], MEANINGS[name], begin, end, shown[name], _tone(end - begin) or "none")
         for name, begin, end in spans
     ]
-    return [*bars, bar("Gap", "session less backtest", Decimal(0), at, "total")]
+    return [*bars, bar("Gap", "session less backtest", Decimal(0), at, at, "total")]
 
 
 def _lines(report: ParityReport) -> dict[str, object] | None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from lanner.engine.engine import Engine
 from lanner.live.build import Plan, build_engine
+from lanner.live.foreign import placed
 from lanner.live.heart import Replayed, apply_control, replay
 from lanner.live.paper import DATA_KINDS, PaperVenues
 from lanner.model.market import Quote
 from lanner.storage.journal import Control, Kind, Record, read_journal
 
-LIFE = frozenset({"start", "stop"})
+LIFE = frozenset({"start", "stop", "catch_up", "caught_up", "compared"})
 """Controls that belong to every session; the others are what people and guards did."""
 CURVE_POINTS = 600
 
@@ -78,6 +79,10 @@ class _Curve:
             if self._seen % self._every == 0:
                 self.points.append((record.ts, engine.portfolio.total_equity()))
 
+    def to_end(self, engine: Engine, story: Story) -> list[tuple[int, float]]:
+        """Return the curve with what there was in the end, after all orders."""
+        return [*self.points, (story.last_ts, engine.portfolio.total_equity())]
+
 
 def read_story(folder: Path) -> Story:
     """Read a journal once for everything that is neither played nor compared."""
@@ -105,7 +110,7 @@ def read_story(folder: Path) -> Story:
 
 def as_it_was(plan: Plan, session: str, folder: Path, story: Story) -> tuple[Run, Replayed]:
     """Replay a session: every input as it came, reports of the venue included."""
-    engine = build_engine(plan, session)
+    engine = build_engine(plan, session, keeps_all=True)
     curve = _Curve(story.data)
 
     def step(record: Record) -> bool:
@@ -113,14 +118,14 @@ def as_it_was(plan: Plan, session: str, folder: Path, story: Story) -> tuple[Run
         return False
 
     found = replay(engine, read_journal(folder / "journal"), on_step=step)
-    return Run(engine, curve.points), found
+    return Run(engine, curve.to_end(engine, story)), found
 
 
 def as_backtest(plan: Plan, session: str, records: Iterable[Record], story: Story, *, controls: bool) -> Run:
     """Run the backtest of a journal's market data; ``controls``: with what people and guards did meanwhile."""
     curve = _Curve(story.data)
     engine = play(plan, session, records, controls=controls, on_step=curve.see)
-    return Run(engine, curve.points)
+    return Run(engine, curve.to_end(engine, story))
 
 
 def play(
@@ -135,7 +140,7 @@ def play(
 
     The driver is the backtest's; messages reach venue and strategies at their receive times.
     """
-    engine = build_engine(plan, session)
+    engine = build_engine(plan, session, keeps_all=True)
     venues = PaperVenues(engine, plan)
     last = 0
     for record in records:
@@ -147,6 +152,8 @@ def play(
         elif record.kind is Kind.CONTROL and (controls or record.message.action in LIFE):
             venues.pass_time(record.ts)
             venues.send(apply_control(engine, record.message, record.ts), record.ts)
+            if record.message.action == "adopt":
+                venues.send(placed(record.message.details, record.ts), record.ts)
         if on_step is not None:
             on_step(engine, record)
     venues.pass_time(last)

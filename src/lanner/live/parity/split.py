@@ -15,6 +15,8 @@ from lanner.model.reports import OrderFilled
 
 ZERO = Decimal(0)
 PARTS = ("latency", "queue_fill", "fees", "funding", "missed_data", "manual_action", "rest")
+ASKED_BACK = "canceled on request"
+"""What the simulated venue says of an order that the strategy cancelled: no news beside the status."""
 _CAUSES = {
     "latency": "an earlier answer came at another time",
     "queue_fill": "an earlier fill was another one",
@@ -122,7 +124,7 @@ class Splitter:
                 self._follow(pair, price - both, "another size was asked")
             else:  # what one side did not get is not the doing of what was asked
                 both = price
-                pair.note = "another quantity was filled"
+                pair.note = sized_note(a, b)
         pair.parts["latency"] += latency
         pair.parts["queue_fill"] += both - latency
 
@@ -187,11 +189,17 @@ def _note(a: Order, b: Order) -> str:
     if a.cum_lots == b.cum_lots and a.notional == b.notional:
         return "" if a.fees == b.fees else "other fees"
     if a.status is not b.status:
-        told = a.reason or b.reason
+        unfilled = [one for one in (a, b) if one.status is not OrderStatus.FILLED]
+        told = next((one.reason for one in unfilled if one.reason not in ("", ASKED_BACK)), "")
         return f"{a.status.name.lower()} in the session, {b.status.name.lower()} in the backtest" + (
             f": {told}" if told else ""
         )
     return "filled at another price" if a.cum_lots == b.cum_lots else "another quantity was filled"
+
+
+def sized_note(a: Order, b: Order) -> str:
+    """Say in words how two orders differ that asked for other sizes and did not both get them."""
+    return "another quantity was filled" if a.cum_lots != b.cum_lots else "another size was asked"
 
 
 def _asked_alike(a: Order, b: Order) -> bool:

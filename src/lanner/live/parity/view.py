@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,7 @@ MEANINGS = {
     "fees": "what the venue took, against what was assumed",
     "funding": "what perpetuals paid or cost",
     "missed_data": "orders while market data were missing",
-    "manual_action": "pause, kill, trading states, adjusted positions",
+    "manual_action": "pause, kill, reload, trading states, adjusted positions",
     "rest": "unexplained; must be zero",
 }
 
@@ -48,6 +49,20 @@ def signed(amount: Decimal) -> str:
     """Write an amount to the cent with its sign; zero has none."""
     rounded = amount.quantize(Decimal("0.01"))
     return f"{rounded:+,.2f}" if rounded else "0.00"
+
+
+def in_cents(parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Round parts to cents so that what is shown adds up to the rounded sum.
+
+    Each cent that rounding alone would lose or win goes to the part that was rounded farthest the other way.
+    """
+    cent = Decimal("0.01")
+    shown = {name: amount.quantize(cent) for name, amount in parts.items()}
+    missing = sum(parts.values(), Decimal(0)).quantize(cent) - sum(shown.values(), Decimal(0))
+    step = cent.copy_sign(missing)
+    for name in sorted(parts, key=lambda one: (shown[one] - parts[one]) * step)[: int(abs(missing) / cent)]:
+        shown[name] += step
+    return shown
 
 
 def clock(ts: int) -> str:

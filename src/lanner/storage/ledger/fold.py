@@ -15,7 +15,9 @@ from typing import Any
 
 from lanner.core.errors import DataError
 from lanner.core.fsm import TransitionTable
+from lanner.execution.late_fills import book_recognised
 from lanner.execution.lifecycle import LIFECYCLE, apply_report, ask_amend, ask_cancel
+from lanner.execution.unexplained import Unexplained
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.enums import OrderStatus, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument
@@ -36,6 +38,8 @@ from lanner.storage.ledger.records import (
 
 WHO = "who"
 """The text of the notes that say whose orders are."""
+UNTOLD = frozenset({"compared", "catch_up", "caught_up"})
+"""Controls that are the house's own and of interest to nobody."""
 Owner = tuple[str, str, str, str]
 _STORY = frozenset({Kind.SESSION, Kind.NOTE})
 _MOVES = frozenset(Kind) - {Kind.WARM, Kind.CHECKPOINT, Kind.BOOK, Kind.MARK, Kind.FUNDING, Kind.CLOCK}
@@ -113,6 +117,7 @@ class Fold:
         for name, amount in capital.items():
             self._portfolio.add_strategy(name, amount)
         self._alone = next(iter(story.capital)) if len(story.capital) == 1 else ""
+        self._unexplained = Unexplained()
         self._changed: dict[str, None] = {}
         self._out: list[Entry] = [EquityPoint("", head.started_ns, float(capital_of(head)))]
 
@@ -174,7 +179,8 @@ class Fold:
         name = message.instrument_id
         if isinstance(message, Quote):
             self._quoted.add(name)
-            self._marks[name] = (message.bid_px + message.ask_px) * 0.5
+            if message.mid == message.mid:  # a side that is empty leaves the last price known
+                self._marks[name] = message.mid
         elif isinstance(message, Bar):
             self._marks[name] = message.close
         elif name not in self._quoted:
@@ -225,11 +231,20 @@ class Fold:
         if order is None:
             return
         self._changed[order.order_id] = None  # a report that is no news may still bring the venue's order id
+        if order.concluded is not None and isinstance(report, OrderFilled):
+            report = book_recognised(order, report, self._portfolio)
+            if report is None:
+                return
         if apply_report(order, report) and isinstance(report, OrderFilled):
             self.fills += 1
             self._out.append(FillSnap(report, order.strategy_id, order.tag or order.intent))
             self._seat(order.strategy_id)
-            self._portfolio.apply_fill(order.strategy_id, order.instrument, report)
+            back = self._unexplained.explained_by(report)
+            if back is None:
+                self._portfolio.apply_fill(order.strategy_id, order.instrument, report)
+            else:
+                self._portfolio.apply_late(order.strategy_id, order.instrument, report, back)
+                self._out.append(back)
 
     def _adjust(self, report: FundingPaid | PositionAdjusted) -> None:
         self._out.append(report)
@@ -239,6 +254,7 @@ class Fold:
         else:
             self._seat(report.strategy_id)
             self._portfolio.adjust(instrument, report)
+            self._unexplained.note(report)
 
     def _seat(self, strategy: str) -> None:
         if strategy not in self._portfolio.capital:
@@ -247,7 +263,8 @@ class Fold:
     def _control(self, control: Control, record: Record) -> None:
         self.ended_ts = record.ts if control.action == "stop" else None
         self.reason = control.reason
-        self._out.append(control_event(control, record.seq, record.ts))
+        if control.action not in UNTOLD:
+            self._out.append(control_event(control, record.seq, record.ts))
 
     def _note(self, note: Note) -> None:
         if note.text == WHO and "denied" in note.details:
@@ -260,12 +277,29 @@ class Fold:
 def control_event(control: Control, seq: int, ts: int) -> Event:
     """Return what a person or a guard did as an event, named by its record of the journal."""
     level = "warning" if control.action in ("halt", "flatten", "state") else "info"
+    return Event(f"journal-{seq}", ts, level, f"control.{control.action}", control_in_words(control))
+
+
+def control_in_words(control: Control) -> str:
+    """Say why a person or a guard did something, and with which particulars."""
     state = control.details.get("state")
-    more = {key: value for key, value in control.details.items() if key not in ("state", "by")}
+    more = {key: value for key, value in control.details.items() if key not in ("state", "by", "paused")}
     text = f"{state}: {control.reason}" if state else control.reason
     if more:
-        text = f"{text} {json.dumps(more, default=str)}".strip()[:_LONGEST]
-    return Event(f"journal-{seq}", ts, level, f"control.{control.action}", text)
+        text = f"{text}: {_flat(more)}".removeprefix(": ")
+    return text.removesuffix(": ")[:_LONGEST]
+
+
+def _flat(details: Mapping[str, Any], before: str = "") -> str:
+    """Return particulars as ``name value``, what lies deeper as ``name.name value``; what is empty is left out."""
+    parts = []
+    for key, value in details.items():
+        if isinstance(value, Mapping):
+            parts.append(_flat(value, f"{before}{key}."))
+        elif value not in ("", None, []):
+            told = json.dumps(value, default=str) if isinstance(value, list) else str(value)
+            parts.append(f"{before}{key} {told}")
+    return ", ".join(part for part in parts if part)
 
 
 def denied_note(order: Order) -> dict[str, Any]:

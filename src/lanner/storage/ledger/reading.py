@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 
 from lanner.core.errors import NotFoundError
+from lanner.storage.ledger.byhand import SESSION as MANUAL
 from lanner.storage.ledger.records import Row
 from lanner.storage.ledger.schema import HEAD
 from lanner.storage.ledger.store import FAULTS, Ledger
@@ -50,7 +51,10 @@ class LedgerView:
         """Return one session by its id, or the last one by ``last``; raise ``NotFoundError``."""
         asked = select(SESSIONS)
         if name == "last":
-            asked = asked.order_by(SESSIONS.c.started_ns.desc(), SESSIONS.c.session.desc()).limit(1)
+            is_manual = case((SESSIONS.c.mode == MANUAL, 1), else_=0)  # orders by hand are no session
+            asked = asked.order_by(is_manual, SESSIONS.c.started_ns.desc(), SESSIONS.c.session.desc()).limit(
+                1
+            )
         else:
             asked = asked.where(SESSIONS.c.session == name)
         found = self._ask(asked)

@@ -8,6 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from lanner.core.errors import LannerError, NotFoundError
+from lanner.storage.ledger.byhand import (
+    KILL_LOG,
+    is_kept,
+    keep_log,
+    note_kept,
+    read_lines,
+    rows_of_lines,
+)
+from lanner.storage.ledger.byhand import SESSION as MANUAL
 from lanner.storage.ledger.fold import Fold, Owner, fold_journal, read_head
 from lanner.storage.ledger.records import Entry, Row, rows_of, session_row
 from lanner.storage.ledger.store import FAULTS, Ledger
@@ -44,6 +53,8 @@ def rebuild(ledger: Ledger, folder: Path, *, running: bool = False, equity_s: fl
     told = Rebuilt(head.session)
     every = equity_s or float((head.spec["config"].get("ledger") or {}).get("equity_s", 10.0))
 
+    killed, end = read_lines(folder / KILL_LOG)
+
     def make(known: Mapping[str, Owner]) -> Iterator[Rows]:
         fold: Fold | None = None
         for fold, entries in fold_journal(folder / "journal", int(every * 1e9), known=known):
@@ -52,6 +63,7 @@ def rebuild(ledger: Ledger, folder: Path, *, running: bool = False, equity_s: fl
         fold.sample(fold.last_ts)
         ending: list[Entry] = [*fold.take_out(), *read_events(folder)]
         yield rows_of(head.session, ending, fold.instruments)
+        yield rows_of_lines(killed, head.session)
         row = session_row(head)
         row.update(_standing(fold, folder, running))
         told.orders, told.fills, told.state = len(fold.orders), fold.fills, row["state"]
@@ -59,6 +71,24 @@ def rebuild(ledger: Ledger, folder: Path, *, running: bool = False, equity_s: fl
 
     try:
         told.rows = ledger.replace(head.session, make(ledger.owners(head.session)))
+    except FAULTS as error:
+        raise ledger.unreachable(error) from error
+    if killed:
+        note_kept(folder / KILL_LOG, ledger.name, end)
+        told.orders += len({line["order_id"] for line in killed if "order_id" in line})
+    return told
+
+
+def rebuild_manual(ledger: Ledger, log: Path) -> Rebuilt | None:
+    """Make the rows of orders by hand again from their log; None where there are none."""
+    lines, _ = read_lines(log)
+    if not lines:
+        return None
+    told = Rebuilt(MANUAL, state="open")
+    rows = rows_of_lines(lines, MANUAL)
+    told.orders, told.fills = len(rows["orders"]), len(rows["fills"])
+    try:
+        told.rows = keep_log(ledger, log, MANUAL, whole=True)
     except FAULTS as error:
         raise ledger.unreachable(error) from error
     return told
@@ -85,7 +115,7 @@ def is_complete(ledger: Ledger, folder: Path) -> bool:
         standing = ledger.standing(folder.name)
     except FAULTS as error:
         raise ledger.unreachable(error) from error
-    return standing is not None and standing.complete
+    return standing is not None and standing.complete and is_kept(ledger, folder / KILL_LOG)
 
 
 def _standing(fold: Fold, folder: Path, running: bool) -> Row:

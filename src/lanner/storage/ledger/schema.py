@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ HEAD = "0002"
 REVISIONS = ("0001", "0002")
 VERSION_TABLE = "alembic_version"
 _PG_LOCK = 0x6C616E6E  # any number that all Lanners agree on
+_ALEMBIC = threading.Lock()
+"""Alembic's ``op`` and ``context`` are one per process: two ledgers at once would get each other's statements."""
 
 
 class NewerLedgerError(LannerError):
@@ -52,13 +55,17 @@ def upgrade(engine: Engine, lock_folder: Path | None = None, *, to: str = HEAD) 
     check_revision(found)
     if found == to:
         return
-    from alembic import command
+    with _ALEMBIC:
+        from alembic import command
 
     with _alone(engine, lock_folder), engine.connect() as connection:
         check_revision(revision_of(connection))
         connection.rollback()
         with connection.begin():
-            command.upgrade(_config(connection), to)
+            if lock_folder is not None:  # Python begins no transaction of its own before a CREATE TABLE
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with _ALEMBIC:
+                command.upgrade(_config(connection), to)
 
 
 def _config(connection: Connection) -> Config:

@@ -8,10 +8,12 @@ made from the journal. Events, which no journal holds, go to a file in the sessi
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic_ns
 
 import msgspec
 
@@ -35,6 +37,8 @@ EVENTS_FILE = "events.jsonl"
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 MAX_EVENTS = 10_000
+COMPUTES_S = 0.01
+"""A thread that took so much of a processor since it was last looked at does not only wait."""
 _BREATH_S = 0.001
 """So long the thread rests after each batch while the session runs."""
 
@@ -71,6 +75,7 @@ class SessionEnd:
 class Pace:
     """How a writer works: most rows of a batch, most entries that wait, seconds between two looks at the queue.
 
+    A database that has not answered for ``silent_s`` counts as down.
     Batches are small because Python lets one thread work at a time: fifty rows take about a millisecond of it.
     """
 
@@ -78,6 +83,7 @@ class Pace:
     queue: int = 50_000
     flush_s: float = 0.25
     equity_ns: int = 10_000_000_000
+    silent_s: float = 10.0
 
 
 class LedgerWriter:
@@ -98,6 +104,10 @@ class LedgerWriter:
         self._end: SessionEnd | None = None
         self._giving_up = False
         self._retry_s = 0.0
+        self._asked_ns = 0
+        self._clock: int | None = None
+        self._computed = 0.0
+        self._computed_ns = 0
         self._missing = False
         self._cover = 0
         self._covered = 0
@@ -128,6 +138,34 @@ class LedgerWriter:
         """Make the rows of a journal's records up to this one, unless the ledger has them."""
         self._cover = seq
 
+    def look(self) -> None:
+        """Tell where the database has been silent for too long; whoever is served calls it now and then.
+
+        A server that is frozen, or waits for another's lock, leaves the thread without an answer and without an error.
+        The thread lives in the machine's time, whatever time the session has. While it computes (the first opening
+        takes a busy machine seconds), it does not wait for an answer.
+        """
+        asked, now = self._asked_ns, monotonic_ns()
+        if not asked or not self.state.up:
+            return
+        computed = self._computed_s()
+        if computed - self._computed > COMPUTES_S:
+            self._computed, self._computed_ns = computed, now
+        if now - max(asked, self._computed_ns) > self._pace.silent_s * 1e9:
+            self.state.up = False
+            self.state.error = f"no answer for {self._pace.silent_s:g} s"
+            self.state.waiting = len(self._queue)
+            self._tell("ledger.down", self.state)
+
+    def _computed_s(self) -> float:
+        """Return the thread's time on a processor; 0 where it has ended, or the system does not tell."""
+        if self._clock is None:
+            return 0.0
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:
+            return 0.0
+
     def finish(self, end: SessionEnd, timeout_s: float) -> LedgerState:
         """Write what waits and the session's end; return how it stands. Blocks for at most ``timeout_s``."""
         self._end = end
@@ -144,6 +182,8 @@ class LedgerWriter:
     # -- the thread ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        if hasattr(time, "pthread_getcpuclockid"):
+            self._clock = time.pthread_getcpuclockid(threading.get_ident())
         while self._end is None:
             self._wake.wait(self._retry_s or self._pace.flush_s)
             if self._end is None:
@@ -155,7 +195,8 @@ class LedgerWriter:
         """Write all that waits; a fault of the database is told once and tried again later."""
         try:
             self._keep_events()
-            if not (self._has_work() and self._has_begun()):
+            self._asked_ns = monotonic_ns()
+            if self._giving_up or not (self._has_work() and self._has_begun()):
                 return
             self._write_session()
             if self._missing or self._cover > self._covered:
@@ -167,6 +208,8 @@ class LedgerWriter:
             self._went_down(error)
         else:
             self._came_up()
+        finally:
+            self._asked_ns = 0
 
     def _has_work(self) -> bool:
         return bool(
@@ -289,6 +332,7 @@ class LedgerWriter:
         """Rest beside a running session; at its end there is nobody to be polite to."""
         if self._end is None:
             self._wake.wait(_BREATH_S)
+        self._asked_ns = monotonic_ns()
 
     # -- faults --------------------------------------------------------------------------------------------
 

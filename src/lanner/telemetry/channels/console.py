@@ -16,7 +16,7 @@ TAGS = {
     AlertLevel.CRITICAL: "[!]",
     AlertLevel.EMERGENCY: "[!!!]",
 }
-_COLOURS = {
+COLOURS = {
     AlertLevel.DEBUG: "90",
     AlertLevel.INFO: "36",
     AlertLevel.WARNING: "33",
@@ -52,10 +52,17 @@ class ConsoleChannel:
 
 
 def line_of(alert: Alert, *, colour: bool) -> str:
-    """Return an alert as one line, without signs that a terminal would obey."""
-    tag = TAGS[alert.level]
-    facts = ", ".join(f"{name} {value}" for name, value in alert.facts())
+    """Return an alert as one line: tag, time, whose it is where the words do not say so, words."""
+    tag, text = TAGS[alert.level], text_of(alert)
+    whose = f"{alert.source}: " if alert.source and alert.source not in text else ""
+    line = f"{alert.time[11:19]} {whose}{text}"
+    return f"\x1b[{COLOURS[alert.level]}m{tag}\x1b[0m {line}" if colour else f"{tag} {line}"
+
+
+def text_of(alert: Alert) -> str:
+    """Return what an alert says on one line, without signs that a terminal would obey."""
     text = f"{alert.title}: {alert.message}" if alert.message else alert.title
-    line = f"{alert.time[11:19]} {text}" + (f" ({facts})" if facts else "")
-    line = "".join(sign if sign.isprintable() else " " for sign in line)
-    return f"\x1b[{_COLOURS[alert.level]}m{tag}\x1b[0m {line}" if colour else f"{tag} {line}"
+    told = [(name, value) for name, value in alert.facts() if name != "symbol" or value not in text]
+    facts = ", ".join(f"{name} {value}" for name, value in told)
+    line = f"{text} ({facts})" if facts else text
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in line).split())

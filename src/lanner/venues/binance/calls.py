@@ -61,7 +61,7 @@ class BinanceOrderCall:
     silent_until_ms: int = 0
 
     def __post_init__(self) -> None:
-        self.order_ids = tuple(command.order_id for command in self.commands)
+        self.order_ids = tuple([command.order_id for command in self.commands])
 
     def frame(self, ts_ms: int, nonce: int) -> bytes:
         """Write the command for the order socket; ``VenueError`` where the venue takes it over HTTP only."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from lanner.model.accounts import VenueOrder
 from lanner.model.commands import AmendOrder, Batch, CancelOrder, SubmitOrder
 from lanner.model.enums import OrderType
 from lanner.model.instruments import Instrument
@@ -105,6 +106,15 @@ class BinanceCodec(ABC):
     def remember(self, order_ids: Iterable[str]) -> None:
         """Learn ids of orders made earlier."""
         self.memory.remember(order_ids)
+
+    def forget_when(self, gone: Callable[[str], bool]) -> None:
+        """Let ``gone`` say which orders need not be remembered."""
+        self.memory.gone = gone
+
+    def adopt(self, order: VenueOrder) -> str:
+        """Take an order that is not ours for ours: its client id, which every order has here, becomes our id."""
+        self.memory.remember([order.client_id])
+        return order.client_id
 
     def _read_instruments(self, pairs: Iterable[tuple[Instrument, Bounds]]) -> list[Instrument]:
         found = []
@@ -228,7 +238,7 @@ class BinanceCodec(ABC):
             f"o{self._requests}",
             name,
             costs,
-            min(_priority(command) for command in commands),
+            min([_priority(command) for command in commands]),
             commands,
             wire,
             self.signer,

@@ -1,12 +1,14 @@
 """What a codec remembers of orders: whose they are, and what an amend or a cancel must say about them again.
 
 The venue tells orders by our text, by its own number and, for conditional futures orders, by the number of the order
-that they became. Orders that have ended are kept, since fills may come late, but not without bound.
+that they became. Orders that have ended are kept, since fills may come late, until whoever owns them wants no news of
+them any more (``gone``), or as many came after them as nobody waits for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lanner.model.commands import SubmitOrder
@@ -14,6 +16,8 @@ from lanner.model.enums import OrderType, Side, TimeInForce
 from lanner.venues.binance.names import client_id
 
 MAX_KEPT = 200_000
+LOOKS = 2
+"""So many orders are looked at for each new one: where they go as fast as they come, no more of them stay."""
 TRIGGERED = frozenset(
     {
         OrderType.STOP_MARKET,
@@ -29,7 +33,8 @@ TRIGGERED = frozenset(
 class Known:
     """An order of ours. Of one that was made before a restart only the id is known until the venue tells more.
 
-    ``request`` is the number of the last amend, ``replacing`` what an order will be when a replace has been done.
+    ``request`` is the number of the last amend, ``replacing`` what an order will be when a replace has been done,
+    ``numbers`` all that the venue has called it by.
     """
 
     order_id: str
@@ -49,6 +54,7 @@ class Known:
     triggered: bool = False
     request: int = 0
     replacing: tuple[int, int | None, int | None] | None = None
+    numbers: tuple[str, ...] = ()
 
     def replaced(self) -> None:
         """Take over lots, price and trigger price of a replace that was done."""
@@ -58,11 +64,13 @@ class Known:
 
 
 class OrderMemory:
-    """Orders of ours by the venue's names for them."""
+    """Orders of ours by the venue's names for them; ``gone`` tells which of them need not be remembered."""
 
-    __slots__ = ("_by_client", "_by_venue", "_waiting")
+    __slots__ = ("_by_client", "_by_venue", "_kept", "_waiting", "gone")
 
     def __init__(self) -> None:
+        self.gone: Callable[[str], bool] | None = None
+        self._kept: deque[Known] = deque()
         self._waiting: dict[tuple[str, str], None] = {}
         self._by_client: dict[str, Known] = {}
         self._by_venue: dict[tuple[str, str], Known] = {}
@@ -93,11 +101,26 @@ class OrderMemory:
                 self._keep(Known(order_id, client_id(order_id)))
 
     def _keep(self, known: Known) -> None:
-        kept = self._by_client
-        kept[known.client_id] = known
-        while len(kept) > MAX_KEPT:
-            oldest = kept.pop(next(iter(kept)))
-            self._by_venue.pop((oldest.instrument_id, oldest.venue_order_id), None)
+        kept, gone = self._kept, self.gone
+        self._by_client[known.client_id] = known
+        kept.append(known)
+        if gone is None:
+            if len(kept) > MAX_KEPT:
+                self._forget(kept.popleft())
+            return
+        for _ in range(min(LOOKS, len(kept))):
+            oldest = kept.popleft()
+            if gone(oldest.order_id):
+                self._forget(oldest)
+            else:
+                kept.append(oldest)  # looked at again after all the others
+
+    def _forget(self, known: Known) -> None:
+        if self._by_client.get(known.client_id) is known:
+            del self._by_client[known.client_id]
+        for name in [(known.instrument_id, number) for number in known.numbers]:
+            self._by_venue.pop(name, None)
+            self._waiting.pop(name, None)
 
     def of_client(self, text: str) -> Known | None:
         """Return the order that the venue calls by our text."""
@@ -119,6 +142,8 @@ class OrderMemory:
         if venue_order_id:
             known.instrument_id = instrument_id
             known.venue_order_id = venue_order_id
+            if venue_order_id not in known.numbers:
+                known.numbers = (*known.numbers, venue_order_id)
             self._by_venue[instrument_id, venue_order_id] = known
 
     def waits(self, instrument_id: str, venue_order_id: str) -> None:

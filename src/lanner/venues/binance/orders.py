@@ -130,6 +130,11 @@ def spot_oco(target: SubmitOrder, stop: SubmitOrder, instrument: Instrument) -> 
     return params
 
 
+def check_spot(order: SubmitOrder, instrument: Instrument) -> None:
+    """Raise ``VenueError`` for a spot order that the venue does not have."""
+    spot_place(order, instrument)
+
+
 def oco_pair(orders: list[SubmitOrder]) -> tuple[SubmitOrder, SubmitOrder] | None:
     """Return target and stop where two orders can be a list of the venue."""
     if len(orders) != 2:
@@ -182,6 +187,11 @@ def usdm_algo(order: SubmitOrder, instrument: Instrument) -> Params:
     params |= _usdm_end(order)
     params["clientAlgoId"] = client_id(order.order_id)
     return params
+
+
+def check_usdm(order: SubmitOrder, instrument: Instrument) -> None:
+    """Raise ``VenueError`` for a futures order that the venue does not have."""
+    (usdm_algo if order.type in TRIGGERED else usdm_place)(order, instrument)
 
 
 def _usdm_start(order: SubmitOrder, instrument: Instrument) -> Params:

@@ -43,7 +43,7 @@ FUNDING_INTERVAL_NS = 8 * 3_600_000_000_000
 """The usual interval; exchangeInfo does not tell the contracts that settle more often."""
 USDM_MAX_LEVERAGE = Decimal(125)
 """The venue's ceiling; each contract's own bracket is the venue's to check (-4028)."""
-SPOT_FEES = FeeSchedule(Decimal("0.001"), Decimal("0.001"))
+SPOT_FEES = FeeSchedule(Decimal("0.001"), Decimal("0.001"), in_base=True)
 USDM_FEES = FeeSchedule(Decimal("0.0002"), Decimal("0.0005"))
 """Fees of an account without discounts; ``fees`` asks for the account's own."""
 
@@ -106,6 +106,7 @@ BINANCE_USDM = ProductSpec(
     product=USDM,
     venue=VENUE,
     title="Binance USD-M futures (perpetuals)",
+    rights_at=SPOT,
     mainnet=Endpoints(
         "https://fapi.binance.com",
         "wss://fstream.binance.com",

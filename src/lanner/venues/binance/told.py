@@ -1,9 +1,9 @@
 """What the venue says of an order, in our words: fills with their fees, and orders as the venue has them.
 
 Fees. A fill's fee is counted in the currency that the instrument settles in. The venue takes it in the settle currency,
-on spot also in the base currency (then it is fee × price, exactly), or in another one (BNB). The last is converted
-where the codec was told a price for it (``fee_prices``); else the fee counts as 0, ``reason`` tells ``fee 0.001 BNB``,
-and a ``VenueFill`` names the currency in ``fee_currency``.
+on spot also in the base currency (then it is fee × price, exactly, and ``base_fee`` tells what was kept of the coin),
+or in another one (BNB). The last is converted where the codec was told a price for it (``fee_prices``); else the fee
+counts as 0, ``reason`` tells ``fee 0.001 BNB``, and a ``VenueFill`` names the currency in ``fee_currency``.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def filled(
         Liquidity.MAKER if execution.maker else Liquidity.TAKER,
         ticks,
         f"fee {execution.fee.normalize():f} {currency}" if currency else "",
+        execution.fee if instrument.is_spot and execution.fee_currency == instrument.base else ZERO,
     )
 
 

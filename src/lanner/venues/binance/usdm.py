@@ -60,6 +60,7 @@ from lanner.venues.binance.user_usdm import UsdmOrderReader
 from lanner.venues.binance.wire_rights import (
     IncomeRow,
     ListenKey,
+    PositionMode,
     PositionRow,
     UsdmAccount,
     UsdmCommission,
@@ -90,6 +91,7 @@ _listen_key: Callable[[bytes], ListenKey] = reader(ListenKey)
 _account: Callable[[bytes], UsdmAccount] = reader(UsdmAccount)
 _positions: Callable[[bytes], list[PositionRow]] = reader(list[PositionRow])
 _commission: Callable[[bytes], UsdmCommission] = reader(UsdmCommission)
+_position_mode: Callable[[bytes], PositionMode] = reader(PositionMode)
 _income: Callable[[bytes], list[IncomeRow]] = reader(list[IncomeRow])
 
 
@@ -305,8 +307,12 @@ class BinanceUsdmCodec(BinanceCodec):
         return self.desk.ask("fees", f"{API}/commissionRate", params, parse, 20)
 
     def rights(self) -> Call[KeyRights] | None:
-        """Ask what the key may do; the answer comes from the spot host, so a futures-only server has none."""
-        return None
+        """Ask how the account keeps positions; what its key may do is told by the spot server (``rights_at``)."""
+
+        def parse(body: bytes, _ts_recv: int) -> KeyRights:
+            return KeyRights(True, None, None, hedge=_position_mode(body).dualSidePosition)
+
+        return self.desk.ask("position mode", f"{API}/positionSide/dual", {}, parse, 30)
 
     def set_leverage(self, instrument_id: str, leverage: int, mode: MarginMode) -> list[Call[None]]:
         """Set margin mode and leverage. The venue refuses a mode that is set already (-4046): that is no fault."""

@@ -22,6 +22,12 @@ class Restrictions(Struct):
     ipRestrict: bool | None = None
 
 
+class PositionMode(Struct):
+    """Whether long and short positions are kept apart."""
+
+    dualSidePosition: bool
+
+
 class AssetRow(Struct, gc=False):
     """A balance of a spot account."""
 

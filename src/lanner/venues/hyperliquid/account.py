@@ -121,7 +121,7 @@ def recall(symbols: Symbols, orders: OwnOrders, rows: Iterable[wire.OrderUpdate]
     """Learn from the account's past orders which numbers our orders from before had, and how far each was filled."""
     numbers: dict[str, dict[int, wire.Order]] = {}
     for row in rows:
-        order_id = orders.order_id(row.order.cloid, 0)
+        order_id = orders.order_id(row.order.cloid, row.order.oid)
         if order_id and symbols.of_coin(row.order.coin) is not None:
             numbers.setdefault(order_id, {})[row.order.oid] = row.order
     for order_id, found in numbers.items():
@@ -187,8 +187,9 @@ def order_filled(instrument: Instrument, order_id: str, fill: wire.Fill, ts_recv
     ticks = text.ticks_of(instrument, fill.px)
     if ticks <= 0:
         raise wire.malformed(ValueError(f"a fill of order {fill.oid} has no price"))
-    fee = wire.exact(fill.fee)
+    fee, base_fee = wire.exact(fill.fee), Decimal(0)
     if instrument.is_spot and fill.feeToken.strip().upper() == instrument.base:
+        base_fee = fee
         fee *= wire.exact(fill.px)
     return OrderFilled(
         order_id,
@@ -202,6 +203,7 @@ def order_filled(instrument: Instrument, order_id: str, fill: wire.Fill, ts_recv
         fee,
         Liquidity.TAKER if fill.crossed else Liquidity.MAKER,
         ticks,
+        base_fee=base_fee,
     )
 
 
@@ -292,10 +294,11 @@ def key_rights(keys: Keys, told: wire.Role) -> KeyRights:
     """Judge a key by the role of its address: an agent trades and never withdraws, a main wallet does everything."""
     if told.role == "agent":
         owner = (told.data.user if told.data else "").lower()
-        if owner and keys.is_agent and owner != keys.account:
+        if owner and owner != keys.account:
+            named = f", not to {keys.account}" if keys.is_agent else ", which the key does not name"
             raise VenueError(
                 ErrorKind.AUTH,
-                f"hyperliquid: the agent wallet {keys.api_key} belongs to {owner}, not to {keys.account}",
+                f"hyperliquid: the agent wallet {keys.api_key} belongs to {owner}{named}",
                 fix="Store the key again with the account that approved it.",
             )
         return KeyRights(read=True, trade=True, withdraw=False, ip_bound=False)

@@ -34,7 +34,7 @@ class Terms:
     def submit(self, command: SubmitOrder) -> Action:
         """Write a new order; raise ``VenueError`` REJECTED for what the venue does not have."""
         instrument = self._symbols.instrument(command.instrument_id)
-        _check(command, instrument)
+        check_order(command, instrument)
         return self._write(
             instrument,
             command.order_id,
@@ -140,7 +140,8 @@ def _through(instrument: Instrument, side: Side, px: float, share: float) -> int
     return instrument.quantise_px(px * (1 + share * side))
 
 
-def _check(command: SubmitOrder, instrument: Instrument) -> None:
+def check_order(command: SubmitOrder, instrument: Instrument) -> None:
+    """Raise ``VenueError`` for an order that the venue does not have."""
     name = f"hyperliquid, {instrument.id}"
     if command.type is OrderType.TRAILING_STOP:
         raise _no(f"{name}: the venue has no trailing stops", Reason.UNSUPPORTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -334,6 +334,14 @@ class HyperliquidCodec:
         """Learn ids of orders made earlier; ``open_orders`` and ``find_order`` then tell their terms."""
         self._orders.remember(order_ids)
 
+    def forget_when(self, gone: Callable[[str], bool]) -> None:
+        """Let ``gone`` say which orders need not be remembered."""
+        self._orders.gone = gone
+
+    def adopt(self, order: VenueOrder) -> str:
+        """Take an order that is not ours for ours, by its client id, or by the venue's number where it has none."""
+        return self._orders.adopt(order.client_id, int(order.venue_order_id))
+
     def order(self, command: SubmitOrder | CancelOrder | AmendOrder | Batch) -> list[OrderCall]:
         """Write a command; a batch makes one action for each run of commands of one kind (changes: and one flag).
 
@@ -353,6 +361,8 @@ class HyperliquidCodec:
 
     def _kind(self, part: Part) -> tuple[type, bool]:
         """Return what commands of one action have in common."""
+        if isinstance(part, CancelOrder):
+            return CancelOrder, bool(self._orders.number(part.order_id))
         if not isinstance(part, AmendOrder):
             return type(part), False
         own = self._orders.workable(part)
@@ -366,7 +376,7 @@ class HyperliquidCodec:
             for order in placed:
                 self._orders.sent(order)
         elif isinstance(parts[0], CancelOrder):
-            action = actions.cancel([self._terms.cancel(part.order_id, part.instrument_id) for part in parts])
+            action = self._cancel(parts)
         else:
             written, always = [], False
             for index, part in enumerate(parts):
@@ -379,6 +389,14 @@ class HyperliquidCodec:
         asked(self._orders, parts, changes)
         self._requests += 1
         return ActionCall(self._desk, self._requests, str(action["type"]), action, parts)
+
+    def _cancel(self, parts: Sequence[Part]) -> actions.Action:
+        """Write cancels, all by our ids or all by the venue's numbers: adopted orders may have no client id."""
+        if not self._orders.number(parts[0].order_id):
+            return actions.cancel([self._terms.cancel(part.order_id, part.instrument_id) for part in parts])
+        assets = [self._symbols.asset(self._symbols.instrument(part.instrument_id)) for part in parts]
+        oids = [self._orders.number(part.order_id) for part in parts]
+        return actions.cancel_oids(list(zip(assets, oids, strict=True)))
 
     def cancel_order(self, instrument_id: str, venue_order_id: str) -> Call[None]:
         """Take one order back by the venue's id, also one that is not ours."""

@@ -11,8 +11,9 @@ What is told twice (snapshots after a reconnect) is told on once.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -33,10 +34,25 @@ UNKNOWN_LOTS = 2**62
 """Stands for the size of an order of ours of which only the name is known."""
 
 
+_CLOID = re.compile(r"0x[0-9a-f]{32}").fullmatch
+_NUMBERED = re.compile(r"oid-([0-9]{1,19})").fullmatch
+
+
 @lru_cache(maxsize=65_536)
 def cloid_of(order_id: str) -> str:
-    """Return the 128-bit client id that the venue gets for an order id."""
+    """Return the 128-bit client id that the venue gets for an order id; one that is such an id already stays."""
+    if _CLOID(order_id):
+        return order_id
     return "0x" + blake2b(order_id.encode(), digest_size=16, person=b"lanner").hexdigest()
+
+
+def number_of(order_id: str) -> int:
+    """Return the venue's number that an id of ours stands for, 0 where it stands for none.
+
+    Orders of other programs have no client id where nobody gave them one; adopted, they are ``oid-…``.
+    """
+    found = _NUMBERED(order_id)
+    return int(found[1]) if found else 0
 
 
 @dataclass(slots=True)
@@ -122,11 +138,12 @@ class OwnOrders:
     """All orders of ours that the codec has heard of.
 
     ``heard`` says that the account's stream has spoken, ``unsought`` that there are names from before whose numbers at
-    the venue have not been looked for.
+    the venue have not been looked for. ``gone`` tells which ended orders need not be remembered; None: the newest are.
     """
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._numbers: dict[int, str] = {}
         self._by_id: dict[str, Own] = {}
         self._by_oid: dict[int, Own] = {}
         self._strangers: OrderedDict[int, None] = OrderedDict()
@@ -134,6 +151,7 @@ class OwnOrders:
         self._held: list[_Held] = []
         self._foreign: dict[int, str] = {}
         self._fresh: list[Own] = []
+        self.gone: Callable[[str], bool] | None = None
         self.heard = False
         self.unsought = False
 
@@ -145,14 +163,23 @@ class OwnOrders:
     def remember(self, order_ids: Iterable[str]) -> None:
         """Learn the ids of orders that were made earlier."""
         for order_id in order_ids:
-            cloid = cloid_of(order_id)
-            self.unsought = self.unsought or cloid not in self._names
-            self._names[cloid] = order_id
+            self.unsought = self.unsought or cloid_of(order_id) not in self._names
+            self.name(order_id)
 
     def name(self, order_id: str) -> None:
         """Learn one id that is about to be asked for."""
         if order_id:
             self._names[cloid_of(order_id)] = order_id
+        if number := number_of(order_id):
+            self._numbers[number] = order_id
+
+    def adopt(self, cloid: str, oid: int) -> str:
+        """Take a stranger's order for ours; return the id that it has from now on."""
+        order_id = cloid or f"oid-{oid}"
+        self.name(order_id)
+        self._strangers.pop(oid, None)
+        self._foreign.pop(oid, None)
+        return order_id
 
     def recall(self, own: Own, told: Sequence[tuple[int, int, int]]) -> None:
         """Learn what an order from before went through: (oid, lots, filled lots), oldest first.
@@ -204,7 +231,13 @@ class OwnOrders:
         own = self._by_oid.get(oid)
         if own is not None:
             return own.order_id
-        return self._names.get(cloid, "") if cloid else ""
+        return self._names.get(cloid or "", "") or self._numbers.get(oid, "")
+
+    def number(self, order_id: str) -> int:
+        """Return the present ``oid`` of an adopted order that has no client id, 0 for every other order."""
+        number = number_of(order_id)
+        own = self._by_id.get(order_id) if number else None
+        return number if own is None else own.oid or number
 
     def by_oid(self, oid: int) -> Own | None:
         """Return the order that has or had an ``oid``."""
@@ -358,10 +391,11 @@ class OwnOrders:
             return
         own.ended = True
         self._ended.append(own.order_id)
-        if len(self._ended) > KEPT_ENDED:
+        while len(self._ended) > KEPT_ENDED or (self.gone is not None and self.gone(self._ended[0])):
             old = self._by_id.pop(self._ended.popleft(), None)
             if old is not None:
                 self._names.pop(cloid_of(old.order_id), None)
+                self._numbers.pop(number_of(old.order_id), None)
                 for oid in (old.oid, *old.old_oids):
                     self._by_oid.pop(oid, None)
 

@@ -203,7 +203,9 @@ class Questions:
     def find_order(self, instrument_id: str, order_id: str, venue_order_id: str) -> Call[VenueOrder | None]:
         """Ask for one order, by our id where there is one."""
         self._orders.name(order_id)
-        oid: object = cloid_of(order_id) if order_id else int(venue_order_id)
+        oid: object = int(venue_order_id or "0")
+        if order_id:
+            oid = self._orders.number(order_id) or cloid_of(order_id)
 
         def read(told: wire.FoundOrder, _ts_recv: int) -> VenueOrder | None:
             if told.order is None:

@@ -27,7 +27,7 @@ SPOT_PX_DECIMALS = 8
 SIGNIFICANT_FIGURES = 5
 MIN_NOTIONAL = Decimal(10)
 PERP_FEES = FeeSchedule(Decimal("0.00015"), Decimal("0.00045"))
-SPOT_FEES = FeeSchedule(Decimal("0.0004"), Decimal("0.0007"))
+SPOT_FEES = FeeSchedule(Decimal("0.0004"), Decimal("0.0007"), in_base=True)
 """Fees of an account without volume; ``fees`` asks for the account's own."""
 
 MARKET_SLIPPAGE = 0.05
@@ -154,6 +154,12 @@ _ABSENT = (
     Feature.TRAILING_STOP,
 )
 _EMULATED = (Feature.CANCEL_ALL,)
+_TRIGGERS = (
+    Feature.STOP_MARKET,
+    Feature.STOP_LIMIT,
+    Feature.TAKE_PROFIT_MARKET,
+    Feature.TAKE_PROFIT_LIMIT,
+)
 
 
 def _support(feature: str) -> Support:
@@ -186,6 +192,7 @@ HYPERLIQUID = ProductSpec(
     feeds=frozenset(Feed),
     timeframes=TIMEFRAMES,
     key_kinds=("wallet",),
+    spot_lacks=frozenset(_TRIGGERS),
     history_rows=MappingProxyType({Feed.BARS: CANDLE_ROWS, Feed.FUNDING: FUNDING_ROWS, Feed.TRADES: 10}),
     docs="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api",
 )

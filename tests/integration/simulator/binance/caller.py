@@ -46,7 +46,7 @@ class Caller:
 
     def raw(self, method: str, target: str, body: str = "", headers: dict[str, str] | None = None) -> Answer:
         """Send a request as it is written."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.stage.host.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.stage.host.port, timeout=60)
         try:
             connection.request(method, target, body or None, headers or {})
             response = connection.getresponse()

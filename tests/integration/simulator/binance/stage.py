@@ -37,13 +37,13 @@ class Stage:
 
     def __enter__(self) -> Stage:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(60)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
         assert self.notes == []
 
@@ -72,7 +72,7 @@ class Stage:
         async def turn() -> T:
             return work(self.exchange)
 
-        return asyncio.run_coroutine_threadsafe(turn(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(turn(), self._loop).result(60)
 
     def level(self, market: str, side: Side, ticks: int, lots: int) -> None:
         """Put so many lots of the house's at a price."""

@@ -226,7 +226,7 @@ def test_spot_private_events_have_the_documented_shape(spot: Stage, spot_folder:
         call.signed("POST", "/api/v3/orderList/oco", **pair)
         spot.do(lambda exchange: exchange.deposit("test", "USDT", Decimal(100), spot.now_ns()))
         while len(heard) < 4:
-            frame = msgspec.json.decode(socket.recv(timeout=4))
+            frame = msgspec.json.decode(socket.recv(timeout=60))
             if "event" in frame:
                 heard.setdefault(frame["event"]["e"], frame)
     # the document's order report shows a prevented match, which this one has not

@@ -58,12 +58,12 @@ class LocalVenue:
 
     def start(self) -> LocalVenue:
         self._thread.start()
-        assert self._opened.wait(10)
+        assert self._opened.wait(60)
         return self
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
         assert self.notes == []
 
@@ -93,7 +93,7 @@ class LocalVenue:
             self.host.flush()
             return answer
 
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(60)
 
     # -- the market ---------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class LocalVenue:
         return f"ws://127.0.0.1:{self.host.port}/ws"
 
     def info(self, kind: str, **more: Any) -> Any:
-        answer = requests.post(f"{self.url}/info", json={"type": kind, **more}, timeout=10)
+        answer = requests.post(f"{self.url}/info", json={"type": kind, **more}, timeout=60)
         assert answer.status_code == 200, (answer.status_code, answer.text)
         return answer.json()
 
@@ -180,7 +180,7 @@ class LocalVenue:
         }
 
     def post(self, body: Any) -> requests.Response:
-        return requests.post(f"{self.url}/exchange", json=body, timeout=10)
+        return requests.post(f"{self.url}/exchange", json=body, timeout=60)
 
     def act(self, action: dict[str, Any], wallet: LocalAccount | None = None, **more: Any) -> Any:
         """Send a signed action and return the answer's body."""
@@ -214,7 +214,7 @@ def place(*orders: dict[str, Any], grouping: str = "na") -> dict[str, Any]:
     return {"type": "order", "orders": list(orders), "grouping": grouping}
 
 
-def wait_for(check: Callable[[], T], seconds: float = 10.0) -> T:
+def wait_for(check: Callable[[], T], seconds: float = 60.0) -> T:
     """Return the first true answer of a check."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -150,7 +150,7 @@ def test_agents_count_their_own_nonces(venue: LocalVenue) -> None:
     ],
 )
 def test_unreadable_actions_are_422(venue: LocalVenue, body: bytes) -> None:
-    answer = requests.post(f"{venue.url}/exchange", data=body, timeout=10)
+    answer = requests.post(f"{venue.url}/exchange", data=body, timeout=60)
     assert answer.status_code == 422
     assert answer.text == "Failed to deserialize the JSON body into the target type"
 
@@ -170,18 +170,18 @@ def test_unreadable_actions_are_422(venue: LocalVenue, body: bytes) -> None:
     ],
 )
 def test_unreadable_questions_are_422(venue: LocalVenue, question: dict[str, Any]) -> None:
-    answer = requests.post(f"{venue.url}/info", json=question, timeout=10)
+    answer = requests.post(f"{venue.url}/info", json=question, timeout=60)
     assert answer.status_code == 422
 
 
 def test_unknown_coin_is_500_with_null(venue: LocalVenue) -> None:
-    answer = requests.post(f"{venue.url}/info", json={"type": "l2Book", "coin": "NOPE"}, timeout=10)
+    answer = requests.post(f"{venue.url}/info", json={"type": "l2Book", "coin": "NOPE"}, timeout=60)
     assert (answer.status_code, answer.text) == (500, "null")
 
 
 def test_other_paths_and_methods_are_turned_away(venue: LocalVenue) -> None:
-    assert requests.get(f"{venue.url}/info", timeout=10).status_code == 405
-    assert requests.post(f"{venue.url}/elsewhere", json={}, timeout=10).status_code == 404
+    assert requests.get(f"{venue.url}/info", timeout=60).status_code == 405
+    assert requests.post(f"{venue.url}/elsewhere", json={}, timeout=60).status_code == 404
 
 
 def test_impossible_signatures_are_refused_not_fatal(venue: LocalVenue) -> None:
@@ -507,9 +507,9 @@ def test_weight_of_a_minute_runs_out_with_429() -> None:
     venue = LocalVenue(limits="1").start()
     try:
         question = {"type": "userRole", "user": user(venue)}
-        codes = [requests.post(f"{venue.url}/info", json=question, timeout=10).status_code for _ in range(22)]
+        codes = [requests.post(f"{venue.url}/info", json=question, timeout=60).status_code for _ in range(22)]
         assert codes == [200] * 20 + [429] * 2  # 20 × 60
-        answer = requests.post(f"{venue.url}/info", json=question, timeout=10)
+        answer = requests.post(f"{venue.url}/info", json=question, timeout=60)
         assert answer.text == "null"
     finally:
         venue.stop()

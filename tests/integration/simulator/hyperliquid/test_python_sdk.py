@@ -204,7 +204,7 @@ def test_scheduled_cancel_fires(venue: LocalVenue, info: Info, exchange: Exchang
     soon = exchange.schedule_cancel(int(time.time() * 1_000) + 1_000)
     assert soon["status"] == "err"
     oid = one(exchange.order("BTC", True, 0.01, 59_000, GTC))["resting"]["oid"]
-    assert exchange.schedule_cancel(int(time.time() * 1_000) + 5_200)["status"] == "ok"
+    assert exchange.schedule_cancel(int(time.time() * 1_000) + 8_000)["status"] == "ok"
     wait_for(lambda: info.query_order_by_oid(user, oid)["order"]["status"] == "scheduledCancel")
     assert info.open_orders(user) == []
 

@@ -14,7 +14,7 @@ import pytest
 import websocket
 from hyperliquid.exchange import Exchange  # type: ignore[import-untyped]
 
-from tests.integration.simulator.hyperliquid.local_venue import LocalVenue, limit, place, trigger
+from tests.integration.simulator.hyperliquid.local_venue import LocalVenue, limit, place, trigger, wait_for
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 LEGACY = {"maxTradeSzs": "position", "liquidationMarkPx": "fills", "builderFee": ""}
@@ -92,7 +92,7 @@ def busy() -> Iterator[LocalVenue]:
     venue.do(work)
     Exchange(venue.wallets[0], venue.url).usd_class_transfer(1.5, to_perp=False)
     Exchange(venue.wallets[0], venue.url).approve_builder_fee(venue.wallets[1].address.lower(), "0.01%")
-    time.sleep(0.05)
+    wait_for(lambda: venue.info("userTwapSliceFills", user=user.lower()))
     yield venue
     venue.stop()
 
@@ -301,7 +301,7 @@ def test_recorded_frames_have_our_shape(busy: LocalVenue, shared_data: Path, nam
         theirs = next(row["payload"] for row in theirs if row["dir"] == "server_sends_expected_parsed")
     elif "channel" not in theirs:
         theirs = {"channel": "l2Book", "data": theirs}
-    socket = websocket.create_connection(busy.ws_url, timeout=10)
+    socket = websocket.create_connection(busy.ws_url, timeout=60)
     socket.send(json.dumps({"method": "subscribe", "subscription": FRAMES[name]}))
     assert socket.recv() == "Websocket connection established."
     while (mine := json.loads(socket.recv()))["channel"] != FRAMES[name]["type"]:
@@ -322,7 +322,7 @@ def test_recorded_order_and_fill_frames_have_our_shape(busy: LocalVenue, shared_
     theirs = {
         value["channel"]: value for key, value in recorded.items() if ".result_" in key and "channel" in value
     }
-    socket = websocket.create_connection(busy.ws_url, timeout=10)
+    socket = websocket.create_connection(busy.ws_url, timeout=60)
     assert socket.recv() == "Websocket connection established."
     user = busy.wallets[0].address
     for kind in ("orderUpdates", "userFills", "trades"):

@@ -23,7 +23,7 @@ class Line:
     """A connection that keeps what it reads."""
 
     def __init__(self, venue: LocalVenue) -> None:
-        self.socket = websocket.create_connection(venue.ws_url, timeout=10)
+        self.socket = websocket.create_connection(venue.ws_url, timeout=60)
         assert self.socket.recv() == "Websocket connection established."
 
     def say(self, message: Any) -> None:
@@ -63,9 +63,17 @@ def line(venue: LocalVenue) -> Iterator[Line]:
     made.end()
 
 
+@pytest.fixture
+def slow() -> Iterator[LocalVenue]:
+    """Return a venue whose blocks last half a second."""
+    made = LocalVenue(block_ms="500").start()
+    yield made
+    made.stop()
+
+
 def upgrade_status(venue: LocalVenue, path: str) -> int:
     """Return how the venue answers a wish to open a socket."""
-    line = http.client.HTTPConnection("127.0.0.1", venue.host.port, timeout=10)
+    line = http.client.HTTPConnection("127.0.0.1", venue.host.port, timeout=60)
     headers = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -150,10 +158,10 @@ def test_answer_to_a_post_comes_before_its_events(venue: LocalVenue, line: Line)
 
 
 def test_books_come_twice_a_second_even_when_nothing_happens(line: Line) -> None:
-    line.subscribe(type="l2Book", coin="BTC")
     started = time.monotonic()
+    line.subscribe(type="l2Book", coin="BTC")
     times = [line.channel("l2Book")["time"] for _ in range(4)]
-    assert 1.2 < time.monotonic() - started < 4
+    assert time.monotonic() - started > 1.2
     assert all(after - before >= 500 for before, after in pairwise(times[1:]))
 
 
@@ -167,15 +175,16 @@ def test_best_prices_come_only_when_they_change(venue: LocalVenue, line: Line) -
     assert second["bbo"][0] == {"px": "59995.0", "sz": "0.01", "n": 1}
 
 
-def test_history_comes_first_and_is_marked(venue: LocalVenue, line: Line) -> None:
+def test_history_comes_first_and_is_marked(slow: LocalVenue) -> None:
+    venue, line = slow, Line(slow)
     venue.statuses(place(limit(0, True, "60010", "0.01", "Ioc")))
-    time.sleep(0.1)
-    line.subscribe(type="userFills", user=user(venue))
+    line.subscribe(type="userFills", user=user(venue))  # in the middle of the block that tells of the fill
     snapshot = line.channel("userFills")
     assert (snapshot["isSnapshot"], len(snapshot["fills"])) == (True, 1)
     venue.statuses(place(limit(0, True, "60010", "0.02", "Ioc")))
     later = line.channel("userFills")
     assert (later["isSnapshot"], [row["sz"] for row in later["fills"]]) == (False, ["0.02"])
+    line.end()
 
 
 def test_fills_of_one_order_can_be_joined(venue: LocalVenue, line: Line) -> None:
@@ -279,9 +288,9 @@ def test_feeds_for_everybody(line: Line) -> None:
 def test_silence_of_a_minute_ends_the_connection(
     venue: LocalVenue, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spec, "IDLE_NS", 300_000_000)
     line.say({"method": "ping"})
     assert line.read() == {"channel": "pong"}
+    monkeypatch.setattr(spec, "IDLE_NS", 300_000_000)
     opcode, payload = line.socket.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
     assert payload == (1000).to_bytes(2, "big") + b"Inactive"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from lanner.core.errors import NotFoundError
+from lanner.model.reports import PositionAdjusted
 from lanner.storage.ledger.reading import LedgerView
 from lanner.storage.ledger.rebuild import is_complete, rebuild, rebuild_all
 from lanner.storage.ledger.store import Ledger
-from tests.unit.storage.ledger.journals import PERP, START, Book, whole_session
+from tests.unit.storage.ledger.journals import PERP, SECOND, START, Book, whole_session
 
 
 def everything(ledger: Ledger, session: str = "s1") -> dict[str, Any]:
@@ -55,6 +56,29 @@ def test_a_journal_becomes_rows_and_numbers_stay_exact(url: str, tmp_path: Path)
     assert found["session"]["complete"]
     assert [event["topic"] for event in found["events"]] == ["control.start", "control.stop"]
     ledger.close()
+
+
+def test_a_fill_told_late_stands_beside_what_it_takes_back_of_an_adjustment(url: str, tmp_path: Path) -> None:
+    book = Book(tmp_path / "s1")
+    order = book.order()
+    book.put(PositionAdjusted("Flip", PERP.id, book.ts, book.ts, 10, 1005, "a difference", book.ts + SECOND))
+    book.fill(order, lots=4, px_ticks=1001)
+    book.fill(order, lots=6, px_ticks=1001)
+    book.quote(100.1)
+    book.end()
+    ledger = Ledger(url)
+    rebuild(ledger, tmp_path / "s1")
+    found = everything(ledger)
+    assert sorted(row["qty"] for row in found["adjustments"]) == [
+        Decimal("-0.006"),
+        Decimal("-0.004"),
+        Decimal("0.010"),
+    ]
+    assert {row["px"] for row in found["adjustments"]} == {Decimal("100.5")}
+    assert sum(row["qty"] for row in found["fills"]) == Decimal("0.010")
+    assert found["session"]["pnl"] == pytest.approx(-2 * 0.0123456789, abs=1e-9), (
+        "bought at the market's price"
+    )
 
 
 def test_equity_is_the_capital_and_what_was_made_with_it(url: str, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -103,6 +106,95 @@ def test_two_that_open_an_empty_ledger_at_once_do_not_meet(empty_url: str) -> No
     for thread in threads:
         thread.join(30)
     assert faults == []
+
+
+MANY = """
+import json, sys, threading
+from sqlalchemy import inspect
+from lanner.storage.ledger.store import Ledger
+from lanner.storage.ledger.tables import METADATA
+
+together = threading.Barrier(8, timeout=60)
+made = []
+
+def make(one):
+    together.wait()
+    for nth in range(4):
+        ledger = Ledger(f"sqlite:///{sys.argv[1]}/{one}-{nth}/l.db")
+        missing = set(METADATA.tables) - set(inspect(ledger.open()).get_table_names())
+        ledger.close()
+        made.append(sorted(missing))
+
+threads = [threading.Thread(target=make, args=(one,)) for one in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps(made))
+"""
+
+
+def test_different_ledgers_that_are_made_at_once_in_one_process_do_not_meet(tmp_path: Path) -> None:
+    """In a process of its own: without care SQLite dies of a statement that was another connection's."""
+    made = subprocess.run(
+        [sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    assert json.loads(made.stdout) == [[]] * 32, "the tables that are missing in each ledger"
+
+
+DIES = """
+import os, sys
+import alembic.command, alembic.context, lanner.storage.ledger.tables
+from pathlib import Path
+from sqlalchemy import create_engine, event
+from lanner.storage.ledger.address import address_of, file_of
+from lanner.storage.ledger.schema import upgrade
+
+url, last = sys.argv[1], int(sys.argv[2])
+engine = create_engine(address_of(url))
+ran = 0
+
+def count(connection, cursor, statement, *more):
+    global ran
+    ran += 1
+    if ran == last:
+        os._exit(9)
+
+event.listen(engine, "after_cursor_execute", count)
+file = file_of(address_of(url))
+for nth in range(1, last + 1):
+    pid = os.fork()
+    if not pid:
+        last = nth
+        upgrade(engine, file.parent)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    os.replace(file, file.with_name(f"{nth}.db"))
+    for rest in ("-wal", "-journal"):
+        if os.path.exists(f"{file}{rest}"):
+            os.replace(f"{file}{rest}", file.with_name(f"{nth}.db{rest}"))
+"""
+
+
+def test_a_process_that_dies_while_it_makes_the_schema_leaves_a_ledger_that_the_next_one_can_make(
+    tmp_path: Path,
+) -> None:
+    statements = 40
+    died = subprocess.run(
+        [sys.executable, "-c", DIES, f"sqlite:///{tmp_path}/l.db", str(statements)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout.split()
+    assert died.count("9") > 10, "so many statements make the schema"
+    assert died == sorted(died, reverse=True), "and then it is made"
+    assert died[-1] == "0"
+    for nth in range(1, statements + 1):
+        ledger = Ledger(f"sqlite:///{tmp_path}/{nth}.db")
+        assert revision_of(ledger.open()) == HEAD, nth
+        ledger.close()
 
 
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:

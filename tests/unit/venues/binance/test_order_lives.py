@@ -446,6 +446,30 @@ def test_an_order_made_elsewhere_is_told_as_a_stranger_and_one_remembered_is_our
     assert names(codec.decode(execution("NEW", "NEW", c="web_1"), 9)) == ["OrderAccepted"]
 
 
+def test_orders_of_which_no_news_are_wanted_are_forgotten_as_others_come() -> None:
+    gone: set[str] = set()
+    codec = spot()
+    codec.forget_when(gone.__contains__)
+    for number in range(200):
+        one(codec, order(BTC.id, order_id=f"o{number}"))
+        codec.decode(execution("NEW", "NEW", c=f"o{number}", i=number), 9)
+        if number >= 10 and number - 10 not in (3, 50):
+            gone.add(f"o{number - 10}")
+    known = [number for number in range(200) if codec.memory.of_order(f"o{number}") is not None]
+    assert set(known) >= {3, 50, *range(190, 200)}
+    assert len(known) < 40
+    (stranger,) = codec.decode(execution("TRADE", "FILLED", c="", i=20, l="0.00100000", t=5), 9)
+    assert isinstance(stranger, VenueOrder)
+    assert names(codec.decode(execution("CANCELED", "CANCELED", c="x", C="o3", i=3), 9)) == ["OrderCanceled"]
+
+
+def test_nothing_breaks_when_no_news_of_any_order_are_wanted() -> None:
+    codec = spot()
+    codec.forget_when(lambda _order_id: True)
+    codec.remember(["web_1"])
+    assert codec.memory.of_order("web_1") is None
+
+
 def test_balances_of_spot_are_free_and_locked() -> None:
     event = b'{"e":"outboundAccountPosition","E":2,"u":1,"B":[{"a":"BTC","f":"1.5","l":"0.5"}]}'
     frame = b'{"subscriptionId":0,"event":' + event + b"}"

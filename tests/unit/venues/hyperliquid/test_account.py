@@ -117,8 +117,10 @@ def test_an_agent_cannot_withdraw_a_main_wallet_can(role: dict[str, Any], rights
     assert call.parse(json.dumps(role).encode(), 1) == rights
 
 
-def test_an_agent_of_somebody_else_is_refused() -> None:
-    call = make_codec(Keys("wallet", SECRET, account=MASTER)).rights()
+@pytest.mark.parametrize("account", [MASTER, ""])
+def test_an_agent_that_is_not_the_named_accounts_is_refused(account: str) -> None:
+    """Without a name it would trade for its owner and look for orders and positions at its own address."""
+    call = make_codec(Keys("wallet", SECRET, account=account)).rights()
     assert call is not None
     with pytest.raises(VenueError) as caught:
         call.parse(json.dumps({"role": "agent", "data": {"user": VAULT}}).encode(), 1)

@@ -309,7 +309,7 @@ def answers(codec: HyperliquidCodec) -> list[tuple[Call[Any], Any]]:
         (codec.find_order(ETH, "O-1"), found),
         (codec.fills(0), [FILL, {**FILL, "coin": "@107", "feeToken": "HYPE"}]),
         (codec.fees(ETH), rates),
-        (rights, {"role": "agent", "data": {"user": "0x1"}}),
+        (rights, {"role": "agent", "data": {"user": Keys("wallet", SECRET).account}}),
         (codec.server_time(), STATE),
     ]
 

@@ -460,6 +460,22 @@ def test_after_a_restart_remembered_orders_are_told_from_strangers(codec: Hyperl
     assert list(codec.decode(fills(fill(6, "0.1", 8)), 10)) == []
 
 
+def test_ended_orders_of_which_no_news_are_wanted_are_forgotten_as_others_end(
+    codec: HyperliquidCodec, submit: Submit
+) -> None:
+    gone: set[str] = set()
+    codec.forget_when(gone.__contains__)
+    placed(codec, submit, oid=1, order_id="O-works")
+    for oid in range(100, 150):
+        placed(codec, submit, oid=oid, order_id=f"O-{oid}")
+        assert kinds(codec.decode(update(codec, oid, "canceled", "0.5", f"O-{oid}"), 9)) == ["OrderCanceled"]
+        gone.add(f"O-{oid - 5}")
+    own = codec._orders
+    assert [name for name in own._by_id if name != "O-works"] == [f"O-{oid}" for oid in range(144, 150)]
+    assert len(own._by_oid) == len(own._names) == 7
+    assert list(codec.decode(fills(fill(120, "0.1", 8)), 10)) == []
+
+
 def test_after_a_restart_open_orders_tell_the_terms_that_a_change_needs(codec: HyperliquidCodec) -> None:
     codec.remember(["old-1"])
     early = codec.decode(fills(fill(5, "0.2", 8)), 3)

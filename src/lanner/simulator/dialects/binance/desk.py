@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Connection:
         self.next_ping_ns = now_ns + pulse.ping_ns
 
 
-class Desk:
+class Desk(ABC):
     """Serve one product to many connections. The product's own parts are put in by its subclass."""
 
     name = ""
@@ -83,9 +84,9 @@ class Desk:
 
     # -- WebSocket ------------------------------------------------------------------------------------
 
+    @abstractmethod
     def ws_opened(self, session: WsSession, path: str, query: str) -> bool:
         """Greet a connection, ``False`` where nothing lives at the path."""
-        raise NotImplementedError
 
     def open_api(self, session: WsSession, query: str, now_ns: int) -> bool:
         """Greet a connection to the WebSocket API; a banned address is sent away."""
@@ -163,9 +164,9 @@ class Desk:
         else:
             self.on_private(event)
 
+    @abstractmethod
     def on_private(self, event: ExchangeEvent) -> None:
         """Take an event that is not of the public book or tape."""
-        raise NotImplementedError
 
     def tick(self, now_ns: int) -> None:
         """Do what is due."""

@@ -68,6 +68,8 @@ class Streams:
 
     def subscribe(self, client: Client, topic: Topic, wish: Any) -> None:
         """Let a client listen; what has been so far is sent at once."""
+        if topic.user in self._pending:
+            self._flush_users()  # the history has it already: to this client it must not come as news again
         client.topics[topic] = wish
         alone = topic not in self._clients
         self._clients.setdefault(topic, []).append(client)

@@ -1,0 +1,117 @@
+"""What people write by mistake is answered at their own line, with what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lanner.core.errors import StrategyError
+from lanner.engine.engine import Engine
+from lanner.model.enums import TimeInForce
+from lanner.model.instruments import Instrument
+from lanner.model.market import Bar, Quote
+from lanner.model.timeframes import series_id
+from lanner.strategy.base import Strategy
+
+PERP = Instrument.perp("BTCUSDT-PERP.TEST", tick="0.1", lot="0.001", max_leverage=10)
+OTHER = Instrument.perp("ETHUSDT-PERP.TEST", tick="0.1", lot="0.001", max_leverage=10)
+T0 = 1_704_067_200_000_000_000
+HOUR = 3_600_000_000_000
+MINUTE = 60_000_000_000
+
+
+def bar() -> Bar:
+    end = T0 + HOUR
+    return Bar(series_id(PERP.id, "1h"), end, end, T0, 100.0, 100.0, 100.0, 100.0, 1.0)
+
+
+def decide(act: Callable[[Strategy], Any]) -> Any:
+    """Let a strategy do something at a bar; return what it got for it."""
+    got: list[Any] = []
+
+    class One(Strategy):
+        def on_bar(self, _: Bar) -> None:
+            got.append(act(self))
+
+    made = Engine({PERP.id: PERP}, "USDT")
+    made.add_strategy(One(), Decimal(1000))
+    made.subscriptions.add_source("bars", PERP.id, "1h")
+    made.start(T0)
+    made.step(bar())
+    return got[0]
+
+
+WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a time in force as text": (lambda s: s.buy(1, 90, tif="IOC"), "GTC, IOC, FOK, GTD"),
+    "a type as text": (lambda s: s.buy(1, 90, type="limit"), "STOP_MARKET"),
+    "a side as text": (lambda s: s.order("buy", 1), "BUY, SELL"),
+    "an end in seconds": (
+        lambda s: s.buy(1, 90, tif=TimeInForce.GTD, expire=T0 // 1_000_000_000 + 60),
+        "UNIX nanoseconds",
+    ),
+    "an end as text": (lambda s: s.buy(1, 90, tif=TimeInForce.GTD, expire="tomorrow"), "UNIX nanoseconds"),
+    "an end as a float": (
+        lambda s: s.buy(1, 90, tif=TimeInForce.GTD, expire=s.now * 1.0),
+        "UNIX nanoseconds",
+    ),
+    "a weight as text": (lambda s: s.target("50%"), "a fraction of equity"),
+    "no weight": (lambda s: s.target(None), "a fraction of equity"),
+    "a cancel of nothing": (lambda s: s.cancel(None), "what self.buy"),
+    "an amend of nothing": (lambda s: s.amend(None, px=1), "what self.buy"),
+    "an order after a number": (lambda s: s.buy(1, after=5), "what self.buy"),
+    "numbers joined": (lambda s: s.oco(1, 2), "what self.buy"),
+    "a timer of a number": (lambda s: s.set_timer("t", every=5), "e.g. 30s"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_an_argument_of_the_wrong_kind_is_refused_with_what_was_expected(what: str) -> None:
+    act, expected = WRONG[what]
+    with pytest.raises(StrategyError) as told:
+        decide(act)
+    assert expected in told.value.message()
+    assert "test_wrong_arguments.py" in told.value.message()
+
+
+def test_an_end_that_is_a_time_in_nanoseconds_is_taken() -> None:
+    order = decide(lambda s: s.buy(1, 90, tif=TimeInForce.GTD, expire=s.now + MINUTE))
+    assert order.expire_ts == T0 + HOUR + MINUTE
+
+
+@pytest.mark.parametrize(("tag", "text"), [(5, "5"), (None, ""), ("level 5", "level 5")])
+def test_a_tag_becomes_text(tag: Any, text: str) -> None:
+    assert decide(lambda s: s.buy(1, tag=tag)).tag == text
+    assert decide(lambda s: s.target(0.5, tag=tag)).tag == text
+
+
+def quotes_heard(start: Callable[[Strategy], object]) -> list[str]:
+    """Return the instruments whose quotes a strategy heard, which declares what ``start`` says."""
+    heard: list[str] = []
+
+    class Listener(Strategy):
+        def on_start(self) -> None:
+            start(self)
+
+        def on_quote(self, quote: Quote) -> None:
+            heard.append(quote.instrument_id)
+
+    made = Engine({PERP.id: PERP, OTHER.id: OTHER}, "USDT")
+    made.add_strategy(Listener(), Decimal(1000))
+    for instrument in (PERP, OTHER):
+        made.subscriptions.add_source("quotes", instrument.id)
+    made.start(T0)
+    for instrument in (PERP, OTHER):
+        made.step(Quote(instrument.id, T0, T0, 99.0, 1.0, 101.0, 1.0))
+    return heard
+
+
+def test_quotes_are_those_of_the_instruments_that_were_declared() -> None:
+    assert quotes_heard(lambda s: s.quotes()) == [PERP.id]
+    assert quotes_heard(lambda s: s.quotes(OTHER.id)) == [OTHER.id]
+
+
+def test_quotes_are_those_of_all_instruments_where_none_was_declared() -> None:
+    assert quotes_heard(lambda s: None) == [PERP.id, OTHER.id]
