@@ -324,12 +324,18 @@ def test_the_same_orders_in_backtest_paper_and_replay(lanner: Lanner, venue: Ven
 
 
 def record_quotes(lanner: Lanner, folder: Path) -> None:
-    """Put a session's quotes into the catalog, at the times at which they were known."""
-    quotes = [
-        msgspec.structs.asdict(msgspec.structs.replace(record.message, ts_event=record.message.ts_recv))
-        for record in read_journal(folder / "journal")
-        if record.kind is Kind.QUOTE
-    ]
+    """Put the quotes that a session's strategy saw into the catalog, at the times at which they were known.
+
+    What came while the session was starting, as some do on a busy machine, only moved prices.
+    """
+    quotes = []
+    rests = False
+    for record in read_journal(folder / "journal"):
+        if record.kind is Kind.CONTROL and record.message.action in ("catch_up", "caught_up"):
+            rests = record.message.action == "catch_up"
+        elif record.kind is Kind.QUOTE and not rests:
+            told = msgspec.structs.replace(record.message, ts_event=record.message.ts_recv)
+            quotes.append(msgspec.structs.asdict(told))
     instrument = plan_of(read_head(folder)).instruments["BTC-USDT.BINANCE"]
     catalog = Catalog(lanner.home / "catalog")
     catalog.save_instrument(instrument)

@@ -208,7 +208,7 @@ def test_a_server_that_is_silent_is_told_before_it_answers_again(
 SLOW_ROWS = """
 CREATE TRIGGER slow BEFORE INSERT ON fills BEGIN
     SELECT count(*) FROM (
-        WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000) SELECT x FROM n
+        WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3000000) SELECT x FROM n
     );
 END
 """
@@ -216,7 +216,7 @@ END
 
 def test_a_thread_that_computes_is_not_silent(tmp_path: Path) -> None:
     """Rows that take SQLite seconds of a processor, in one batch: nobody waits for an answer."""
-    trading = Trading(tmp_path, f"sqlite:///{tmp_path}/ledger.db", pairs=4, silent_s=1.0)
+    trading = Trading(tmp_path, f"sqlite:///{tmp_path}/ledger.db", pairs=4, silent_s=3.0)
     trading.go_on(1)
     trading.until(lambda: trading.writer.state.written, "the first row")
     with sqlite3.connect(tmp_path / "ledger.db") as other:
