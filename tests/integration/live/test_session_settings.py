@@ -129,7 +129,7 @@ def test_run_strategy_is_paper_unless_it_is_told_otherwise(
 ) -> None:
     words: tuple[str, ...] = ("run-strategy", "-s", strategy, "-c", str(settings), "--url", venue.url)
     words += ("--set", "risk.max_order_notional=100000")
-    told = lanner.json(*words, "--capital", "5000", "--interval", "0.5", "--duration", "0.05")
+    told = lanner.json(*words, "--capital", "5000", "--interval", "0.5", "--duration", "0.1")
     assert told["mode"] == "paper"
     assert told["fills"] > 0
     shown = lanner.json(*words, "--dry-run", "--interval", "0.5")["config"]
