@@ -221,8 +221,13 @@ class HotReloadManager:
         self, wanted: Wanted, source: str, reason: str, good_text: str, *, dry_run: bool
     ) -> ReloadReport:
         session = self._session
-        if not session.engine.started or session.fault is not None:
+        if session.fault is not None:
             raise LannerError(f"session {session.id} does not run, so nothing can be changed in it")
+        if not session.engine.started:
+            raise LannerError(
+                f"session {session.id} is still starting, so nothing can be changed in it",
+                fix="Try again in a moment.",
+            )
         if self._baked is None and wanted.params:
             self._baked = await asyncio.to_thread(baked_params, session.plan, session.id, session.now())
         change = check_change(wanted, session.engine, self._baked or {})

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,12 +254,16 @@ def test_the_watchdog_of_a_stuck_session_leaves_its_neighbours_alive(
 
 
 def _wait_for(capsys: pytest.CaptureFixture[str], *names: str) -> None:
-    end = time.monotonic() + 120
+    """Wait until sessions trade: they tell how they stand as soon as they start."""
     for name in names:
-        while main(["status", name, "--once", "--quiet"]) != 0:
-            assert time.monotonic() < end
-            time.sleep(0.5)
+        until(lambda name=name: _trades(capsys, name))  # type: ignore[misc]
+
+
+def _trades(capsys: pytest.CaptureFixture[str], name: str) -> bool:
     capsys.readouterr()
+    if main(["status", name, "--json"]):
+        return False
+    return bool(json.loads(capsys.readouterr().out)["uptime_s"] > 0)
 
 
 def test_a_file_of_sessions_is_shown_and_its_mistakes_are_told(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lanner.core.errors import LannerError
 from lanner.live.parity import compare_session
 from lanner.live.replaying import replay_session
 from lanner.live.session import Session
@@ -75,6 +76,20 @@ def test_an_order_of_on_start_leaves_once_the_venue_is_there(tmp_path: Path, pro
         assert found.differences == []
 
     on_stage(tmp_path, product, play)
+
+
+def test_a_session_that_is_still_starting_says_so_when_it_is_to_be_changed(tmp_path: Path) -> None:
+    asked: list[asyncio.Task[object]] = []
+
+    def attach(session: Session) -> None:
+        asked.append(asyncio.get_running_loop().create_task(session.reload.change(["size=0.2"])))
+
+    async def play(stage: Stage) -> None:
+        await stage.trade(await stage.plan(write(tmp_path, EARLY), [NAME]), "s1", 1.0, attach=attach)
+        with pytest.raises(LannerError, match=r"s1 is still starting.*Try again in a moment"):
+            await asked[0]
+
+    on_stage(tmp_path, "binance-spot", play)
 
 
 def beats(session: Session, name: str = "beats") -> list[tuple[int, int]]:
