@@ -24,6 +24,9 @@ class Cover:
     def __iter__(self) -> Iterator[Key]:
         return iter(list(self._guards))
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._guards and bool(self._guards[key])
+
     def add(self, guard: Guard) -> bool:
         """Take a guard in; tell whether it is new."""
         guards = self._guards.setdefault(guard.key, [])

@@ -123,6 +123,13 @@ class Guard:
             return float("-inf")
         return int(entry.side) * stop.at(entry.instrument, entry.avg_px, -entry.side)
 
+    def is_reached(self, px: float) -> bool:
+        """Tell whether a price lies at its stop or beyond, unless the strategy took that one back."""
+        stop, side = self.orders.get("stop"), int(self.entry.side)
+        if stop is None or stop.stop_ticks is None or stop.order_id in self.let_go:
+            return False
+        return side * (px - self.entry.instrument.px_float(stop.stop_ticks)) <= 0
+
     @property
     def all_orders(self) -> tuple[Order, ...]:
         """Return its orders of all groups."""

@@ -193,6 +193,7 @@ class PositionStops:
         """Let trailing stops follow and the first stop that is reached go off; return it."""
         if self._halted:
             return None
+        self._give_way(key, last)
         first, moved = None, False
         stops = self.book.of(key)
         for stop in stops:
@@ -218,6 +219,15 @@ class PositionStops:
             if not stop.went_off and stop.follow(px, px):
                 self.stats_of(stop.strategy_id).trailing_updates += 1
         self.resting.bring(key)
+
+    def _give_way(self, key: Key, px: float) -> None:
+        """Give up limit exits that lock what a bracket's stop is to close, when the price has reached that one."""
+        waiting = [stop for stop in self.book.of(key) if stop.waits_for_price]
+        if not waiting or not self.engine.is_alone(waiting[0].instrument):
+            return
+        if any(guard.is_reached(px) for guard in self.engine.guards.cover.of(key)):
+            for stop in waiting:
+                self.remove(stop, "the price is at the stop of a bracket, which it kept from working")
 
     # -- going off -----------------------------------------------------------------------------------------
 

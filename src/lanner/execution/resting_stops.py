@@ -77,7 +77,10 @@ class RestingStops:
         alone = self.engine.is_alone(instrument)
         free, now = held - self._closing(key), self.engine.clock.now
         px = self.engine.portfolio.marks.get(instrument.id, float("nan"))
-        firing = [stop for stop in stops if stop.is_leaving(free, px, now)]
+        firing = sorted(
+            (stop for stop in stops if stop.is_leaving(free, px, now)), key=lambda stop: stop.patience
+        )
+        free += self._make_way(firing, free)
         room = free if alone else held
         # the exits of brackets lock it, too; what a bracket leaves to the stops here is watched
         locked = self.engine.guards.locked_lots(key) if alone else 0
@@ -94,14 +97,42 @@ class RestingStops:
                 self.take_back(stop)
         for order in blocking if firing else ():
             self.engine.clear(order)
+        waiting = 0  # lots of those that pause: no limit takes them meanwhile
         for stop in firing:
-            lots = min(stop.owed, free)
-            if stop.order is None and lots > 0 and (stop.stuck is not None or now >= stop.again_at):
-                if locked > free - lots:
-                    self.engine.guards.shrink(key, free - lots)
-                elif not (blocking or (alone and self._is_locked(key))):
-                    self._send(stop, lots, stop.exit_terms())
-                free -= lots
+            lots = min(stop.owed, free - (waiting if stop.exit_terms()[0] is OrderType.LIMIT else 0))
+            if stop.order is not None or lots <= 0:
+                continue
+            if self._pauses(stop):
+                waiting += lots
+                continue
+            if locked > free - lots:
+                self.engine.guards.shrink(key, free - lots)
+            elif not (blocking or (alone and self._is_locked(key))):
+                self._send(stop, lots, stop.exit_terms())
+            free -= lots
+
+    def _make_way(self, firing: list[Stop], free: int) -> int:
+        """Ask limit exits back that keep a stop which went off from leaving; return the lots that this frees.
+
+        Such a limit waits for a price that the market has left, and may never fill. It goes where another stop leaves
+        at market, or at a price that the market reaches before; its own stop closes what that one leaves to it.
+        """
+        freed = 0
+        for number, stop in enumerate(firing):
+            if stop.order is not None or self._pauses(stop):
+                continue
+            for other in reversed(firing[number + 1 :]):
+                order = other.order
+                if stop.owed > free + freed and order is not None and other.patience > stop.patience:
+                    other.owed = order.leaves_lots
+                    self.take_back(other)
+                    freed += other.owed
+            free -= min(stop.owed, free + freed)
+        return freed
+
+    def _pauses(self, stop: Stop) -> bool:
+        """Tell whether an exit that was refused a moment ago is not to be sent again yet."""
+        return stop.stuck is None and self.engine.clock.now < stop.again_at
 
     def _can_rest(self, stop: Stop) -> bool:
         if not self.engine.limits.resident_stops or stop.held_back or stop.kind is StopKind.TIME:

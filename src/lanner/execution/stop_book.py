@@ -97,7 +97,9 @@ class StopBook:
     def watch(self, instrument_id: str) -> None:
         """Ask for the prices of an instrument while a stop follows them or has no order at the venue."""
         wanted = any(
-            stop.order is None or (stop.kind is StopKind.TRAIL and not stop.went_off)
+            stop.order is None
+            or (stop.kind is StopKind.TRAIL and not stop.went_off)
+            or (stop.waits_for_price and key in self.engine.guards.cover)
             for key, stops in self._of.items()
             if key[1] == instrument_id
             for stop in stops

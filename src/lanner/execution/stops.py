@@ -208,6 +208,17 @@ class Stop:
             return OrderType.MARKET, None, None
         return OrderType.LIMIT, self.px_ticks or self.ticks, None
 
+    @property
+    def patience(self) -> float:
+        """Return what orders exits by how far the market must come for them: one at market is before all limits."""
+        type_, px_ticks, _ = self.exit_terms()
+        return float(self.side * (px_ticks or 0)) if type_ is OrderType.LIMIT else float("-inf")
+
+    @property
+    def waits_for_price(self) -> bool:
+        """Tell whether it went off and its exit is a limit that the market may never reach again."""
+        return self.went_off and self.order is not None and self.exit_terms()[0] is OrderType.LIMIT
+
     def follower(self, stop_id: str, now: int, entry: Decimal | None, px: Decimal | None) -> Stop | None:
         """Return the stop of what a partial one left: a trailing one begins at ``px``, a fixed one lies as far again.
 
