@@ -17,9 +17,9 @@ from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
 from lanner.model.orders import Order, OrderView
 from lanner.model.signals import ALERT_LEVELS, StrategyAlert
-from lanner.model.timeframes import MINUTE_NS, length_ns
+from lanner.model.timeframes import length_ns
 from lanner.portfolio.positions import Position, PositionView
-from lanner.strategy.base import Distance, Strategy, as_fraction
+from lanner.strategy.base import Distance, Strategy, as_fraction, check_stop_loss, roi_stages
 from lanner.strategy.protection import StopLossManager, level_of
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
 
@@ -41,9 +41,8 @@ class Desk:
         self._dusty: set[str] = set()
         self._by_id = {instrument.id: instrument for instrument in instruments}
         self.take_profit = ""
-        self._roi = {
-            minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(strategy.roi.items())
-        }
+        check_stop_loss(strategy)
+        self._roi = roi_stages(strategy.roi)
 
     # -- seeing ------------------------------------------------------------------------------------
 
@@ -362,8 +361,7 @@ class Desk:
 
     def set_take_profit(self, distance: str) -> None:
         """Let positions that are opened from now on be closed at a profit, whatever their age; empty: as declared."""
-        table = {0: distance} if distance else self.strategy.roi
-        self._roi = {minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(table.items())}
+        self._roi = roi_stages({0: distance} if distance else self.strategy.roi)
         self.take_profit = distance
 
     def _plan(

@@ -16,6 +16,7 @@ from lanner.model.instruments import Instrument, Number
 from lanner.model.market import Bar, FundingRate, Quote, Trade
 from lanner.model.orders import OrderView
 from lanner.model.reports import Fill
+from lanner.model.timeframes import MINUTE_NS
 from lanner.portfolio.positions import PositionView
 from lanner.strategy import parameters
 from lanner.strategy.series import BarSeries, QuoteSeries, TradeSeries
@@ -354,6 +355,28 @@ def require(condition: bool, what: str, expected: str, found: object) -> None:
     """Raise ``ConfigError`` unless the condition holds; for ``check_params``."""
     if not condition:
         raise ConfigError(what, expected=expected, found=found)
+
+
+def check_stop_loss(strategy: Strategy) -> None:
+    """Raise ``ConfigError`` where ``stop_loss`` is a number: nobody means one price for all positions."""
+    if strategy.stop_loss is not None and not isinstance(strategy.stop_loss, str):
+        raise ConfigError(
+            f"{strategy.id}: stop_loss is not a distance",
+            expected='text like "5%" or "50bps"',
+            found=repr(strategy.stop_loss),
+        )
+
+
+def roi_stages(table: object) -> dict[int, Decimal]:
+    """Turn minutes since the entry and profits such as ``"4%"`` into nanoseconds and fractions."""
+    rows = list(table.items()) if isinstance(table, Mapping) else [(None, None)]
+    if not all(isinstance(after, int) and after >= 0 and isinstance(profit, str) for after, profit in rows):
+        raise ConfigError(
+            "roi is not a table of profits",
+            expected='whole minutes since the entry, and a profit as text: {0: "4%", 60: "1%"}',
+            found=repr(table),
+        )
+    return {minutes * MINUTE_NS: as_fraction(profit) for minutes, profit in sorted(rows)}
 
 
 def as_fraction(text: str) -> Decimal:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lanner.core.errors import StrategyError
+from lanner.core.errors import ConfigError, StrategyError
 from lanner.engine.engine import Engine
 from lanner.model.enums import TimeInForce
 from lanner.model.instruments import Instrument
@@ -115,3 +115,30 @@ def test_quotes_are_those_of_the_instruments_that_were_declared() -> None:
 
 def test_quotes_are_those_of_all_instruments_where_none_was_declared() -> None:
     assert quotes_heard(lambda s: None) == [PERP.id, OTHER.id]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"0": "4%", "60": "1%"},
+        {0: 0.04, 60: 0.01},
+        {0.5: "1%"},
+        {-5: "1%"},
+        [(0, "4%")],
+    ],
+    ids=["minutes as text", "profits as numbers", "parts of a minute", "minutes before the entry", "a list"],
+)
+def test_a_roi_table_of_another_shape_is_refused_before_anything_runs(table: Any) -> None:
+    class Staged(Strategy):
+        roi = table
+
+    with pytest.raises(ConfigError, match="whole minutes since the entry, and a profit as text"):
+        Engine({PERP.id: PERP}, "USDT").add_strategy(Staged(), Decimal(1000))
+
+
+def test_a_stop_loss_of_the_class_that_is_a_number_is_refused_before_anything_runs() -> None:
+    class Bold(Strategy):
+        stop_loss = 0.05  # type: ignore[assignment]
+
+    with pytest.raises(ConfigError, match='stop_loss is not a distance; expected text like "5%"'):
+        Engine({PERP.id: PERP}, "USDT").add_strategy(Bold(), Decimal(1000))
