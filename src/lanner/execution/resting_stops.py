@@ -82,6 +82,8 @@ class RestingStops:
         )
         free += self._make_way(firing, free)
         room = free if alone else held
+        # a limit that waits may never fill: where both may work, it keeps no stop from resting
+        waits = 0 if alone else sum(s.order.leaves_lots for s in firing if s.order and s.waits_for_price)
         # the exits of brackets lock it, too; what a bracket leaves to the stops here is watched
         locked = self.engine.guards.locked_lots(key) if alone else 0
         blocking = self._blocking(key) if instrument.is_spot else []
@@ -91,7 +93,7 @@ class RestingStops:
                 continue
             if self._can_rest(stop) and room > 0 and not (alone and (taken or firing)):
                 taken = True
-                may_send = free > 0 and not (alone and self._is_locked(key)) and now >= stop.again_at
+                may_send = free + waits > 0 and not (alone and self._is_locked(key)) and now >= stop.again_at
                 self._rest(stop, stop.lots_of(room), may_send=may_send, alone=alone)
             else:
                 self.take_back(stop)

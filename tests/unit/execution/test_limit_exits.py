@@ -117,6 +117,20 @@ def test_a_stop_loss_with_a_limit_goes_before_a_take_profit_with_one() -> None:
     assert room.price(97) == [], "the limit nearer to the market stays"
 
 
+def test_a_stop_loss_rests_on_at_the_venue_when_a_limit_take_profit_fills_in_part() -> None:
+    room = Room()
+    room.hold(10)
+    room.price(100)
+    room.one.stops.set_stop_loss(98)
+    room.one.stops.set_take_profit(101, order_type="limit")
+    loss, limit = settled(room, room.flush())
+    out = room.fill(limit.order_id, 4, 101)
+    assert of_kind(out, CancelOrder) == [loss.order_id]
+    (smaller,) = settled(room, out)
+    assert (smaller.type, smaller.stop_ticks, smaller.lots) == (OrderType.STOP_MARKET, 980, 6)
+    assert room.resting == [("stop_loss", 6), ("take_profit", 6)]
+
+
 @ALONE
 def test_a_brackets_stop_comes_back_when_the_price_reaches_it_before_a_limit(instrument: Instrument) -> None:
     room = room_of(instrument)
