@@ -32,6 +32,9 @@ from lanner.venues.link import Link, socket_settings
 KEPT_LATE = 4_096
 """How many unanswered requests are remembered, so that a late answer can still be read."""
 
+CONFIRM_MOST_S = 60.0
+"""How long a venue has at most to confirm what was asked for on a connection, before it is asked once more."""
+
 NOT_SENT = "not sent: there is no connection"
 
 
@@ -85,7 +88,7 @@ class TradeGateway:
         self._on_other = on_other
         self._on_status = on_status
         self._on_user_stream = on_user_stream
-        self._timeout_s = answer_timeout_s
+        self.timeout_s = answer_timeout_s
         self._by_http = by_http
         self.template = socket
         self.rng = rng or link.rng
@@ -155,7 +158,7 @@ class TradeGateway:
     async def _write_later(self, call: OrderCall) -> None:
         """Wait for a turn; what would open or change something is refused rather than sent when it is old."""
         priority = self.link.rank(call.priority)
-        patience_s = self._timeout_s if priority > Priority.STOP else None
+        patience_s = self.timeout_s if priority > Priority.STOP else None
         try:
             await self.link.limiter.acquire(call.costs, priority, timeout_s=patience_s)
         except RateLimited as error:
@@ -181,9 +184,9 @@ class TradeGateway:
             return
         self.counts.sent += 1
         loop = asyncio.get_running_loop()
-        self._pending[call.request_id] = _Sent(call, line, loop.time() + self._timeout_s)
+        self._pending[call.request_id] = _Sent(call, line, loop.time() + self.timeout_s)
         if self._sweep is None:
-            self._sweep = loop.call_later(self._timeout_s, self._expire)
+            self._sweep = loop.call_later(self.timeout_s, self._expire)
 
     def _may_go_round(self, call: OrderCall) -> bool:
         """Tell whether a command may leave over HTTP in the place of the order socket, which is away."""
@@ -213,9 +216,17 @@ class TradeGateway:
         elif isinstance(message, BalancesReport | PositionsReport | VenueOrder):
             self._on_account(message)
         else:
-            if isinstance(message, Notice) and message.kind in (NoticeKind.EXPIRED, NoticeKind.SHUTDOWN):
-                self._renew(message)
+            if isinstance(message, Notice):
+                self._noticed(message)
             self._on_other(message)
+
+    def _noticed(self, notice: Notice) -> None:
+        if notice.kind in (NoticeKind.EXPIRED, NoticeKind.SHUTDOWN):
+            self._renew(notice)
+        elif notice.kind in (NoticeKind.SUBSCRIBED, NoticeKind.LOGGED_ON):
+            for line in self._lines:
+                if line.tells == (notice.kind is NoticeKind.SUBSCRIBED):
+                    line.confirm(notice.text)
 
     def _renew(self, notice: Notice) -> None:
         """Open the account's stream again: its key expired, or the venue goes down and says so."""
@@ -260,8 +271,8 @@ class TradeGateway:
             over.append(request_id)
         for line in {self._pending[request_id].line for request_id in over}:
             if line.socket is not None:
-                line.socket.doubt(self._timeout_s)
-        self._unanswer(over, f"no answer within {self._timeout_s:g} s")
+                line.socket.doubt(self.timeout_s)
+        self._unanswer(over, f"no answer within {self.timeout_s:g} s")
 
     def _unanswer(self, request_ids: Iterable[str], reason: str) -> None:
         for request_id in request_ids:
@@ -329,6 +340,10 @@ class _UserLine:
         self._name = name
         self._token = ""
         self._keeper: asyncio.Task[None] | None = None
+        self._asked = 0
+        self._confirmed: set[str] = set()
+        self._repeats = 0
+        self._repeat: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         if self._route.prepare is not None:
@@ -341,6 +356,8 @@ class _UserLine:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._repeat is not None:
+            self._repeat.cancel()
         if self.socket is not None:
             await self.socket.stop()
 
@@ -374,11 +391,40 @@ class _UserLine:
         await self.socket.start()
 
     def _greet(self, socket: WebSocket) -> None:
-        link = self._gateway.link
-        for frame in self._route.hello(*link.stamp(), self._token):
-            socket.send(frame)
+        self._confirmed.clear()
+        self._repeats = 0
+        self._ask(socket)
         self.was_up = True
         self._gateway.opened(self)
+
+    def _ask(self, socket: WebSocket) -> None:
+        frames = self._route.hello(*self._gateway.link.stamp(), self._token)
+        for frame in frames:
+            socket.send(frame)
+        self._asked = len(frames)
+        if self._repeat is not None:
+            self._repeat.cancel()
+            self._repeat = None
+        if frames:
+            pause_s = min(self._gateway.timeout_s * 2 ** min(self._repeats, 9), CONFIRM_MOST_S)
+            self._repeat = asyncio.get_running_loop().call_later(pause_s, self._ask_again)
+
+    def _ask_again(self) -> None:
+        """Ask once more for what the venue has refused, or not heard: nobody else would tell of the account."""
+        self._repeat = None
+        if self.socket is None or not self.is_up or len(self._confirmed) >= self._asked:
+            return
+        self._repeats += 1
+        self._gateway.note(f"{self._name}: asked again for what was not confirmed")
+        self._ask(self.socket)
+
+    def confirm(self, what: str) -> None:
+        """Note that the venue took a logon or a subscription; the last one to be late means that news were missed."""
+        before = len(self._confirmed)
+        self._confirmed.add(what)
+        if self._repeats and before < len(self._confirmed) == self._asked:
+            self._repeats = 0
+            self._gateway.opened(self)
 
     async def renew(self) -> None:
         """Fetch a new listen key and open a connection with it: the old one has expired."""

@@ -284,6 +284,15 @@ async def test_a_command_without_an_answer_puts_its_connection_in_doubt(venue: L
         await here.told(OrderAccepted, "B")
 
 
+async def test_a_part_of_the_accounts_stream_that_was_refused_is_asked_for_again(venue: LocalVenue) -> None:
+    """Without it fills would be found by the next comparison only, a minute late each."""
+    refused = {"path": "ws", "after": "1", "count": "3"}  # fills, funding, events
+    await elsewhere(venue.do, lambda _exchange, now: venue.faults.add("server-error", refused, now))
+    async with desk(venue, answer_timeout_s=0.5) as here:
+        here.buy("A", 70_000, 0.1)
+        await here.told(OrderFilled, "A")
+
+
 async def test_a_new_process_finds_the_orders_of_the_one_before(venue: LocalVenue) -> None:
     async with desk(venue) as before:
         before.buy("kept", 60_000, 0.5)
