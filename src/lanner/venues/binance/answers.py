@@ -121,7 +121,7 @@ class AnswerReader:
         def read(raw: bytes, ts_recv: int) -> list[OrderReport]:
             told = _list(raw)
             if not told.orderReports:
-                return _canceled(command, _order(raw), ts_recv)
+                return self._canceled(command, _order(raw), ts_recv)
             reports: list[OrderReport] = []
             for body in told.orderReports:
                 known = self._memory.find(
@@ -129,10 +129,23 @@ class AnswerReader:
                 )
                 if known is not None:
                     one = CancelOrder(known.order_id, command.instrument_id, command.ts, command.request)
-                    reports += _canceled(one, body, ts_recv)
+                    reports += self._canceled(one, body, ts_recv)
             return reports
 
         return read
+
+    def _canceled(self, command: CancelOrder, body: OrderBody, ts_recv: int) -> list[OrderReport]:
+        if body.orderId is None:
+            raise ValueError("the answer names no order")
+        name = (command.order_id, command.instrument_id, _ts(body, ts_recv), ts_recv)
+        known, before = self._memory.of_order(command.order_id), []
+        if known is not None and not known.venue_order_id:
+            # nobody had heard of it: without its number nobody would know its fills after a restart
+            self._memory.named(known, command.instrument_id, str(body.orderId))
+            before = [OrderAccepted(*name, str(body.orderId))]
+        if body.status in _GONE:
+            return [*before, OrderExpired(*name)]
+        return [*before, OrderCanceled(*name)] if body.status in ("CANCELED", "") else [*before]
 
     def canceled_algo(self, command: CancelOrder) -> Read:
         """Return the reader of the answer to the cancel of a conditional order."""
@@ -231,20 +244,11 @@ class AnswerReader:
         if isinstance(command, SubmitOrder):
             return self._new(command, instrument, body, ts_recv)
         if isinstance(command, CancelOrder):
-            return _canceled(command, body, ts_recv)
+            return self._canceled(command, body, ts_recv)
         known = self._memory.of_order(command.order_id)
         if known is None:
             raise ValueError("an amend of an order that is not known")
         return self._amended(command, known, instrument, body, ts_recv)
-
-
-def _canceled(command: CancelOrder, body: OrderBody, ts_recv: int) -> list[OrderReport]:
-    if body.orderId is None:
-        raise ValueError("the answer names no order")
-    name = (command.order_id, command.instrument_id, _ts(body, ts_recv), ts_recv)
-    if body.status in _GONE:
-        return [OrderExpired(*name)]
-    return [OrderCanceled(*name)] if body.status in ("CANCELED", "") else []
 
 
 def _half_failed(

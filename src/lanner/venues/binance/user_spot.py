@@ -88,7 +88,11 @@ class SpotUserReader:
         if what == "CANCELED":
             if report.c.startswith(REPLACE_MARK) or report.X == "PENDING_CANCEL":
                 return ()
-            return (OrderCanceled(*name),)
+            if known.venue_order_id or not number:
+                return (OrderCanceled(*name),)
+            # without its number nobody would know an order's fills after a restart
+            self._memory.named(known, instrument.id, number)
+            return (OrderAccepted(*name, number), OrderCanceled(*name))
         self._memory.named(known, instrument.id, number)
         if what == "TRADE" or (what == "CALCULATED" and report.l):
             return self._traded(instrument, known, report, ts_recv)

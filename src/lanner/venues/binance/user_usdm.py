@@ -129,6 +129,8 @@ class UsdmOrderReader:
         if known.conditional and not known.triggered:
             known.triggered = True
             before = (OrderTriggered(*name),)
+        # without its number nobody would know an order's fills after a restart
+        first = () if known.venue_order_id or not number else (OrderAccepted(*name, number),)
         self._memory.named(known, instrument.id, number)
         what = order.x
         if what in ("TRADE", "CALCULATED"):
@@ -136,7 +138,7 @@ class UsdmOrderReader:
         if what == "NEW":
             return (*before, OrderAccepted(*name, number))
         if what == "CANCELED":
-            return (*before, OrderCanceled(*name))
+            return (*before, *first, OrderCanceled(*name))
         if what in ("EXPIRED", "TRADE_PREVENTION"):
             if order.X in ("NEW", "PARTIALLY_FILLED"):
                 return before

@@ -434,7 +434,30 @@ def test_the_cancel_of_one_order_of_a_list_takes_the_whole_list_back() -> None:
         for n, name in enumerate(("b", "a", "stranger"))
     ]
     answer = cancel.answer(0, reply({"orderListId": 2, "contingencyType": "OCO", "orderReports": reports}), 9)
-    assert answer == [OrderCanceled(name, BTC.id, NS, 9) for name in "ba"]
+    assert [told for told in answer if type(told) is OrderCanceled] == [
+        OrderCanceled(name, BTC.id, NS, 9) for name in "ba"
+    ]
+
+
+def test_an_order_that_is_first_heard_of_by_its_cancel_is_told_with_its_number() -> None:
+    """A fill that it had names that number only, after a restart."""
+    for codec, instrument in ((spot(), BTC), (usdm(), PERP)):
+        one(codec, order(instrument.id))
+        cancel = one(codec, CancelOrder("o1", instrument.id, 0, 1))
+        body = {"symbol": "BTCUSDT", "orderId": 7, "transactTime": T0, "updateTime": T0, "status": "CANCELED"}
+        both = [OrderAccepted("o1", instrument.id, NS, 9, "7"), OrderCanceled("o1", instrument.id, NS, 9)]
+        assert cancel.answer(0, reply(body), 9) == both
+        assert cancel.answer(0, reply(body), 9) == both[1:], "now it is known"
+    for codec, instrument, event in (
+        (spot(), BTC, execution("CANCELED", "CANCELED", i=7)),
+        (usdm(), PERP, update("CANCELED", "CANCELED", i=7)),
+    ):
+        one(codec, order(instrument.id))
+        told = codec.decode(event, 9)
+        assert told == (
+            OrderAccepted("o1", instrument.id, NS, 9, "7"),
+            OrderCanceled("o1", instrument.id, NS, 9),
+        )
 
 
 def test_an_order_made_elsewhere_is_told_as_a_stranger_and_one_remembered_is_ours() -> None:
