@@ -86,7 +86,7 @@ class ExitSizes:
                 self.orders.place(guard, short, leave_out=guard.by_hand)
             return
         for order in exits:
-            if order.leaves_lots != lots and has_answered(order):
+            if order.leaves_lots < lots and has_answered(order):
                 self.engine.ask_amend(order, lots + order.cum_lots, None, None)
 
     def after_refusal(self, guard: Guard, bare: int) -> None:

@@ -10,7 +10,7 @@ from lanner.model.commands import AmendOrder, CancelOrder, Command, SubmitOrder
 from lanner.model.enums import OrderStatus, OrderType
 from lanner.model.instruments import Instrument
 from lanner.model.orders import Order
-from lanner.model.reports import AmendRejected, OrderAmended, OrderCanceled
+from lanner.model.reports import AmendRejected, CancelRejected, OrderAmended, OrderCanceled
 from lanner.risk.checks import RiskLimits
 from tests.unit.execution.test_position_stops import PERP, SPOT, Room
 
@@ -111,6 +111,25 @@ def test_a_bracket_that_refuses_to_be_made_smaller_makes_way_for_the_stop_all_th
     out = room.say(OrderCanceled, stop.order_id, "asked for")
     submitted = [c for c in out if isinstance(c, SubmitOrder)]
     assert sorted((c.type, c.lots) for c in submitted) == [(OrderType.MARKET, 4), (OrderType.STOP_MARKET, 6)]
+
+
+@ALONE
+def test_a_bracket_that_refuses_all_that_is_asked_of_it_is_left_in_peace_for_a_moment(
+    instrument: Instrument,
+) -> None:
+    room = room_of(instrument)
+    stop = bracket(room, 10, stop="5%")["stop"]
+    room.one.stops.set_take_profit("2%", partial_close_pct=0.4)
+    room.flush()
+    [first] = room.price(103, 0.1)
+    [second] = room.price(103, 0.1)
+    assert isinstance(first, AmendOrder)
+    assert isinstance(second, AmendOrder)
+    [back] = room.say(AmendRejected, stop.order_id, "too many requests", first.request)
+    assert isinstance(back, CancelOrder)
+    assert room.say(CancelRejected, stop.order_id, "too many requests", back.request) == []
+    assert room.say(AmendRejected, stop.order_id, "too many requests", second.request) == []
+    assert of_kind(room.price(103, 1.1), CancelOrder) == [stop.order_id]
 
 
 def test_on_a_perpetual_both_rest_and_the_bracket_comes_down_after_the_stop() -> None:
