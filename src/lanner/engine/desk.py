@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lanner.core.errors import ConfigError, InvalidOrderError
 from lanner.core.rng import Rng
 from lanner.engine.shapes import check_expiry, check_shape, member_of, type_of
-from lanner.execution.exits import ExitPlan, check_levels
+from lanner.execution.exits import ExitPlan, check_distances, check_levels
 from lanner.execution.overtaken import overtake, reckon, too_small
 from lanner.model.enums import GroupKind, OrderType, Side, TimeInForce
 from lanner.model.instruments import Instrument, Number, passive, to_decimal
@@ -382,10 +382,11 @@ class Desk:
             return None
         trail_frac, trail_ticks = self._trail(traded, trail)
         plan = ExitPlan(level_of(traded, stop), level_of(traded, take), trail_frac, trail_ticks, roi)
-        mark = self.engine.cache.price(traded.id)
-        reference = order.px_ticks or order.stop_ticks or (traded.quantise_px(mark) if mark == mark else 0)
-        if reference:
-            check_levels(plan, side, reference)
+        own_px = order.px_ticks or order.stop_ticks
+        if own_px:
+            check_levels(plan, side, own_px)
+        else:
+            check_distances(plan, side)
         return plan
 
 

@@ -11,7 +11,7 @@ from lanner.core.errors import NotFoundError, RiskRefusedError
 from lanner.core.ids import IdFactory
 from lanner.execution import lifecycle
 from lanner.execution.abilities import Abilities
-from lanner.execution.exits import ROI_OWNER, ExitPlan
+from lanner.execution.exits import ROI_OWNER, ExitPlan, check_market
 from lanner.execution.guards import BracketGuards
 from lanner.execution.held import HeldOrders
 from lanner.execution.late_fills import book_recognised
@@ -114,6 +114,8 @@ class ExecutionEngine:
         denial = check_intents(self.intents, self.limits)
         if denial is None and self.abilities:
             denial = self.abilities.check(order, plan)
+        if denial is None and plan:
+            denial = check_market(order, plan, self.portfolio.marks.get(order.instrument_id, float("nan")))
         if denial is None and parent is None:
             denial = self._veto(order)
         if denial is not None:

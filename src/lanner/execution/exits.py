@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from lanner.core.errors import InvalidOrderError
 from lanner.execution.lifecycle import can_amend
@@ -17,6 +18,7 @@ from lanner.execution.stops import Stop, StopKind
 from lanner.model.enums import GroupKind, OrderStatus, OrderType, Side
 from lanner.model.instruments import Instrument, Rounding
 from lanner.model.orders import Order
+from lanner.risk.checks import Denial
 
 Key = tuple[str, str]
 
@@ -239,28 +241,53 @@ def may_shrink(order: Order, now: int, *, at_once: bool) -> bool:
 
 
 def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:
-    """Refuse a stop or target on the wrong side of the reference price."""
+    """Refuse a stop or target on the wrong side of an entry's own price, in ticks; and distances that make no sense."""
+    wrong = passed_level(plan, side, reference)
+    if wrong is not None:
+        raise InvalidOrderError(
+            f"the {wrong.what} is on the wrong side",
+            expected=f"a price {wrong.place} the entry for a {side.name}",
+            found=f"{wrong.ticks} ticks with the price at {reference} ticks",
+        )
+    check_distances(plan, side)
+
+
+class Passed(NamedTuple):
+    """A level that a price has passed: ``stop`` or ``target``, where it should be, and where it is, in ticks."""
+
+    what: str
+    place: str
+    ticks: int
+
+
+def passed_level(plan: ExitPlan, side: Side, reference: int) -> Passed | None:
+    """Return the level of a plan that lies on the wrong side of a price, None where none does."""
     direction = int(side)
-    if (
-        plan.stop is not None
-        and plan.stop.ticks is not None
-        and (reference - plan.stop.ticks) * direction <= 0
-    ):
-        raise InvalidOrderError(
-            "the stop is on the wrong side",
-            expected=f"a price {'below' if direction > 0 else 'above'} the entry for a {side.name}",
-            found=f"{plan.stop.ticks} ticks with the price at {reference} ticks",
-        )
-    if (
-        plan.take is not None
-        and plan.take.ticks is not None
-        and (plan.take.ticks - reference) * direction <= 0
-    ):
-        raise InvalidOrderError(
-            "the target is on the wrong side",
-            expected=f"a price {'above' if direction > 0 else 'below'} the entry for a {side.name}",
-            found=f"{plan.take.ticks} ticks with the price at {reference} ticks",
-        )
+    for what, level, away in (("stop", plan.stop, direction), ("target", plan.take, -direction)):
+        if level is not None and level.ticks is not None and (reference - level.ticks) * away <= 0:
+            return Passed(what, "below" if away > 0 else "above", level.ticks)
+    return None
+
+
+def check_market(order: Order, plan: ExitPlan, mark: float) -> Denial | None:
+    """Return why an order at market must not leave: the price has passed a level of its exits while it was decided.
+
+    What was right when the strategy looked may be wrong a moment later, so this is no mistake of the strategy's.
+    """
+    instrument = order.instrument
+    if order.px_ticks or order.stop_ticks or not mark > 0:
+        return None
+    reference = instrument.quantise_px(mark)
+    wrong = passed_level(plan, order.side, reference)
+    if wrong is None:
+        return None
+    px, level = f"{instrument.px(reference):f}", f"{instrument.px(wrong.ticks):f}"
+    reason = f"the {wrong.what} at {level} is not {wrong.place} the market at {px}"
+    return Denial("level_passed", f"a {wrong.what} {wrong.place} {px}", level, reason)
+
+
+def check_distances(plan: ExitPlan, side: Side) -> None:
+    """Refuse distances of a stop or target that make no sense at any price."""
     if plan.stop is not None and plan.stop.fraction is not None and not 0 < plan.stop.fraction < 1:
         raise InvalidOrderError(
             "the stop distance is out of range", expected="between 0 % and 100 %", found=plan.stop.fraction
@@ -268,7 +295,7 @@ def check_levels(plan: ExitPlan, side: Side, reference: int) -> None:
     if (
         plan.take is not None
         and plan.take.fraction is not None
-        and (plan.take.fraction <= 0 or (direction < 0 and plan.take.fraction >= 1))
+        and (plan.take.fraction <= 0 or (side < 0 and plan.take.fraction >= 1))
     ):
         raise InvalidOrderError(
             "the target distance is out of range", expected="more than 0 %", found=plan.take.fraction

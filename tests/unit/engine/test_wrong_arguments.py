@@ -10,9 +10,10 @@ import pytest
 
 from lanner.core.errors import ConfigError, StrategyError
 from lanner.engine.engine import Engine
-from lanner.model.enums import TimeInForce
+from lanner.model.enums import OrderStatus, TimeInForce
 from lanner.model.instruments import Instrument
 from lanner.model.market import Bar, Quote
+from lanner.model.orders import OrderView
 from lanner.model.timeframes import series_id
 from lanner.strategy.base import Strategy
 
@@ -142,3 +143,25 @@ def test_a_stop_loss_of_the_class_that_is_a_number_is_refused_before_anything_ru
 
     with pytest.raises(ConfigError, match='stop_loss is not a distance; expected text like "5%"'):
         Engine({PERP.id: PERP}, "USDT").add_strategy(Bold(), Decimal(1000))
+
+
+@pytest.mark.parametrize(
+    ("act", "why"),
+    [
+        (lambda s: s.target(0.5, stop=101), "the stop at 101.0 is not below the market at 100.0"),
+        (lambda s: s.target(-0.5, stop=99), "the stop at 99.0 is not above the market at 100.0"),
+        (lambda s: s.buy(1, take=99.5), "the target at 99.5 is not above the market at 100.0"),
+        (lambda s: s.sell(1, take=100), "the target at 100.0 is not below the market at 100.0"),
+    ],
+)
+def test_a_level_that_the_market_has_passed_denies_an_order_and_ends_nothing(
+    act: Callable[[Strategy], OrderView], why: str
+) -> None:
+    """A price moves between the bar that a level was reckoned from and the moment at which the order is wanted."""
+    order = decide(act)
+    assert (order.status, order.reject_code, order.reason) == (OrderStatus.DENIED, "LEVEL_PASSED", why)
+
+
+def test_a_level_on_the_wrong_side_of_an_orders_own_price_is_a_mistake() -> None:
+    with pytest.raises(StrategyError, match="the stop is on the wrong side.*a price below the entry for a BUY"):
+        decide(lambda s: s.buy(1, px=90, stop=95))
