@@ -6,8 +6,9 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,10 @@ async def run_session(
     """
     from lanner.control.killswitch import kill_switch_reason, refuse_killed
     from lanner.live.alerting import open_log
+    from lanner.live.claims import claimed
     from lanner.live.collecting import keep_collected
     from lanner.live.connect import Where
+    from lanner.live.killswitch import refuse_latched
     from lanner.live.session import Session
     from lanner.venues.keys import load_keys
 
@@ -98,31 +101,39 @@ async def run_session(
     begun = begun_with(config, folder)
     where = Where(config.url, config.testnet, config.ca_file)
     plan = await plan_for(begun, where)
-    find = keys or (lambda product: load_keys(product, config.key))
-    log = open_log(folder, config)
-    sink = None if log is None else log.strategy_line
-    try:
-        session = Session(plan, session_id, folder, where, keys=find, on_change=on_change, log=sink, bus=bus)
-    except BaseException:
-        if log is not None:
-            log.close()
-        raise
-    async with beside(session, config, note or _unheard, log=log, console=console) as start_watchdog:
-        if on_session is not None:
-            on_session(session)
+    find = cache(keys or (lambda product: load_keys(product, config.key)))
+    refuse_latched(folder)
+    with ExitStack() as held:
+        held.enter_context(claimed(plan, session_id, where, find))
+        log = open_log(folder, config)
+        sink = None if log is None else log.strategy_line
+        try:
+            session = Session(
+                plan, session_id, folder, where, keys=find, on_change=on_change, log=sink, bus=bus
+            )
+        except BaseException:
+            if log is not None:
+                log.close()
+            raise
+        async with beside(session, config, note or _unheard, log=log, console=console) as start_watchdog:
+            if on_session is not None:
+                on_session(session)
 
-        def ready() -> None:
-            start_watchdog()
-            session.spawn(keep_collected())
-            if killed := kill_switch_reason():  # it was set while this session connected
-                session.spawn(session.kill(killed))
-            if begun is not config:
-                session.spawn(_catch_up(session, config))
-            if on_ready is not None:
-                on_ready(session)
+            def ready() -> None:
+                start_watchdog()
+                session.spawn(keep_collected())
+                if killed := kill_switch_reason():  # it was set while this session connected
+                    session.spawn(session.kill(killed))
+                if begun is not config:
+                    session.spawn(_catch_up(session, config))
+                if on_ready is not None:
+                    on_ready(session)
 
-        await session.run(on_ready=ready)
-    return session
+            try:
+                await session.run(on_ready=ready)
+            finally:
+                held.close()  # it may be started again while alerts and rows are still being carried away
+        return session
 
 
 @asynccontextmanager
