@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,9 +63,9 @@ class DataStats:
 class DataEngine:
     """Bring market data of ``instruments`` (``BTC-USDT@binance``), of each of ``feeds``; ``subscribe`` adds more.
 
-    Bars need ``timeframe``. ``url`` sends everything to a server of one's own. Events on the bus: ``market_data.ID``
-    (quotes, trades, closed bars), ``trade.ID``, ``candle.ID.TIMEFRAME`` and ``bar.closed``, ``orderbook.ID.snapshot``
-    and ``.delta``, ``mark.ID``, ``funding.ID``.
+    Bars need ``timeframe``. ``url`` (one for all products, or by product; else ``LANNER_URL``) sends everything to
+    servers of one's own. Events on the bus: ``market_data.ID`` (quotes, trades, closed bars), ``trade.ID``,
+    ``candle.ID.TIMEFRAME`` and ``bar.closed``, ``orderbook.ID.snapshot`` and ``.delta``, ``mark.ID``, ``funding.ID``.
 
     ``history`` names data sets of the catalog and files instead, as ``lanner backtest --data`` takes them: they are
     replayed at ``speed`` times their own pace (0: as fast as possible), and ``data_engine.replay_complete`` tells the
@@ -78,7 +78,7 @@ class DataEngine:
         feeds: Sequence[str] = ("quotes",),
         *,
         timeframe: str = "",
-        url: str = "",
+        url: str | Mapping[str, str] = "",
         testnet: bool = False,
         ca_file: str = "",
         data_validation: bool = True,
@@ -94,7 +94,8 @@ class DataEngine:
         self.state = EngineState.STOPPED
         self.stats = DataStats()
         self.wishes: list[Subscription] = []
-        self._url, self._testnet, self._ca_file = url, testnet, ca_file
+        self._urls = dict(url) if isinstance(url, Mapping) else {"": url} if url else {}
+        self._testnet, self._ca_file = testnet, ca_file
         self._checks = data_validation
         self.history = (history,) if isinstance(history, str) else tuple(history)
         self.speed = speed
@@ -144,7 +145,7 @@ class DataEngine:
 
     async def open(self, bus: MessageBus, cache: Cache) -> None:
         """Connect and begin."""
-        from lanner.live.connect import Where, connect, load_instruments
+        from lanner.live.connect import Where, connect, load_instruments, servers
         from lanner.venues.market_gateway import MarketGateway
 
         self._bus, self._cache = bus, cache
@@ -154,7 +155,7 @@ class DataEngine:
             if self.history:
                 self._open_history()
             for product in dict.fromkeys(product_of(wish.instrument_id) for wish in self.wishes):
-                where = Where({"": self._url} if self._url else {}, self._testnet, self._ca_file)
+                where = Where(servers(self._urls, testnet=self._testnet), self._testnet, self._ca_file)
                 link = await self._stack.enter_async_context(connect(product, where))
                 known = await load_instruments(link)
                 part = [wish for wish in self.wishes if product_of(wish.instrument_id) == product]

@@ -25,6 +25,7 @@ from lanner.control.upkeep import (
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.live.adjusting import amend_details, controlled, order_details
 from lanner.live.config import SessionConfig
+from lanner.live.connect import servers
 from lanner.model.enums import OrderStatus, Side
 from lanner.model.orders import Order, OrderView
 from lanner.portfolio.positions import PositionView
@@ -42,8 +43,9 @@ class ExecutionEngine:
 
     Without a strategy in them, orders come only from ``submit_order``. Each is written into the journal before it
     leaves, passes the risk rules and is kept track of until the venue has ended it, as every order is. ``live`` and
-    ``confirm`` are what real orders need. Methods may be called from handlers of the bus and from any thread; what
-    they ask for is done after the step that is under way, and what comes of it is told under ``order.*``.
+    ``confirm`` are what real orders need. Settings without ``url`` go to the servers of ``LANNER_URL``, if it is set.
+    Methods may be called from handlers of the bus and from any thread; what they ask for is done after the step that
+    is under way, and what comes of it is told under ``order.*``.
 
     While it runs, the bus answers the endpoints ``order.submit``, ``order.amend``, ``order.modify`` (the same),
     ``order.cancel`` and ``order.query``, each asked with a mapping of the method's arguments.
@@ -58,7 +60,8 @@ class ExecutionEngine:
         confirm: str = "",
         keys: FindKeys | None = None,
     ) -> None:
-        self.config = settings if isinstance(settings, SessionConfig) else _config(settings)
+        told = settings if isinstance(settings, SessionConfig) else _config(settings)
+        self.config = told.model_copy(update={"url": servers(told.url, testnet=told.testnet)})
         check_live(self.config, live, confirm)
         self.id = session_id or self.config.name
         self.keys = keys

@@ -13,16 +13,10 @@ from lanner.backtest.mistakes import validate
 from lanner.control.errors import InvalidGridCountError, InvalidPriceRangeError, MissingGridPricesError
 from lanner.control.symbols import instrument_of
 from lanner.live.config import ReloadConfig, SessionConfig
-from lanner.live.connect import parse_urls
-from lanner.storage.environment import venue_urls
+from lanner.live.connect import servers
 
 GRID = "grid"
 MIN_GRID, MAX_GRID = 2, 100
-
-
-def servers(told: dict[str, str], *, testnet: bool) -> dict[str, str]:
-    """Return the servers to use instead of the venues: those that were told, else those of ``LANNER_URL``."""
-    return told or ({} if testnet else parse_urls(venue_urls()))
 
 
 def _json_object(value: object) -> object:
@@ -34,7 +28,7 @@ def _json_object(value: object) -> object:
     try:
         return json.loads(value or "{}")
     except ValueError:
-        raise refuse('a JSON object, e.g. {"fast": 10}', what="params cannot be read") from None
+        raise refuse('a JSON object, e.g. {"fast": 10}', what="cannot be read") from None
 
 
 JsonParams = Annotated[dict[str, bool | int | float | str], BeforeValidator(_json_object)]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_serializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from lanner.backtest.config import (
     DEFAULT_CASH,
@@ -30,7 +30,7 @@ from lanner.backtest.config import (
 from lanner.core.errors import ConfigError
 from lanner.storage.ledger.address import redacted_address
 from lanner.telemetry.settings import AlertsConfig, LogConfig
-from lanner.venues.registry import instrument_at
+from lanner.venues.registry import PRODUCTS, check_base_url, instrument_at
 
 
 def _instrument(value: object) -> str:
@@ -130,6 +130,29 @@ class LedgerConfig(Model):
         return redacted_address(url)
 
 
+def _servers(value: object) -> object:
+    """Let one address stand for the server of all products."""
+    return {"": value} if isinstance(value, str) else value
+
+
+def _check_servers(urls: dict[str, str]) -> dict[str, str]:
+    """Refuse an address that is none, and one for a product that is not there: orders would go to the venue itself."""
+    for product, url in urls.items():
+        if product and product not in PRODUCTS:
+            raise refuse(
+                f"one of {', '.join(PRODUCTS)}", what=f"is told for {product!r}, which is no product"
+            )
+        try:
+            check_base_url(url)
+        except ConfigError as error:
+            raise refuse(str(error.expected), what=f"has {url!r}, which is not a base URL") from None
+    return urls
+
+
+Servers = Annotated[dict[str, str], BeforeValidator(_servers), AfterValidator(_check_servers)]
+"""Servers to use instead of the venues, by product; an empty name is any product."""
+
+
 class SessionConfig(Model):
     """Everything a session can be told. Money, fees, delays and fill rules are those of paper trading.
 
@@ -158,7 +181,7 @@ class SessionConfig(Model):
     fills: FillsConfig = FillsConfig()
     risk: RiskConfig = RiskConfig()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    url: dict[str, str] = Field(default_factory=dict)
+    url: Servers = Field(default_factory=dict)
     testnet: bool = False
     ca_file: str = ""
     key: str = "default"

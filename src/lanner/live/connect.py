@@ -14,9 +14,16 @@ from urllib.parse import urlsplit
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.net.sharing import can_share, remove_unused
 from lanner.net.wallclock import wall_ns
-from lanner.storage.environment import default_home
+from lanner.storage.environment import default_home, venue_urls
 from lanner.venues.link import Link
-from lanner.venues.registry import PRODUCTS, endpoints_of, make_codec, product_of, product_spec
+from lanner.venues.registry import (
+    PRODUCTS,
+    check_base_url,
+    endpoints_of,
+    make_codec,
+    product_of,
+    product_spec,
+)
 
 if TYPE_CHECKING:
     from lanner.model.instruments import Instrument
@@ -52,12 +59,19 @@ def parse_urls(texts: tuple[str, ...] | list[str]) -> dict[str, str]:
             raise ConfigError(
                 "no such product", expected=f"one of {', '.join(PRODUCTS)}", found=repr(product)
             )
-        if not url.startswith(("http://", "https://")):
+        try:
+            check_base_url(url)
+        except ConfigError:
             raise ConfigError(
                 "not a base URL", expected="http://HOST:PORT or PRODUCT=http://HOST:PORT", found=repr(text)
-            )
+            ) from None
         urls[product] = url
     return urls
+
+
+def servers(told: Mapping[str, str], *, testnet: bool) -> dict[str, str]:
+    """Return the servers to use instead of the venues: those that were told, else those of ``LANNER_URL``."""
+    return dict(told) or ({} if testnet else parse_urls(venue_urls()))
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.model.instruments import check_instrument_id
@@ -96,12 +97,22 @@ def instrument_at(text: str) -> str:
     return check_instrument_id(f"{symbol.upper() if symbol.islower() else symbol}.{venue.upper()}")
 
 
+def check_base_url(url: str) -> None:
+    """Raise ``ConfigError`` for what is not the address of a server."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port out of range, brackets that are not closed
+        fine = False
+    if not fine:
+        raise ConfigError("not a base URL", expected="http://HOST:PORT or https://HOST", found=repr(url))
+
+
 def endpoints_of(spec: ProductSpec, *, url: str = "", testnet: bool = False) -> Endpoints:
     """Return where to go: a server of one's own at ``url``, else the test network or the venue itself."""
     if not url:
         return spec.testnet if testnet else spec.mainnet
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError("not a base URL", expected="http://HOST:PORT or https://HOST", found=repr(url))
+    check_base_url(url)
     return spec.local(url.rstrip("/"))
 
 
