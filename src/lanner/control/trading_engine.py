@@ -214,8 +214,7 @@ class LiveTradingEngine:
         unhandle = self._handle_signals()
         try:
             session = await self._start_session(hooks)
-            if not self._over.is_set():
-                await self._open(session)
+            if await self._unless_over(self._open(session)):
                 if session is not None and not session.done() and hooks.on_ready is not None:
                     assert self._execution is not None
                     hooks.on_ready(self._execution.session)
@@ -229,6 +228,24 @@ class LiveTradingEngine:
                 self._loop = None
         if session is not None:
             session.result()  # what ended it is what ends us
+
+    async def _unless_over(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do work until it is done, or the engine shall end; tell whether it was done."""
+        assert self._over is not None
+        if self._over.is_set():
+            work.close()
+            return False
+        over = asyncio.ensure_future(self._over.wait())
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({over, task}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+            return not self._over.is_set()
+        finally:
+            over.cancel()
+            task.cancel()
+            await asyncio.wait({task})
 
     async def _open(self, session: asyncio.Task[Session] | None) -> None:
         """Open what stands beside a session, and begin to beat."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import aiohttp.web
 import pytest
 
 import lanner as ln
+from lanner.control import trading_engine
 from lanner.control.errors import AlreadyRunningError, NotRunningError
 from lanner.model.orders import OrderView
 from tests.integration.control.conftest import Beside, Market
@@ -229,6 +231,52 @@ def test_a_signal_ends_it_gracefully() -> None:
     bus.subscribe("system.tick", lambda number: os.kill(os.getpid(), signal.SIGTERM) if number == 2 else None)
     run(engine)
     assert reasons == ["signal"]
+
+
+def test_a_stop_does_not_wait_for_an_address_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trading_engine, "CONNECT_S", 3_600.0)
+    bus = ln.MessageBus()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # it takes connections and never says a word
+        endpoint = f"ws://127.0.0.1:{deaf.getsockname()[1]}/ws"
+        engine = ln.LiveTradingEngine(bus, ln.Cache(), ln.LiveTradingConfig(ws_endpoints=(endpoint,)))
+        reasons: list[str] = []
+        bus.subscribe("system.shutdown", reasons.append)
+
+        callers: list[socket.socket] = []
+
+        def call() -> None:
+            callers.append(deaf.accept()[0])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        caller = threading.Thread(target=call)
+        caller.start()
+        run(engine)
+        caller.join()
+        callers[0].close()
+    assert reasons == ["signal"]
+    assert engine.state == "stopped"
+
+
+@pytest.mark.parametrize("part", ["data", "execution"])
+def test_what_is_told_no_server_goes_where_the_environment_says(
+    part: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANNER_URL", f"binance-spot={url}")
+    bus = ln.MessageBus()
+    engine = ln.LiveTradingEngine(bus, ln.Cache())
+    if part == "data":
+        engine.set_data_engine(ln.DataEngine(["BTC-USDT@binance"]))
+    else:
+        engine.set_execution_engine(ln.ExecutionEngine({"instruments": ["BTC-USDT@binance"]}, "elsewhere"))
+    heard: list[Any] = []
+
+    def hear(event: Any) -> None:
+        heard.append(event)
+        engine.stop()
+
+    bus.subscribe(f"market_data.{NAME}", hear)
+    run(engine)
+    assert heard
 
 
 def test_a_signal_ends_its_session_and_says_so(url: str) -> None:
