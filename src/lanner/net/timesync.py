@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from lanner.core.errors import LannerError
-from lanner.net.errors import NetError
+from lanner.net.errors import NetError, Unanswered
 from lanner.net.wallclock import wall_ns
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ class ClockOffset:
     """Keep the offset to one server's clock.
 
     ``probe`` asks the server once. ``on_alarm(offset_ns)`` is called after each measurement that is off by more than
-    ``alarm_ms``. A probe that fails costs that probe; when all fail, the last good offset stays.
+    ``alarm_ms``. A probe that fails costs that probe; when all fail, the last good offset stays. One that met silence
+    was waited for and asked again as long as questions are: it is the last, so that nobody waits so long five times.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class ClockOffset:
             except LannerError as failed:
                 self.failures += 1
                 error = failed
+                if isinstance(failed, Unanswered):
+                    break
         if not found:
             raise error or NetError("the server's clock was not asked", expected="at least one probe")
         self.offset_ns = int(statistics.median(probe.offset_ns for probe in found))

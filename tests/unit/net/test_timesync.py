@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from lanner.net.errors import ConnectFailed, NetError
+from lanner.net.errors import ConnectFailed, NetError, Unanswered
 from lanner.net.timesync import ClockOffset, Probe
 
 MS = 1_000_000
@@ -56,6 +56,15 @@ async def test_probes_that_fail_cost_only_themselves() -> None:
     clock = offsets(ConnectFailed("no"), probe(50), ConnectFailed("no"))
     assert await clock.measure() == 50 * MS
     assert clock.failures == 2
+
+
+async def test_silence_is_waited_for_once_only() -> None:
+    nobody = offsets(Unanswered("silence"), probe(50), probe(50))
+    with pytest.raises(Unanswered):
+        await nobody.measure()
+    assert nobody.failures == 1
+    some = offsets(probe(50), Unanswered("silence"), probe(90))
+    assert await some.measure() == 50 * MS
 
 
 async def test_when_all_probes_fail_the_last_offset_stays() -> None:
