@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from lanner.core.errors import ConfigError, NotFoundError
 from lanner.venues.keystore import KeyStore, Secret, read_variable
+from lanner.venues.registry import product_spec
 from lanner.venues.signing import (
     DigestSigner,
     TextSigner,
@@ -81,6 +82,12 @@ class Keys:
         if not api_key:
             raise ConfigError(
                 f"the key {name!r} lacks its public part", expected="the API key that the venue gave"
+            )
+        if not (api_key.isascii() and api_key.isprintable()):
+            # what was found is not shown: somebody may have put the secret here
+            raise ConfigError(
+                f"the public part of the key {name!r} has characters that no API key has",
+                expected="the API key that the venue gave, on one line",
             )
         self.api_key, self.account = api_key, account
         self._text = _TEXT_SIGNERS[self.kind](text)
@@ -163,13 +170,19 @@ def environment_keys(
     if not values["SECRET"]:
         return None
     return Keys(
-        values["KIND"].reveal().lower(),
+        values["KIND"].reveal().lower() or _only_kind(product),
         values["SECRET"],
         api_key=values["API_KEY"].reveal(),
         account=values["ACCOUNT"].reveal(),
         vault=values["VAULT"].reveal(),
         name=name,
     )
+
+
+def _only_kind(product: str) -> str:
+    """Return the kind of key of a product that takes only one, nothing for the others."""
+    kinds = product_spec(product).key_kinds
+    return kinds[0] if len(kinds) == 1 else ""
 
 
 def _prefix(product: str, name: str) -> str:

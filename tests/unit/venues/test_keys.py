@@ -61,6 +61,8 @@ def test_a_key_signs_only_what_its_kind_can() -> None:
         ("wallet", SECRET, {"api_key": MASTER}),
         ("wallet", SECRET, {"account": "0x12"}),
         ("hmac", "secret-text", {}),
+        ("hmac", "secret-text", {"api_key": "two\nlines"}),
+        ("hmac", "secret-text", {"api_key": "schlüssel"}),
         ("dsa", "secret-text", {"api_key": "x"}),
         ("ed25519", "secret-text", {"api_key": "x"}),
     ],
@@ -71,6 +73,15 @@ def test_keys_that_cannot_be_are_refused_without_their_secret(
     with pytest.raises(ConfigError) as caught:
         Keys(kind, secret, **more)
     assert not secret or secret not in str(caught.value)
+
+
+def test_a_product_that_takes_wallets_only_takes_what_it_is_told_for_one() -> None:
+    bare = load_keys(
+        "hyperliquid", environment={"LANNER_KEYS__HYPERLIQUID__SECRET": SECRET.removeprefix("0x")}
+    )
+    assert (bare.kind, bare.api_key) == ("wallet", ADDRESS)
+    with pytest.raises(ConfigError, match="no wallet key"):
+        load_keys("hyperliquid", environment={"LANNER_KEYS__HYPERLIQUID__SECRET": "0x46ee"})
 
 
 def test_the_environment_tells_keys_by_value_or_by_file(tmp_path: Path) -> None:
