@@ -96,6 +96,7 @@ def rebuild_sessions(session: str, url: str, *, every: bool) -> list[Rebuilt]:
     from lanner.cli.trading import session_folder
     from lanner.core.errors import NotFoundError
     from lanner.live.remote import is_running
+    from lanner.storage.journal import has_begun
     from lanner.storage.ledger.byhand import SESSION as MANUAL
     from lanner.storage.ledger.byhand import is_kept
     from lanner.storage.ledger.rebuild import rebuild, rebuild_all, rebuild_manual
@@ -113,7 +114,8 @@ def rebuild_sessions(session: str, url: str, *, every: bool) -> list[Rebuilt]:
             if not (folder / "journal").is_dir():
                 raise NotFoundError(f"no session {session!r}", fix="`lanner sessions` lists them.")
             return [rebuild(ledger, folder, running=is_running(folder))]
-        folders = [path.parent for path in sorted(session_folder("").glob("*/journal"))]
+        journals = sorted(session_folder("").glob("*/journal"))
+        folders = [path.parent for path in journals if has_begun(path)]
         told = rebuild_all(ledger, [(folder, is_running(folder)) for folder in folders], every=every)
         manual = rebuild_manual(ledger, log) if every or not is_kept(ledger, log) else None
         return told if manual is None else [*told, manual]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import LannerError
@@ -19,6 +20,30 @@ if TYPE_CHECKING:
 REFRESH_S = 0.25
 FIRST_S = 15.0
 """How long to wait for the first message."""
+
+
+def shown(work: Coroutine[Any, Any, int]) -> int:
+    """Run ``show`` and return its exit code; Ctrl-C is the way out of a picture that lasts, and no fault."""
+    from lanner.cli.venue_options import run
+
+    with LeftByCtrlC():
+        return run(work)
+    return 0
+
+
+class LeftByCtrlC:
+    """Let Ctrl-C end what is drawn on a terminal until then; elsewhere it interrupts, as everywhere."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        left = isinstance(error, KeyboardInterrupt) and sys.stdout.isatty()
+        if left:
+            print(file=sys.stderr)
+        return left
 
 
 async def show(

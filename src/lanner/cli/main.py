@@ -47,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if not words or words[0] in ("--help", "-h", "help"):
+    if words and words[0] == "help":  # `help COMMAND` is `COMMAND --help`
+        words = [*(word for word in words if word != "help" and not word.startswith("-")), "--help"]
+    if not words or words[0] in ("--help", "-h"):
         print(root_help())
         return EXIT_OK
     if words[0] == "--version":

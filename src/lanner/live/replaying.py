@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lanner.core.errors import DataError, NotFoundError
-from lanner.storage.journal import Record, SessionHead, read_journal
+from lanner.storage.journal import Record, SessionHead, has_begun, read_journal
 
 if TYPE_CHECKING:
     from lanner.engine.engine import Engine
@@ -53,9 +53,11 @@ def replay_session(
 
 
 def sessions_in(root: Path) -> list[dict[str, Any]]:
-    """Return what can be read of all sessions in a folder, newest first."""
+    """Return what can be read of all sessions in a folder, newest first; those that could not begin are none."""
     told: list[dict[str, Any]] = []
     for folder in sorted(root.glob("*/journal"), reverse=True):
+        if not has_begun(folder):
+            continue
         try:
             head = read_head(folder.parent)
         except (DataError, NotFoundError) as error:

@@ -289,6 +289,11 @@ class JournalWriter:
             sync_folder(self.folder)
 
 
+def has_begun(folder: Path) -> bool:
+    """Tell whether anything was ever written into a journal: one that could not be begun is nobody's loss."""
+    return any(path.stat().st_size > _HEAD.size for path in _segments(folder))
+
+
 def read_journal(
     folder: Path,
     *,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lanner.storage.journal import JournalWriter
 from tests.integration.conftest import Run
 from tests.unit.storage.ledger.journals import Book, whole_session
 
@@ -90,6 +91,16 @@ def test_sessions_are_listed_with_what_came_of_them(ask: Ask, lanner: Run, sessi
     assert code == 0
     assert "-0.09 USDT" in out
     assert len(ask("sessions", "--limit", "1")["sessions"]) == 1
+
+
+def test_a_session_that_could_not_begin_is_none(ask: Ask, lanner: Run, sessions: Path) -> None:
+    JournalWriter(
+        sessions / "s3" / "journal"
+    ).close()  # as one leaves behind that was refused before it connected
+    told = ask("ledger", "rebuild")["rebuilt"]
+    assert [one["session"] for one in told] == ["s1", "s2"]
+    assert [one["session"] for one in ask("sessions")["sessions"]] == ["s2", "s1"]
+    assert "does not begin" not in lanner("sessions")[1]
 
 
 def test_a_session_whose_journal_is_gone_is_still_known(ask: Ask, sessions: Path) -> None:

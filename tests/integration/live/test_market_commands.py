@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,6 +42,40 @@ def test_price_book_and_trades_show_the_market_with_its_age(lanner: Lanner, venu
     assert prints["trades"][0]["qty"] > 0
     assert "spread" in lanner.run("book", BTC, "--url", venue.url)
     assert "BTC-USDT.BINANCE" in lanner.run("price", BTC, "--url", venue.url)
+
+
+def drawn(lanner: Lanner, words: tuple[str, ...], then: Callable[[subprocess.Popen[bytes]], object]) -> str:
+    """Run a view at a terminal, do something when it shows the market, and return all it wrote; it must end well."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lanner", *words],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={**os.environ, **lanner.environment, "LANNER_HOME": str(lanner.home), "TERM": "xterm-256color"},
+    )
+    os.close(follower)
+    written, done = b"", False
+    with suppress(OSError):  # what is read from a terminal that nobody writes to any more
+        while part := os.read(leader, 65_536):
+            written += part
+            if not done and b"BTC-USDT.BINANCE" in written:
+                done = True
+                then(process)
+    os.close(leader)
+    assert process.wait(timeout=120) == 0, written
+    return written.decode(errors="replace")
+
+
+def test_views_that_last_are_left_by_ctrl_c_or_end_with_what_they_show(lanner: Lanner, venue: Venue) -> None:
+    paper = lanner.start(
+        "paper", "dual_ma", "-i", BTC, "--timeframe", "1m", "--url", venue.url, "--session", "s1"
+    )
+    lanner.until("s1", lambda told: told["counts"]["data"] > 0, paper)
+    for words in (("price", BTC, "--url", venue.url), ("status", "s1")):
+        assert "interrupted" not in drawn(lanner, words, lambda view: view.send_signal(signal.SIGINT))
+    assert "session s1 has ended" in drawn(lanner, ("status", "s1"), lambda _view: lanner.run("stop", "s1"))
+    paper.communicate(timeout=120)
 
 
 def test_price_knows_the_last_print_of_a_market_in_which_nobody_trades_now(

@@ -163,7 +163,8 @@ def test_the_kill_switch_leaves_the_venue_flat_and_the_session_latched(
     process.communicate(timeout=PATIENCE_S)
     assert "drill" in lanner.run(*live(venue, strategy, "--session", "killer"), code=6)
     assert "--reason" in lanner.run("resume", "killer", code=4)
-    lanner.run("resume", "killer", "--reason", "the drill is over")
+    told = lanner.json("resume", "killer", "--reason", "the drill is over")
+    assert told == {"session": "killer", "running": False, "latched": False}
     again = lanner.trade(*live(venue, strategy, "--session", "killer"), until=fills(done + 1))
     assert again["trading"] == "ACTIVE"
     assert again["fills"] > done

@@ -140,7 +140,7 @@ def test_usage_errors_have_the_house_style_and_exit_code_4(
     assert text.startswith(message)
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"], ["help", "--json"], ["help", "help"]])
 def test_help_lists_every_command_under_its_group(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +151,16 @@ def test_help_lists_every_command_under_its_group(
         assert command.summary in out
     assert {command.group for command in COMMANDS} == set(GROUPS)
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_help_of_a_command_is_that_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["venue", "serve"], ["buy"]):
+        assert wall.main(["help", *words]) == 0
+        asked = capsys.readouterr().out
+        assert wall.main([*words, "--help"]) == 0
+        assert asked == capsys.readouterr().out
+        assert f"lanner {' '.join(words)}" in asked
+    assert wall.main(["help", "nothing"]) == 4
 
 
 def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,12 +29,11 @@ def price(
 ) -> int:
     """Show best bid and ask, last print, mid and spread, with their age."""
     from lanner.cli.desk import meant_instrument
-    from lanner.cli.live_view import show
+    from lanner.cli.live_view import show, shown
     from lanner.cli.render.market import price_json, price_view
-    from lanner.cli.venue_options import run
     from lanner.venues.codec import Feed
 
-    return run(
+    return shown(
         show(
             meant_instrument(target),
             (Feed.QUOTES, Feed.TRADES),
@@ -62,15 +61,14 @@ def book(
 ) -> int:
     """Show the order book: asks from high to low, then bids. It is joined and checked as the venue prescribes."""
     from lanner.cli.desk import meant_instrument
-    from lanner.cli.live_view import show
+    from lanner.cli.live_view import show, shown
     from lanner.cli.render.market import book_json, book_view
-    from lanner.cli.venue_options import run
     from lanner.core.errors import ConfigError
     from lanner.venues.codec import Feed
 
     if depth < 1:
         raise ConfigError("--depth must be at least 1", found=depth)
-    return run(
+    return shown(
         show(
             meant_instrument(target),
             (Feed.BOOK,),
@@ -98,12 +96,11 @@ def trades(
 ) -> int:
     """Show the last public trades, newest first."""
     from lanner.cli.desk import meant_instrument
-    from lanner.cli.live_view import show
+    from lanner.cli.live_view import show, shown
     from lanner.cli.render.market import trades_json, trades_view
-    from lanner.cli.venue_options import run
     from lanner.venues.codec import Feed
 
-    return run(
+    return shown(
         show(
             meant_instrument(target),
             (Feed.TRADES,),

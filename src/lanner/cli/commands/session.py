@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Name = Annotated[str, Parameter(help="Id of the session; default: the one that runs.")]
 Reason = Annotated[str, Parameter(help="Why; it is written into the journal.")]
@@ -27,9 +30,13 @@ def status(
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Show a session: positions, profit, orders, doubts, age of its data, connections, clock, state."""
+    """Show a session: positions, profit, orders, doubts, age of its data, connections, clock, state.
+
+    On a terminal it is drawn again every second, until Ctrl-C or the session's end.
+    """
     from lanner.cli.every_session import tell_kill_switch
-    from lanner.cli.output import console, print_json
+    from lanner.cli.live_view import LeftByCtrlC
+    from lanner.cli.output import console, note, print_json
     from lanner.cli.render.status import status_view
     from lanner.cli.trading import running_session
     from lanner.live.remote import ask
@@ -44,11 +51,25 @@ def status(
     else:
         from rich.live import Live
 
-        with Live(status_view(told), console=console(), auto_refresh=False) as view:
-            while True:
+        with LeftByCtrlC(), Live(status_view(told), console=console(), auto_refresh=False) as view:
+            while told:
+                view.update(status_view(told), refresh=True)
                 time.sleep(REFRESH_S)
-                view.update(status_view(ask(folder, "status")), refresh=True)
+                told = _status_or_end(folder)
+        if not told:
+            note(f"session {folder.name} has ended", quiet=quiet)
     return 0
+
+
+def _status_or_end(folder: Path) -> dict[str, Any]:
+    """Return a session's status; nothing when it has ended since the last look."""
+    from lanner.core.errors import NotFoundError
+    from lanner.live.remote import ask
+
+    try:
+        return ask(folder, "status")
+    except NotFoundError:
+        return {}
 
 
 def pause(session: Name = "", /, *, reason: Reason = "", json: AsJson = False, quiet: Quiet = False) -> int:
@@ -71,7 +92,7 @@ def resume(
     sessions can be started again; the latches of single sessions stay.
     """
     from lanner.cli.every_session import resume_home
-    from lanner.cli.output import note
+    from lanner.cli.output import note, print_json
     from lanner.cli.trading import session_folder
     from lanner.core.errors import ConfigError
     from lanner.live.killswitch import locked, unlock
@@ -89,7 +110,10 @@ def resume(
             )
         if not is_running(folder):
             unlock(folder)
-            note(f"the latch of {session} is off; start the session to go on", quiet=quiet)
+            if json:
+                print_json({"session": session, "running": False, "latched": False})
+            else:
+                note(f"the latch of {session} is off; start the session to go on", quiet=quiet)
             return 0
     return _do(session, "resume", reason or "resumed by hand", json=json, quiet=quiet)
 
