@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from lanner.control.stats import order_entry
+from lanner.control.symbols import instrument_of
 from lanner.core.errors import ConfigError, LannerError, RiskRefusedError
 from lanner.live.adjusting import amend_details, controlled, order_details
-from lanner.venues.registry import instrument_at
+from lanner.venues.registry import instrument_at, product_of
 
 if TYPE_CHECKING:
     from lanner.live.session import Session
@@ -77,11 +78,12 @@ def cancel_all(session: Session, symbol: str | None) -> int:
 
 
 def _instrument(session: Session, symbol: str | None) -> str:
-    """Return the session's instrument that a symbol means; nothing is the first, or all."""
-    if not symbol:
-        return ""
-    if symbol in session.plan.instruments:
-        return symbol
-    text = symbol.replace("/", "-").upper()
-    found = [name for name in session.plan.instruments if name.rpartition(".")[0] in (text, f"{text}-PERP")]
+    """Return the session's instrument that a symbol means, as people write it; nothing is the first, or all."""
+    traded = session.plan.instruments
+    if not symbol or symbol in traded:
+        return symbol or ""
+    text = symbol.strip().replace("/", "-").upper()
+    found = [name for name in traded if name.rpartition(".")[0] in (text, f"{text}-PERP")]
+    if not found and "@" not in text:
+        found = [name for name in traded if name == instrument_of(product_of(name), symbol)]
     return found[0] if len(found) == 1 else instrument_at(symbol)

@@ -331,10 +331,13 @@ class Desk:
             return self.instruments[0]
         found = self._by_id.get(instrument)
         if found is None:
+            given = getattr(instrument, "id", None)
             raise ConfigError(
-                f"{self.strategy_id} may not trade {instrument!r}",
+                f"{self.strategy_id} may not trade {instrument!r}"
+                if given is None
+                else f"{self.strategy_id} gave the instrument {given} where its id is meant",
                 expected=f"one of {', '.join(self._by_id)}",
-                fix="Add the instrument's data to the run.",
+                fix="Add the instrument's data to the run." if given is None else "Write instrument.id.",
             )
         return found
 

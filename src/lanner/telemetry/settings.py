@@ -73,9 +73,9 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class _Model(BaseModel):
-    """Frozen, unknown keys refused."""
+    """Frozen, unknown keys refused; errors do not show what was found, which may be a secret."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ChannelConfig(_Model):

@@ -142,7 +142,10 @@ def test_orders_by_hand_pass_the_limits_and_are_replayed(manager: EngineManager,
     assert _entry(manager, order["order_id"])["quantity"] == 0.002
     manager.cancel_live_order("hand", order["order_id"])
     until(lambda: _status(manager, order["order_id"]) == "cancelled")
-    assert manager.cancel_all_live_orders("hand") == 1
+    for written in ("ETH", "NOPE@binance"):
+        with pytest.raises(LannerError):
+            manager.submit_live_order("hand", "buy", "0.001", symbol=written)
+    assert manager.cancel_all_live_orders("hand", "BTC") == 1
     sold = manager.submit_live_order("hand", "SELL", "0.002", symbol="BTC/USDT")
     until(lambda: _status(manager, sold["order_id"]) == "filled")
     assert len(manager.get_live_order_history("hand")) == 5

@@ -64,6 +64,10 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
     "an amend of nothing": (lambda s: s.amend(None, px=1), "what self.buy"),
     "an order after a number": (lambda s: s.buy(1, after=5), "what self.buy"),
     "numbers joined": (lambda s: s.oco(1, 2), "what self.buy"),
+    "an instrument where its id is meant": (
+        lambda s: s.buy(1, instrument=s.instruments[0]),
+        "gave the instrument BTCUSDT-PERP.TEST where its id is meant",
+    ),
     "a timer of a number": (lambda s: s.set_timer("t", every=5), "e.g. 30s"),
 }
 

@@ -22,6 +22,12 @@ def test_the_defaults() -> None:
     assert set(config.channels) == {"console", "log"}
 
 
+def test_a_mistake_is_told_without_what_stands_there() -> None:
+    with pytest.raises(ValueError, match="urll") as caught:
+        AlertsConfig(channels={"ops": {"type": "webhook", "urll": "https://hooks.example.org/t0ken"}})
+    assert "t0ken" not in str(caught.value) + repr(caught.value)
+
+
 def test_levels_lead_further_the_graver_they_are() -> None:
     config = told_settings(
         {
