@@ -119,3 +119,4 @@ def test_the_way_from_a_backtest_to_a_live_session_is_as_written(tmp_path: Path)
 def test_the_kill_switch_drill_is_as_written(tmp_path: Path) -> None:
     out = walk("how-to/kill-switch-drill.md", tmp_path)
     assert "flat" in out
+    assert "1 order cancelled, 1 position closed" in out
