@@ -87,14 +87,17 @@ class _Curve:
 def read_story(folder: Path) -> Story:
     """Read a journal once for everything that is neither played nor compared."""
     story = Story()
+    starting = 0  # since when a session that is taken up again has not been there; history and reports come meanwhile
     for record in read_journal(folder / "journal"):
         message = record.message
         if record.kind is Kind.CONTROL:
             story.first_ts = story.first_ts or record.ts
             if message.action not in LIFE:
                 story.controls.append((record.ts, message))
+            if message.action in ("catch_up", "caught_up"):
+                starting = story.last_ts if message.action == "catch_up" else 0
             if message.action == "recovered":
-                story.gaps.append((story.last_ts, record.ts, "the session was down"))
+                story.gaps.append((starting or story.last_ts, record.ts, "the session was down"))
         elif record.kind is Kind.NOTE and message.text == "gap":
             told = message.details
             story.gaps.append((told["ts_from"], told["ts_to"], f"{told['instrument_id']} {told['feed']}"))
