@@ -5,7 +5,6 @@ Two would each take what the other holds for a difference, and make its own book
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -17,6 +16,11 @@ from lanner.core.errors import ConfigError
 from lanner.live.connect import shared_files
 from lanner.net.sharing import can_share
 from lanner.venues.registry import endpoints_of, make_codec, product_of, product_spec
+
+try:
+    import fcntl
+except ImportError:  # no flock on Windows, and nothing is shared there
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from lanner.live.build import Plan
