@@ -168,6 +168,6 @@ def test_a_level_that_the_market_has_passed_denies_an_order_and_ends_nothing(
 
 def test_a_level_on_the_wrong_side_of_an_orders_own_price_is_a_mistake() -> None:
     with pytest.raises(
-        StrategyError, match="the stop is on the wrong side.*a price below the entry for a BUY"
+        StrategyError, match=r"the stop is on the wrong side.*a price below the entry for a BUY"
     ):
         decide(lambda s: s.buy(1, px=90, stop=95))
