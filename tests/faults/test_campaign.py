@@ -18,6 +18,8 @@ from lanner.drill.builtin import PROTECTED
 from lanner.drill.campaign import make_wishes, play_seed, repeat, run_campaign
 from lanner.drill.run import play
 from lanner.drill.scenario import ENGINE_FAULTS, Wishes, draw
+from lanner.execution.resting_stops import RestingStops
+from lanner.execution.stops import Stop
 from lanner.live.config import LedgerConfig
 from lanner.live.heart import Heart, JournalFault
 from lanner.live.ledger import attach_ledger
@@ -262,6 +264,31 @@ def test_an_engine_that_loses_fills_is_found_out() -> None:
     assert campaign.violations[0]["repeat"] == (
         f"lanner drill --fault none --seconds 20 --first-seed {campaign.violations[0]['seed']} --seeds 1"
     )
+
+
+class Shy(RestingStops):
+    """Lets a stop wait for ever behind the limit of another one."""
+
+    def _make_way(self, firing: list[Stop], free: int) -> int:
+        return 0
+
+
+class Waiting(Session):
+    """Places its stops like ``Shy``."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.engine.execution.stops.resting.__class__ = Shy
+
+
+def test_a_stop_that_went_off_and_does_not_leave_is_found_out() -> None:
+    wishes = Wishes(
+        strategy="lanner.drill.protected:Stopper", params={"near": 2.0}, products=("binance-spot",),
+        faults=("none",), seconds=30.0,
+    )  # fmt: skip
+    assert run_campaign(wishes, 13, 4).violations == []
+    campaign = run_campaign(wishes, 13, 4, make=Waiting)
+    assert "a stop that went off leaves" in {one["invariant"] for one in campaign.violations}
 
 
 class Endless(Session):

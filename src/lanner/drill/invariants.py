@@ -12,7 +12,7 @@ import msgspec
 from lanner.execution.exits import AGAIN, is_working
 from lanner.live.build import build_engine
 from lanner.live.heart import replay
-from lanner.model.enums import GroupKind
+from lanner.model.enums import GroupKind, OrderType
 from lanner.model.reports import CONCLUDED, PositionAdjusted
 from lanner.portfolio.positions import CoinFees
 from lanner.risk.gate import TradingState
@@ -125,6 +125,7 @@ class Books:
         yield from self._fills(session, whole)
         yield from self._adjusted(session)
         yield from self._bare(session)
+        yield from self._unsent(session)
         yield from self._unwanted(session)
         yield from self._positions(session)
 
@@ -154,6 +155,20 @@ class Books:
                 yield Violation(
                     "what is held is protected",
                     f"{share} lots of {guard.entry.order_id}, stops for {safe} ({told})",
+                )
+
+    def _unsent(self, session: Session) -> Iterator[Violation]:
+        """Find stops that went off at market and do not leave, although the venue would take what they close."""
+        execution, now = session.engine.execution, session.engine.clock.now
+        if execution.gate.state is TradingState.HALTED:
+            return
+        for stop in execution.stops.book:
+            at_market = stop.exit_terms()[0] is OrderType.MARKET
+            if stop.went_off and stop.order is None and at_market and not stop.stuck and now >= stop.again_at:
+                held = execution.stops.book.lots(stop.key)
+                yield Violation(
+                    "a stop that went off leaves",
+                    f"{stop.kind.value} {stop.stop_id} of {', '.join(stop.key)} is to close {stop.owed} of {held} lots",
                 )
 
     def _unwanted(self, session: Session) -> Iterator[Violation]:
