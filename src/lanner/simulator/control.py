@@ -234,7 +234,11 @@ class Control:
         return describe(self._venue.faults.add(name, params, self._venue.now_ns()))
 
     def _remove_faults(self, asked: Json) -> Json:
-        return {"removed": self._venue.faults.remove(int(asked.get("number", 0)))}
+        number = int(asked.get("number", 0))
+        removed = self._venue.faults.remove(number)
+        for host in () if number else self._venue.hosts:
+            host.recover()
+        return {"removed": removed}
 
     def _fill(self, asked: Json) -> Json:
         host = self._host(asked)

@@ -394,6 +394,13 @@ class DialectHost:
             self.dialect.command(name, params, self.now_ns())
         self._finish()
 
+    def recover(self) -> None:
+        """End what faults began and would end later: a closed port, maintenance, a clock that is off."""
+        self.skew_ns = self._maintenance_until = 0
+        if self._closed_until is not None:
+            self._closed_until.cancel()
+            self._reopen(asyncio.get_running_loop())
+
     def _unskew(self) -> None:
         self.skew_ns = 0
 

@@ -23,6 +23,7 @@ from lanner.simulator.config import make_config
 from lanner.simulator.credentials import make_account
 from lanner.simulator.server import VenueServer
 from tests.here import lanner_here
+from tests.waiting import until
 
 LANNER = [sys.executable, "-m", "lanner"]
 Json = dict[str, Any]
@@ -126,6 +127,28 @@ def test_faults_come_from_options_the_command_and_the_control_endpoint(tmp_path:
     # the log repeats the first of them without being told which it was
     with served("--dialect", "binance-spot", "--fault-replay", str(log)) as ready:
         assert refusal(ready["dialects"]["binance-spot"]["http"], "/api/v3/ping")[0] == 500
+
+
+def test_taking_all_faults_back_ends_what_they_began() -> None:
+    lasting = ("maintenance:for=600", "clock-skew:ms=-600000", "refuse-connect:for=600")
+    with served("--dialect", "binance-spot") as ready:
+        venue, control = ready["dialects"]["binance-spot"]["http"], ready["control"]
+        before = ask(venue, "/api/v3/time")["serverTime"]
+        assert lanner_here(["venue", "faults", control, *lasting]).returncode == 0
+        until(lambda: is_closed(venue), "the closed port")
+        assert lanner_here(["venue", "faults", control, "--clear"]).returncode == 0
+        until(lambda: not is_closed(venue), "the open port")
+        assert ask(venue, "/api/v3/time")["serverTime"] >= before
+
+
+def is_closed(url: str) -> bool:
+    try:
+        ask(url, "/api/v3/ping")
+    except urllib.error.HTTPError:
+        return False
+    except urllib.error.URLError:
+        return True
+    return False
 
 
 def test_tls_with_a_certificate_made_for_the_run() -> None:
