@@ -6,9 +6,11 @@ works any more, because an order that still fills while its position is being cl
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lanner.execution.engine import ExecutionEngine
+from lanner.execution.overtaken import too_small
 from lanner.model.commands import Command
 from lanner.model.enums import OrderStatus, OrderType, Side
 from lanner.model.orders import Order
@@ -101,12 +103,8 @@ def is_dust(instrument: Instrument, lots: int, px: float | None) -> bool:
 
     Perpetuals have no dust: venues take any quantity that reduces a position.
     """
-    lots = abs(lots)
-    if not instrument.is_spot or not lots:
-        return False
-    if lots < instrument.min_lots:
-        return True
-    return px is not None and lots * instrument.lot_float * px < float(instrument.min_notional)
+    px = math.nan if px is None else px
+    return instrument.is_spot and lots != 0 and too_small(instrument, abs(lots), px)
 
 
 def dust_in_words(instrument: Instrument, lots: int) -> str:
